@@ -1,0 +1,1 @@
+"""The gateway of one authority: model, storage, services, web and wiring."""

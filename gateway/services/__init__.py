@@ -1,0 +1,1 @@
+"""What the gateway does, and the only place that says what becomes durable together."""
