@@ -1,0 +1,97 @@
+"""Small encodings that every format shares (docs/bundle.md section 1).
+
+Each has exactly one accepted spelling; a second spelling of the same value is refused,
+so that no signed or hashed thing has two forms.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from datetime import UTC, datetime
+
+from crypto.errors import Refusal
+
+_AID = re.compile(r"(?=.{4,63}\Z)[a-z]{2}(-[a-z0-9]+)+")
+_BID = re.compile(r"[0-9a-f]{32}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_KID = re.compile(r"[A-Za-z0-9_-]{43}")
+_TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z")
+
+
+def lp(*fields: bytes) -> bytes:
+    """Return the fields, each behind its length as u32be: an unambiguous concatenation."""
+    return b"".join(len(field).to_bytes(4, "big") + field for field in fields)
+
+
+def b64u(data: bytes) -> str:
+    """Return base64url without padding (RFC 4648 section 5)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def unb64u(text: str) -> bytes:
+    """Return the bytes of canonical, unpadded base64url.
+
+    Raises:
+        Refusal: ``malformed`` for padding, other characters or non-zero spare bits.
+    """
+    try:
+        data = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+    except (UnicodeEncodeError, binascii.Error, ValueError):
+        raise Refusal("malformed", "base64url") from None
+    # The library ignores foreign characters and spare bits; only the canonical text re-encodes to itself.
+    if b64u(data) != text:
+        raise Refusal("malformed", "base64url not canonical")
+    return data
+
+
+def wire_time(instant: datetime) -> str:
+    """Return ``YYYY-MM-DDTHH:MM:SSZ``; fractions of a second are cut off, never rounded up.
+
+    Raises:
+        ValueError: the instant has no time zone.
+    """
+    if instant.utcoffset() is None:
+        raise ValueError("an instant on the wire must be aware")
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_wire_time(text: str) -> datetime:
+    """Return the aware UTC instant of ``YYYY-MM-DDTHH:MM:SSZ``.
+
+    Raises:
+        Refusal: ``malformed`` for any other spelling, or a date that does not exist.
+    """
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise Refusal("malformed", "time")
+    year, month, day, hour, minute, second = (int(group) for group in match.groups())
+    try:
+        return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        raise Refusal("malformed", "time") from None
+
+
+def is_aid(text: object) -> bool:
+    """Whether ``text`` is an authority identifier: two letters of the State, then dashed words."""
+    return isinstance(text, str) and _AID.fullmatch(text) is not None
+
+
+def is_bid(text: object) -> bool:
+    """Whether ``text`` is a bundle identifier: 16 bytes in lower-case hex."""
+    return isinstance(text, str) and _BID.fullmatch(text) is not None
+
+
+def is_digest(text: object) -> bool:
+    """Whether ``text`` is a SHA-256 digest in lower-case hex."""
+    return isinstance(text, str) and _DIGEST.fullmatch(text) is not None
+
+
+def is_kid(text: object) -> bool:
+    """Whether ``text`` has the shape of a key identifier (43 base64url characters)."""
+    return isinstance(text, str) and _KID.fullmatch(text) is not None
+
+
+def sha256_hex(data: bytes) -> str:
+    """Return the SHA-256 of ``data`` in lower-case hex."""
+    return hashlib.sha256(data).hexdigest()

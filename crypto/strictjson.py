@@ -1,0 +1,98 @@
+"""Bounded, strict JSON: what is parsed here has one meaning for every reader.
+
+Refuses what parsers disagree about: duplicate names, NaN and floats, integers beyond
+2**53, lone surrogates, a byte order mark, deep nesting. Signatures are over received
+bytes; nothing parsed here is ever serialised again to be verified.
+"""
+
+import json
+import re
+from typing import NoReturn
+
+from crypto.errors import Refusal
+
+#: A JSON value without floats.
+JSONValue = None | bool | int | str | list["JSONValue"] | dict[str, "JSONValue"]
+
+_LIMIT = 2**53
+# Possessive, with an optional closing quote: each quote is consumed once, so the scan stays linear
+# for hostile input such as a million escaped quotes that never close.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
+
+
+def _refuse(detail: str) -> NoReturn:
+    raise Refusal("malformed", f"JSON: {detail}")
+
+
+def _check_depth(data: bytes, max_depth: int) -> None:
+    if data.count(b"[") + data.count(b"{") <= max_depth:
+        return
+    depth = 0
+    for token in _TOKEN.finditer(data):
+        first = data[token.start()]
+        if first in b"[{":
+            depth += 1
+            if depth > max_depth:
+                _refuse("nested too deeply")
+        elif first in b"]}":
+            depth -= 1
+
+
+def _integer(text: str) -> int:
+    if len(text) > 17 or abs(value := int(text)) >= _LIMIT:
+        _refuse("integer out of range")
+    return value
+
+
+def _object(pairs: list[tuple[str, JSONValue]]) -> dict[str, JSONValue]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        _refuse("duplicate member")
+    return members
+
+
+def _no_float(_text: str) -> NoReturn:
+    _refuse("number is no integer")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=_no_float, parse_int=_integer, parse_constant=_no_float
+)
+
+
+def loads(data: bytes, *, max_bytes: int = 256 * 1024, max_depth: int = 16) -> JSONValue:
+    """Return the value; the outermost container has depth 1.
+
+    Raises:
+        Refusal: ``malformed``.
+    """
+    if len(data) > max_bytes:
+        _refuse("too long")
+    # Before the parser runs: it recurses, and deep nesting would end it with RecursionError.
+    _check_depth(data, max_depth)
+    try:
+        value: JSONValue = _DECODER.decode(data.decode("utf-8"))
+        if b"\\u" in data:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeError:
+        _refuse("text is not Unicode")
+    except ValueError:
+        _refuse("syntax")
+    return value
+
+
+def loads_object(data: bytes, *, max_bytes: int = 256 * 1024, max_depth: int = 16) -> dict[str, JSONValue]:
+    """Return the members of a JSON object.
+
+    Raises:
+        Refusal: ``malformed``, also for a value that is no object.
+    """
+    value = loads(data, max_bytes=max_bytes, max_depth=max_depth)
+    if not isinstance(value, dict):
+        _refuse("not an object")
+    return value
+
+
+def dumps(value: object) -> bytes:
+    """Return compact UTF-8 JSON, members in the order given."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
