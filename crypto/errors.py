@@ -85,11 +85,11 @@ def _rules() -> dict[str, CodeRule]:
             "auth-invalid": "The request's authorisation was not accepted; refresh the directory.",
         },
         Action.REWRAP: {
-            "key-expired": "The recipient no longer holds that key; refresh the directory and re-wrap the bundle.",
+            "key-expired": "The recipient no longer holds that key; refresh the directory and re-wrap.",
         },
         Action.PERSON: {
             "malformed": "The bundle does not have the agreed form; check the software on the sending side.",
-            "version": "The bundle needs a newer version than this side speaks; update or send the older form.",
+            "version": "The bundle needs a newer version than this side has; update or send the older form.",
             "sig-invalid": "The signature does not verify; seal the request again and compare the keys.",
             "not-for-us": "The bundle names another recipient; check the addressee and seal it anew.",
             "bid-conflict": "Another bundle already has this identifier; submit the request under a new one.",
@@ -97,7 +97,7 @@ def _rules() -> dict[str, CodeRule]:
             "too-large": "The bundle is larger than the other side accepts; split it or send it on a medium.",
             "policy": "The other side's policy does not allow this; contact the authority and agree a way.",
             "auth-replay": "An authorisation was used twice; check for a second sender with the same key.",
-            "receipt-mismatch": "The receipt belongs to another bundle; contact the authority that issued it.",
+            "receipt-mismatch": "The receipt belongs to another bundle; contact the issuing authority.",
             "proof-invalid": "The log proof does not verify; keep it and contact the log's authority.",
             "key-refused": "The key cannot be used; ask its owner for another and compare fingerprints.",
         },
