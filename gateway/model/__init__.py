@@ -1,0 +1,1 @@
+"""The law and the rules of the product as pure values: no network, no clock, no table, no cryptography."""

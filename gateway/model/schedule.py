@@ -1,0 +1,153 @@
+"""When to try again, and when to stop trying: pure, and every answer has a time.
+
+Callers pass ``now`` and the random number; they carry out what comes back. Trouble is temporary
+until proved otherwise: an unknown code is retried, and a request is never given up by guesswork.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+
+from gateway.model.codes import Lane
+
+
+class Step(StrEnum):
+    """What to do next with a transmission."""
+
+    WAIT = "wait"  # try again at the time
+    REFRESH = "refresh"  # refresh the directory now, try again at the time
+    REWRAP = "rewrap"  # refresh the directory, wrap the content key to the new key, try again at the time
+    PERSON = "person"  # a machine cannot mend it: an officer decides, with the reason
+    GIVE_UP = "give_up"  # the horizon is reached: FAILED, with an owner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One decision; ``at`` is when it is due, never before the ``now`` it was made with.
+
+    Attributes:
+        alarm: Tell a person as well, because it keeps failing; the attempts go on.
+    """
+
+    kind: Step
+    at: datetime
+    reason: str
+    alarm: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """Back-off of one lane: doubles from ``first`` to ``longest``, for ``horizon`` or until expiry."""
+
+    first: timedelta
+    longest: timedelta
+    horizon: timedelta | None
+    receipt_due: timedelta
+
+
+#: Source: docs/https.md, retry; domain 5.5 for the five minutes of an urgent receipt.
+POLICIES: Mapping[str, RetryPolicy] = MappingProxyType(
+    {
+        Lane.ROUTINE: RetryPolicy(
+            first=timedelta(seconds=30),
+            longest=timedelta(hours=1),
+            horizon=timedelta(days=14),
+            receipt_due=timedelta(hours=6),
+        ),
+        Lane.URGENT: RetryPolicy(
+            first=timedelta(seconds=1),
+            longest=timedelta(minutes=5),
+            horizon=None,
+            receipt_due=timedelta(minutes=5),
+        ),
+    }
+)
+
+#: How often a directory refresh may not help before a person is told.
+REFRESHES_BEFORE_ALARM = 3
+
+#: What a sender does about each code; a code that is not here is tried again.
+ACTIONS: Mapping[str, Step] = MappingProxyType(
+    {
+        **dict.fromkeys(
+            ("part-digest", "incomplete", "offset", "busy", "unavailable", "quota", "rate", "clock"),
+            Step.WAIT,
+        ),
+        **dict.fromkeys(
+            ("unknown-key", "unknown-sender", "directory-stale", "sig-revoked", "auth-invalid"), Step.REFRESH
+        ),
+        "key-expired": Step.REWRAP,
+        **dict.fromkeys(
+            (
+                "malformed",
+                "version",
+                "sig-invalid",
+                "not-for-us",
+                "bid-conflict",
+                "expired",
+                "too-large",
+                "policy",
+                "auth-replay",
+            ),
+            Step.PERSON,
+        ),
+    }
+)
+
+
+def horizon_of(*, lane: str, created_at: datetime, expires_at: datetime) -> datetime:
+    """Return the instant after which no attempt starts: 14 days for routine, expiry for urgent."""
+    horizon = POLICIES[lane].horizon
+    return expires_at if horizon is None else min(expires_at, created_at + horizon)
+
+
+def next_attempt(
+    *,
+    lane: str,
+    attempts: int,
+    created_at: datetime,
+    expires_at: datetime,
+    now: datetime,
+    code: str | None,
+    jitter: float,
+    refreshes: int = 0,
+) -> Decision:
+    """Return what to do after ``attempts`` tries, the last of which ended with ``code``.
+
+    Args:
+        attempts: Tries so far; 0 means the first one is due now.
+        code: Refusal code of the last try; ``None`` for a network failure or no try yet.
+        jitter: From 0 to 1; spreads the delay over its upper half, so peers do not come back in step.
+        refreshes: Directory refreshes already made in a row for this transmission.
+
+    The last attempt falls on the horizon itself; ``give_up`` follows only after it.
+    """
+    action = ACTIONS.get(code, Step.WAIT) if code is not None else Step.WAIT
+    if action is Step.PERSON:
+        return Decision(kind=Step.PERSON, at=now, reason=f"The other gateway answered {code}.")
+    horizon = horizon_of(lane=lane, created_at=created_at, expires_at=expires_at)
+    if attempts == 0 and now <= horizon:
+        return Decision(kind=Step.WAIT, at=now, reason="The first attempt is due.")
+    if now >= horizon:
+        ended = "the bundle has expired" if horizon == expires_at else "14 days have passed"
+        return Decision(kind=Step.GIVE_UP, at=now, reason=f"{attempts} attempts failed and {ended}.")
+    at = min(now + _delay(lane, attempts, jitter), horizon)
+    alarm = action is Step.REFRESH and refreshes >= REFRESHES_BEFORE_ALARM
+    last = f"the last answer was {code}" if code is not None else "the other gateway was not reached"
+    return Decision(kind=action, at=at, reason=f"Attempt {attempts}: {last}.", alarm=alarm)
+
+
+def receipt_overdue_at(*, lane: str, dispatched_at: datetime, expires_at: datetime) -> datetime:
+    """Return when a dispatched or relayed bundle without a consignment goes back to the queue."""
+    return min(dispatched_at + POLICIES[lane].receipt_due, max(expires_at, dispatched_at))
+
+
+def _delay(lane: str, attempts: int, jitter: float) -> timedelta:
+    """Return the pause after a number of tries, from half of the step to the whole of it."""
+    policy = POLICIES[lane]
+    # The exponent is bounded so that a very long series cannot overflow.
+    step = min(policy.first * (1 << min(max(attempts - 1, 0), 20)), policy.longest)
+    spread: timedelta = step * (0.5 + 0.5 * min(max(jitter, 0.0), 1.0))
+    return spread

@@ -1,0 +1,117 @@
+"""Back-off, horizon and what each code makes the sender do."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.model.schedule import Decision, Step, horizon_of, next_attempt, receipt_overdue_at
+
+START = datetime(2026, 11, 18, 22, 31, tzinfo=UTC)
+EXPIRES = START + timedelta(days=60)
+
+
+def decide(
+    *,
+    lane: str = "routine",
+    attempts: int = 1,
+    code: str | None = None,
+    after: timedelta = timedelta(0),
+    jitter: float = 1.0,
+    refreshes: int = 0,
+) -> Decision:
+    return next_attempt(
+        lane=lane,
+        attempts=attempts,
+        created_at=START,
+        expires_at=EXPIRES,
+        now=START + after,
+        code=code,
+        jitter=jitter,
+        refreshes=refreshes,
+    )
+
+
+def test_the_first_attempt_is_due_at_once() -> None:
+    assert decide(attempts=0).at == START
+
+
+@pytest.mark.parametrize(
+    ("lane", "attempts", "pause"),
+    [
+        ("routine", 1, timedelta(seconds=30)),
+        ("routine", 2, timedelta(minutes=1)),
+        ("routine", 8, timedelta(hours=1)),
+        ("routine", 5000, timedelta(hours=1)),
+        ("urgent", 1, timedelta(seconds=1)),
+        ("urgent", 9, timedelta(seconds=256)),
+        ("urgent", 10, timedelta(minutes=5)),
+    ],
+)
+def test_the_pause_doubles_up_to_its_limit(lane: str, attempts: int, pause: timedelta) -> None:
+    assert decide(lane=lane, attempts=attempts).at == START + pause
+    assert decide(lane=lane, attempts=attempts, jitter=0.0).at == START + pause / 2
+
+
+def test_routine_gives_up_after_fourteen_days_and_urgent_tries_until_expiry() -> None:
+    fortnight = timedelta(days=14)
+    assert decide(after=fortnight - timedelta(seconds=1), attempts=400).at == START + fortnight
+    assert decide(after=fortnight, attempts=400).kind is Step.GIVE_UP
+    assert decide(lane="urgent", after=fortnight, attempts=4000).kind is Step.WAIT
+    assert decide(lane="urgent", after=timedelta(days=60), attempts=4000).kind is Step.GIVE_UP
+
+
+@pytest.mark.parametrize(
+    ("code", "step"),
+    [
+        *[
+            (c, Step.WAIT)
+            for c in ("part-digest", "incomplete", "offset", "busy", "unavailable", "quota", "rate")
+        ],
+        ("clock", Step.WAIT),
+        ("a-code-of-next-year", Step.WAIT),
+        *[(c, Step.REFRESH) for c in ("unknown-key", "unknown-sender", "directory-stale", "sig-revoked")],
+        ("auth-invalid", Step.REFRESH),
+        ("key-expired", Step.REWRAP),
+        *[(c, Step.PERSON) for c in ("malformed", "version", "sig-invalid", "not-for-us", "bid-conflict")],
+        *[(c, Step.PERSON) for c in ("expired", "too-large", "policy", "auth-replay")],
+    ],
+)
+def test_each_code_leads_to_its_action(code: str, step: Step) -> None:
+    assert decide(code=code).kind is step
+
+
+def test_a_person_is_told_after_three_refreshes_that_did_not_help_and_the_attempts_go_on() -> None:
+    assert [decide(code="unknown-key", refreshes=n).alarm for n in range(5)] == [
+        False,
+        False,
+        False,
+        True,
+        True,
+    ]
+    assert decide(code="unknown-key", refreshes=9).kind is Step.REFRESH
+    assert not decide(code="busy", refreshes=9).alarm
+
+
+@given(
+    st.sampled_from(["urgent", "routine"]),
+    st.integers(0, 10**6),
+    st.timedeltas(timedelta(0), timedelta(days=100)),
+    st.one_of(st.none(), st.sampled_from(["busy", "key-expired", "unknown-key", "policy", "?"])),
+    st.floats(0, 1),
+)
+def test_every_decision_has_a_time_that_is_not_past(
+    lane: str, attempts: int, after: timedelta, code: str | None, jitter: float
+) -> None:
+    now = START + after
+    decision = decide(lane=lane, attempts=attempts, after=after, code=code, jitter=jitter)
+    assert now <= decision.at <= max(now, horizon_of(lane=lane, created_at=START, expires_at=EXPIRES))
+
+
+def test_a_missing_receipt_is_overdue_before_the_bundle_expires() -> None:
+    assert receipt_overdue_at(lane="urgent", dispatched_at=START, expires_at=EXPIRES) == START + timedelta(
+        minutes=5
+    )
+    late = EXPIRES - timedelta(minutes=1)
+    assert receipt_overdue_at(lane="routine", dispatched_at=late, expires_at=EXPIRES) == EXPIRES
