@@ -126,7 +126,7 @@ def provide_environment():
         or subprocess.call([PYTHON, "-m", "pip", "--version"], stdout=sys.stderr) != 0
     ):
         run(sys.executable, "-m", "venv", "--clear", VENV)
-    pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [PYTHON, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     run(*pip, "--require-hashes", "--requirement", REQUIREMENTS)
     run(*pip, "--no-deps", "--no-build-isolation", "--editable", ROOT)
     with open(STAMP, "w") as sink:

@@ -1,0 +1,100 @@
+"""The settings file: what it may say, and what it is told when it says something else."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.config import (
+    AuthoritySettings,
+    HomePaths,
+    PeerSettings,
+    Settings,
+    SettingsError,
+    find_home,
+    parse_settings,
+    read_settings,
+    render_settings,
+    split_address,
+)
+
+MINIMAL = '[authority]\nid = "ke-ag"\nstate = "KE"\nname = "Fictional"\nnetwork = "{network}"\n'
+LAB = MINIMAL.format(network="lab")
+REAL = MINIMAL.format(network="real")
+
+
+def test_a_minimal_file_takes_the_defaults() -> None:
+    settings = parse_settings(LAB)
+    assert (settings.peer.listen, settings.database.url, settings.log.head_file) == ("", "", "head/log.head")
+
+
+def test_what_init_writes_reads_back_exactly_the_same_whatever_the_name() -> None:
+    name = 'Büro "Nord" \\ العدل \x7f\n司法部 😀'
+    settings = Settings(
+        authority=AuthoritySettings(id="ke-ag", state="KE", name=name, network="lab"),
+        peer=PeerSettings(listen="[::1]:8443", proxy_url="http://proxy.example:3128"),
+    )
+    assert parse_settings(render_settings(settings)) == settings
+
+
+@pytest.mark.parametrize(
+    ("addition", "said"),
+    [
+        ("[peer]\nlisten_to = 1\n", r"unknown field `listen_to` - at `\$.peer`"),
+        ("[peer.tls]\nkey = 1\n", r"unknown field `tls` - at `\$.peer`"),
+        ("[delivery]\nurgent_workers = 0\n", r"\$.delivery.urgent_workers"),
+        ("[delivery]\nlease_s = 0\n", r"\$.delivery.lease_s"),
+        ('[telemetry]\nlevel = "loud"\n', r"\$.telemetry.level"),
+        ("[peer\n", "is not TOML"),
+        ('[peer]\nlisten = "8443"\n', "host:port"),
+        ('[peer]\nproxy_url = "http://user:secret@proxy.example"\n', "without credentials"),
+        ('[database]\nurl = "mysql://x"\n', "postgresql"),
+        ('[database]\nurl = "postgresql+asyncpg://u:secret@db/x"\n', "password_file"),
+    ],
+)
+def test_a_wrong_key_is_refused_and_named(addition: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said) as refused:
+        parse_settings(REAL + addition)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:8443", "192.0.2.7:8443", "[::]:8443", "gateway.example:8443"])
+def test_a_lab_home_binds_to_loopback_only(listen: str) -> None:
+    addition = f'[peer]\nlisten = "{listen}"\n'
+    with pytest.raises(SettingsError, match="loopback"):
+        parse_settings(LAB + addition)
+    assert parse_settings(REAL + addition).peer.listen == listen
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:8443", "127.8.8.8:1", "[::1]:8443", "localhost:8443"])
+def test_every_loopback_address_will_do_for_a_lab(listen: str) -> None:
+    assert parse_settings(LAB + f'[peer]\nlisten = "{listen}"\n').peer.listen == listen
+
+
+@pytest.mark.parametrize("address", ["", "host", ":1", "host:", "host:0", "host:65536", "host:٣", "host:-1"])
+def test_an_address_is_host_and_port(address: str) -> None:
+    with pytest.raises(SettingsError):
+        split_address(address)
+
+
+def test_the_home_comes_from_the_command_line_before_the_environment(tmp_path: Path) -> None:
+    environment = {"ROGATORY_HOME": "/elsewhere"}
+    assert find_home(tmp_path, environment).root == tmp_path
+    assert find_home(None, environment).root == Path("/elsewhere")
+    with pytest.raises(SettingsError, match="--home"):
+        find_home(None, {})
+
+
+def test_a_folder_that_is_no_home_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="rogatory init"):
+        read_settings(tmp_path / "rogatory.toml")
+
+
+def test_the_database_password_comes_from_its_file_and_is_escaped(tmp_path: Path) -> None:
+    (tmp_path / "pw").write_text("p@ss/word\n")
+    text = '[database]\nurl = "postgresql+asyncpg://rogatory@db.example/gw"\npassword_file = "pw"\n'
+    home, settings = HomePaths(tmp_path), parse_settings(REAL + text)
+    url = home.database_url(settings.database)
+    assert url == "postgresql+asyncpg://rogatory:p%40ss%2Fword@db.example/gw"
+    (tmp_path / "pw").unlink()
+    with pytest.raises(SettingsError, match="password_file"):
+        home.database_url(settings.database)
