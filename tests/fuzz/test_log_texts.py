@@ -1,0 +1,106 @@
+"""Invariant: any text given to the readers of notes, heads, proofs, receipts and tokens yields a value or a
+``Refusal``, never another exception. Texts are random, and good ones with random changes.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from crypto.checkpoint import (
+    Checkpoint,
+    open_checkpoint,
+    parse_checkpoint,
+    sign_checkpoint,
+    verify_cosignature,
+)
+from crypto.errors import Refusal
+from crypto.keys import ED25519, NOTE_ED25519, NOTE_ML_DSA_44, PrivateKey
+from crypto.merkle import Frontier
+from crypto.note import split_note
+from crypto.proof import parse_tlog_proof, tlog_proof, verify_tlog_proof
+from crypto.receipts import ReceiptClaims, issue, read_receipt
+from crypto.reqjwt import issue_request_token, verify_request_token
+
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ED = PrivateKey.generate("log", NOTE_ED25519)
+PQ = PrivateKey.generate("log", NOTE_ML_DSA_44)
+RCPT = PrivateKey.generate("rcpt", ED25519)
+REQ = PrivateKey.generate("req", ED25519)
+KEYS = (ED.public, PQ.public)
+HEAD = Checkpoint(origin="xx-moj/log", size=3, root=bytes(32))
+NOTE = sign_checkpoint(HEAD, ED.signer(), PQ.signer(), AT)
+PROOF = tlog_proof(1, [bytes(32), bytes(32)], NOTE)
+RECEIPT = issue(
+    ReceiptClaims(
+        type="relay",
+        sender="xx-moj",
+        bid="0" * 32,
+        envelope="0" * 64,
+        manifest=None,
+        iss="yy-moj",
+        to="xx-moj",
+        at=AT,
+        n=1,
+        prev=None,
+        reason=None,
+    ),
+    RCPT.signer(),
+)
+TOKEN = issue_request_token(
+    REQ.signer(), iss="xx-moj", aud="yy-moj", method="GET", path_qs="/gw/v1/hello", now=AT
+)
+
+
+def read_token(text: str) -> object:
+    return verify_request_token(
+        text, aud="yy-moj", method="GET", path_qs="/gw/v1/hello", now=AT, find_key=lambda iss, kid: REQ.public
+    )
+
+
+READERS: dict[str, tuple[Callable[[str], object], str]] = {
+    "note": (split_note, NOTE),
+    "head": (lambda text: open_checkpoint(text, "xx-moj/log", KEYS), NOTE),
+    "head's text": (parse_checkpoint, HEAD.encode()),
+    "cosignature": (lambda text: verify_cosignature(text, "xx-moj/log", PQ.public), NOTE),
+    "proof": (parse_tlog_proof, PROOF),
+    "proof with keys": (lambda text: verify_tlog_proof(text, b"leaf", "xx-moj/log", KEYS), PROOF),
+    "receipt": (lambda text: read_receipt(text, lambda iss, kid: RCPT.public), RECEIPT),
+    "token": (read_token, TOKEN),
+}
+
+
+def value_or_refusal(name: str, text: str) -> None:
+    with suppress(Refusal):
+        READERS[name][0](text)
+
+
+@pytest.mark.parametrize("name", READERS)
+@given(text=st.text(st.characters(), max_size=300))
+@example(text="")
+@example(text="\ud800")
+@example(text="..")
+@example(text="\n\n\n")
+def test_any_text_is_a_value_or_a_refusal(name: str, text: str) -> None:
+    value_or_refusal(name, text)
+
+
+@pytest.mark.parametrize("name", READERS)
+@given(data=st.data())
+def test_a_good_text_with_a_piece_changed_is_a_value_or_a_refusal(name: str, data: st.DataObject) -> None:
+    good = READERS[name][1]
+    start = data.draw(st.integers(0, len(good)))
+    end = data.draw(st.integers(start, min(len(good), start + 60)))
+    piece = data.draw(
+        st.text(st.characters(), max_size=30) | st.sampled_from(["\n", "\n\n", "=", ".", "A" * 44, "— "])
+    )
+    value_or_refusal(name, good[:start] + piece + good[end:])
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_frontier_or_a_refusal(data: bytes) -> None:
+    with suppress(Refusal):
+        assert Frontier.from_bytes(data).to_bytes() == data
