@@ -1,0 +1,252 @@
+"""The envelope: the clear, signed head of a bundle (docs/bundle.md section 4).
+
+Holds digests, sizes and one wrap of the content key per recipient, and no content. Its one
+signature covers the plaintext commitment and every ciphertext digest. Leaves to
+``crypto.opener`` who signed it and whether that key was in force.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from crypto import hpke, strictjson
+from crypto.encoding import b64u, is_aid, is_bid, is_digest, is_kid, sha256_hex, unb64u, wire_time
+from crypto.errors import Refusal
+from crypto.jws import CompactJWS, parse_compact, sign_compact
+from crypto.keys import GW_HYB1, PublicKey, Signer
+from crypto.members import Members, bad, check_must, check_version, entries, instant, integer, text
+from crypto.parts import manifest_size, sealed_size
+from crypto.strictjson import JSONValue
+
+#: First bytes of a container: not text, not 7-bit clean, shows line-end damage at once.
+MAGIC = bytes.fromhex("89475742310d0a1a")
+ENVELOPE_TYPE = "gw-env+jws"
+ENVELOPE_LIMIT = 512 * 1024
+RECIPIENT_LIMIT = 16
+#: Highest part number; part 0 comes on top.
+PART_LIMIT = 1000
+MANIFEST_LIMIT = 1024 * 1024
+LONGEST_LIFE = timedelta(days=400)
+LANES = frozenset({"routine", "urgent"})
+
+_MEMBERS = frozenset(
+    {"v", "must", "bid", "rev", "from", "created", "expires", "lane", "to", "manifest", "parts"}
+)
+_WRAP_MEMBERS = frozenset({"aid", "kid", "wrap", "must"})
+_PART_MEMBERS = frozenset({"n", "size", "sha256", "must"})
+_SMALLEST_PART = sealed_size(0)
+_PART_0_SIZES = (sealed_size(manifest_size(0)), sealed_size(manifest_size(MANIFEST_LIMIT)))
+
+
+@dataclass(frozen=True, slots=True)
+class PartRef:
+    """One part as the envelope states it: number, bytes of ciphertext, their hex SHA-256."""
+
+    n: int
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class WrapRef:
+    """The content key wrapped for one recipient's key."""
+
+    aid: str
+    kid: str
+    wrap: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """An envelope that is well formed; its signature is checked by ``Opener.authenticate``.
+
+    Attributes:
+        jws: The exact bytes; every hash and signature is over these.
+        digest: Hex SHA-256 of ``jws``: which envelope a receipt means.
+        kid: Claimed signing key.
+        bid: Bundle identifier; a bundle is known by (sender, bid).
+        rev: 0, and one more with each re-wrap.
+        sender: Authority that sealed it (``from``).
+        created: When this revision was signed, UTC.
+        expires: After this no recipient accepts it, UTC.
+        lane: ``routine`` or ``urgent``.
+        to: One wrap per recipient.
+        manifest: Hex SHA-256 of the manifest's JSON bytes.
+        parts: Parts 0, 1, 2 … without gap.
+        must: Names a reader has to know.
+        extra: Members this version does not know.
+    """
+
+    jws: bytes = field(repr=False)
+    digest: str
+    kid: str
+    bid: str
+    rev: int
+    sender: str
+    created: datetime
+    expires: datetime
+    lane: str
+    to: tuple[WrapRef, ...]
+    manifest: str
+    parts: tuple[PartRef, ...]
+    must: tuple[str, ...] = ()
+    extra: Mapping[str, JSONValue] = field(default_factory=dict, repr=False)
+    token: CompactJWS = field(repr=False, compare=False)
+
+    @property
+    def container_size(self) -> int:
+        """Bytes of the whole container."""
+        return self.part_offset(len(self.parts))
+
+    def part_offset(self, n: int) -> int:
+        """Return where part ``n`` begins in the container; for one past the last, where it ends."""
+        return len(MAGIC) + 4 + len(self.jws) + sum(part.size for part in self.parts[:n])
+
+
+def container_prefix(jws: bytes) -> bytes:
+    """Return what stands before part 0 in a container: magic, length, envelope."""
+    return MAGIC + len(jws).to_bytes(4, "big") + jws
+
+
+def parse_envelope(jws: bytes) -> Envelope:
+    """Return the envelope after steps 1 and 2 of the open procedure.
+
+    Raises:
+        Refusal: ``malformed``, ``version``, ``sig-invalid`` (only for a signature of another length).
+    """
+    token = parse_compact(jws, alg=GW_HYB1, typ=ENVELOPE_TYPE, max_bytes=ENVELOPE_LIMIT)
+    payload = strictjson.loads_object(token.payload, max_bytes=ENVELOPE_LIMIT)
+    return _read(bytes(jws), token, payload)
+
+
+def _read(jws: bytes, token: CompactJWS, payload: Members) -> Envelope:
+    check_version(payload, _MEMBERS)
+    created, expires = instant(payload, "created"), instant(payload, "expires")
+    if not created < expires <= created + LONGEST_LIFE:
+        raise bad("expires")
+    to = entries(payload, "to", _wrap, minimum=1, maximum=RECIPIENT_LIMIT)
+    if len({wrap.aid for wrap in to}) != len(to):
+        raise bad("to")
+    parts = entries(payload, "parts", _part, minimum=1, maximum=PART_LIMIT + 1)
+    if [part.n for part in parts] != list(range(len(parts))):
+        raise bad("parts")
+    if not _PART_0_SIZES[0] <= parts[0].size <= _PART_0_SIZES[1]:
+        raise bad("parts[0].size")
+    must = payload.get("must", [])
+    return Envelope(
+        jws=jws,
+        digest=sha256_hex(jws),
+        kid=token.kid,
+        bid=text(payload, "bid", is_bid),
+        rev=integer(payload, "rev"),
+        sender=text(payload, "from", is_aid),
+        created=created,
+        expires=expires,
+        lane=text(payload, "lane", LANES.__contains__),
+        to=to,
+        manifest=text(payload, "manifest", is_digest),
+        parts=parts,
+        must=tuple(str(name) for name in must) if isinstance(must, list) else (),
+        extra=MappingProxyType({name: value for name, value in payload.items() if name not in _MEMBERS}),
+        token=token,
+    )
+
+
+def _wrap(members: Members) -> WrapRef:
+    check_must(members, _WRAP_MEMBERS)
+    wrap = unb64u(text(members, "wrap"))
+    if len(wrap) != hpke.WRAP_SIZE:
+        raise bad("wrap")
+    return WrapRef(text(members, "aid", is_aid), text(members, "kid", is_kid), wrap)
+
+
+def _part(members: Members) -> PartRef:
+    check_must(members, _PART_MEMBERS)
+    return PartRef(
+        integer(members, "n"), integer(members, "size", _SMALLEST_PART), text(members, "sha256", is_digest)
+    )
+
+
+def seal_envelope(
+    *,
+    signer: Signer,
+    sender: str,
+    bid: str,
+    rev: int,
+    created: datetime,
+    expires: datetime,
+    lane: str,
+    bk: bytes,
+    recipients: Sequence[tuple[str, PublicKey]],
+    manifest_sha256: str,
+    parts: Sequence[PartRef],
+    must: Sequence[str] = (),
+    extra: Mapping[str, JSONValue] = MappingProxyType({}),
+) -> Envelope:
+    """Wrap the content key for each recipient and sign: the last step of sealing.
+
+    Raises:
+        ValueError: a value that a reader would refuse, or a key of another use.
+    """
+    sig_kid = signer.public.kid
+    to: list[JSONValue] = []
+    for aid, public in recipients:
+        info = hpke.wrap_info(bid, sender, sig_kid, aid, public.kid)
+        to.append({"aid": aid, "kid": public.kid, "wrap": b64u(hpke.wrap_key(bk, public, info))})
+    payload: Members = {
+        "v": 1,
+        "must": list(must),
+        "bid": bid,
+        "rev": rev,
+        "from": sender,
+        "created": wire_time(created),
+        "expires": wire_time(expires),
+        "lane": lane,
+        "to": to,
+        "manifest": manifest_sha256,
+        "parts": [{"n": part.n, "size": part.size, "sha256": part.sha256} for part in parts],
+        **extra,
+    }
+    raw = strictjson.dumps(payload)
+    jws = sign_compact(raw, alg=GW_HYB1, typ=ENVELOPE_TYPE, signer=signer)
+    try:
+        return parse_envelope(jws)
+    except Refusal as refusal:
+        raise ValueError(f"no reader would accept this envelope: {refusal}") from None
+
+
+def rewrap_envelope(
+    previous: Envelope,
+    *,
+    signer: Signer,
+    bk: bytes,
+    recipients: Sequence[tuple[str, PublicKey]],
+    created: datetime,
+    expires: datetime,
+    rev: int,
+) -> Envelope:
+    """Return the same bundle for the recipients' present keys: nothing but the first bytes changes.
+
+    Raises:
+        ValueError: other recipients than before, or a revision that is not higher.
+    """
+    if {aid for aid, _ in recipients} != {wrap.aid for wrap in previous.to}:
+        raise ValueError("a re-wrap goes to the same authorities")
+    if rev <= previous.rev:
+        raise ValueError("a re-wrap has a higher revision")
+    return seal_envelope(
+        signer=signer,
+        sender=previous.sender,
+        bid=previous.bid,
+        rev=rev,
+        created=created,
+        expires=expires,
+        lane=previous.lane,
+        bk=bk,
+        recipients=recipients,
+        manifest_sha256=previous.manifest,
+        parts=previous.parts,
+        must=previous.must,
+        extra=previous.extra,
+    )
