@@ -1,0 +1,154 @@
+"""Every way in which the gateway says no, with a code for programs and a sentence for people.
+
+::
+
+    GatewayError                    code, retryable, public_detail
+    ├── GatewayRefusal              something from outside is not acceptable; nothing was changed
+    └── StorageError                the database or the disk
+        ├── StorageUnavailable      away, locked, timed out; an answer to COMMIT never came
+        │   └── StorageFull         no space left
+        └── StorageDamaged          the stored bytes contradict themselves; a person must act
+
+The sentence says what to do. Codes of the protocol and their sentences stand in ``crypto.errors``;
+codes that only people and programs of the own authority see stand here. The log gets the cause.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from crypto.errors import CODES, Refusal, outward_code
+
+#: Local codes and what a person does about them.
+LOCAL_CODES: Mapping[str, str] = MappingProxyType(
+    {
+        "ambiguous-reference": "Several requests have this reference; name the bundle instead.",
+        "already-acknowledged": "This request has been acknowledged already; nothing was sent again.",
+        "attachment-missing": "The form lists a document that was not attached; attach it and submit again.",
+        "attachment-unlisted": "A file was attached that the form does not list; list it or leave it out.",
+        "attachment-mismatch": "A document is not the one the form describes (V22); correct size and digest.",
+        "attachment-twice": "Two attached files have the same name; rename one and correct the form.",
+        "channel-none": "The directory lists no channel this gateway can use for the addressee and the lane.",
+        "content-erased": "The content of this bundle was erased; its receipts and log entries remain.",
+        "contents-missing": "Mandatory contents are missing; complete the request as the articles say.",
+        "directory-unverifiable": "The directory does not verify; restore it from a copy or enrol again.",
+        "duplicate": "This message was submitted before; look at its status instead of sending it twice.",
+        "enrolment-conflict": "This authority is enrolled with other keys; compare the words by telephone, "
+        "then enrol again with --replace.",
+        "enrolment-invalid": "This is no valid enrolment file; ask the authority to send it again.",
+        "folder-not-empty": "The folder is not empty; name a new one so that nothing is overwritten.",
+        "form-unreadable": "The request is not well-formed JSON within the limits; correct it.",
+        "home-exists": "There is a gateway in this folder already; choose another or use that one.",
+        "home-invalid": "This folder holds no gateway; run `rogatory init` or name the right one.",
+        "home-in-use": "Another process is serving this home; stop it first.",
+        "key-conflict": "A key in this record belongs to another authority or another use; do not trust it.",
+        "log-behind": "The audit log is behind its signed head; restore the newest copy before sending.",
+        "no-encryption-key": "The directory lists no encryption key in force; ask the authority to renew it.",
+        "not-acknowledgeable": "Only an incoming request can be acknowledged.",
+        "not-found": "Nothing here has this reference; look at the inbox or the list of requests.",
+        "not-listed": "The addressee is not in the directory; enrol it first.",
+        "not-own-message": "The form names another authority as its author; submit it from that one.",
+        "not-running": "The gateway is not running; start it with `rogatory serve`.",
+        "record-invalid": "The directory record does not fit the schema or is not this authority's; correct it.",
+        "sequence": "The counters of this message do not follow the thread (V29); read the thread, then renew it.",
+        "settings-invalid": "The settings cannot be used; correct the file named.",
+        "storage-full": "There is no room left on the disk; make room, the gateway goes on by itself.",
+        "token-invalid": "The local token is not the right one; run the command as the gateway's user.",
+        "wrong-network": "This enrolment is for another network; lab and real networks never mix.",
+    }
+)
+
+
+class GatewayError(Exception):
+    """The root: any expected failure. ``public_detail`` may be shown to anybody who may use the interface.
+
+    Attributes:
+        code: Stable, for programs.
+        retryable: Whether the same call may succeed later without anybody changing anything.
+        public_detail: One sentence without content or names that says what to do.
+    """
+
+    code: str = "internal"
+    retryable: bool = False
+    public_detail: str = "The gateway met a defect of its own. Look at its log."
+
+    def __init__(
+        self, public_detail: str | None = None, *, code: str | None = None, retryable: bool | None = None
+    ) -> None:
+        if public_detail is not None:
+            self.public_detail = public_detail
+        if code is not None:
+            self.code = code
+        if retryable is not None:
+            self.retryable = retryable
+        super().__init__(self.code, self.public_detail)
+
+
+class GatewayRefusal(GatewayError):
+    """Something is not acceptable and nothing was changed.
+
+    Attributes:
+        detail: For the local log: which check, free of content.
+        field: Member of the form concerned, where there is one.
+        items: Further sentences, one for each thing to mend.
+        offset: For ``offset``: where an upload really stands, in bytes.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        *,
+        detail: str = "",
+        field: str | None = None,
+        items: Sequence[Mapping[str, str]] = (),
+        offset: int | None = None,
+    ) -> None:
+        super().__init__(sentence_of(code), code=code, retryable=is_retryable(code))
+        self.detail = detail
+        self.field = field
+        self.items = tuple(items)
+        self.offset = offset
+
+
+class StorageError(GatewayError):
+    """The database or the blob store could not do its work."""
+
+
+class StorageUnavailable(StorageError):
+    """The store is away for now. What was asked may or may not have been kept; units are re-runnable."""
+
+    code = "unavailable"
+    retryable = True
+    public_detail = "The storage cannot be reached just now. Try again in a moment."
+
+
+class StorageFull(StorageUnavailable):
+    """No space is left. Nothing was kept."""
+
+    code = "storage-full"
+    public_detail = "The storage is full. Free some space on the gateway's disk, then try again."
+
+
+class StorageDamaged(StorageError):
+    """Stored bytes contradict themselves; trying again cannot help."""
+
+    code = "storage-damaged"
+    public_detail = "The storage is damaged. Stop the gateway and restore it from a backup."
+
+
+def sentence_of(code: str) -> str:
+    """Return what a person does about a code; an unknown one is shown raw."""
+    if code in LOCAL_CODES:
+        return LOCAL_CODES[code]
+    rule = CODES.get(code)
+    return rule.sentence if rule is not None else f"The code {code} is not known here; ask its sender."
+
+
+def is_retryable(code: str) -> bool:
+    """Tell whether the sender of a refused bundle tries again by itself."""
+    rule = CODES.get(code)
+    return rule is not None and rule.action in {"retry", "refresh", "rewrap"}
+
+
+def from_refusal(refusal: Refusal) -> GatewayRefusal:
+    """Return the refusal of ``crypto`` as ours, with the one code a peer may see for steps 11 to 13."""
+    return GatewayRefusal(outward_code(refusal.code), detail=str(refusal))
