@@ -1,0 +1,30 @@
+"""Fingerprints as words, to be compared by two people on the telephone.
+
+The words are the BIP-39 English list: 2,048 words that differ in their first four letters,
+11 bits each. Twelve words are 132 bits: more than anyone can search for a second key.
+"""
+
+from functools import cache
+from hashlib import sha256
+
+from mnemonic import Mnemonic
+
+_BITS = 11
+
+
+@cache
+def _words() -> tuple[str, ...]:
+    return tuple(Mnemonic("english").wordlist)
+
+
+def fingerprint_words(data: bytes, *, words: int = 12) -> tuple[str, ...]:
+    """Return the first ``words`` words of the SHA-256 of ``data``.
+
+    Raises:
+        ValueError: not between 1 and 23 words.
+    """
+    if not 1 <= words <= 256 // _BITS:
+        raise ValueError("a digest has 1 to 23 words")
+    number = int.from_bytes(sha256(data).digest(), "big")
+    listed = _words()
+    return tuple(listed[number >> (256 - _BITS * (i + 1)) & (1 << _BITS) - 1] for i in range(words))
