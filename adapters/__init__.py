@@ -1,0 +1,13 @@
+"""Transports: each moves sealed bytes to a peer and reports how that ended.
+
+``ADAPTERS`` names the class behind each scheme of a directory entry's channel. What an adapter
+may know and must promise stands in ``adapters.base``.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from adapters.base import Adapter
+from adapters.https import HTTPSAdapter
+
+ADAPTERS: Mapping[str, type[Adapter]] = MappingProxyType({HTTPSAdapter.scheme: HTTPSAdapter})
