@@ -1,0 +1,343 @@
+"""The database of one process: group commit, short reads and long ones, on SQLite and PostgreSQL alike.
+
+Decides who runs a group, where and when; what happens inside one is in ``group``, how the engines are
+opened in ``engines``. There is no fixed delay: whatever waits when the writer is free shares the next
+COMMIT, and what is submitted in the same turn of the event loop always does. One group runs at a time.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, cast
+
+from sqlalchemy import URL, Connection, Engine
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.pool import NullPool
+
+from gateway.errors import StorageUnavailable
+from gateway.storage.engines import (
+    parse_url,
+    postgresql_engine,
+    sqlite_path,
+    sqlite_readers,
+    sqlite_writer,
+    sync_time_s,
+)
+from gateway.storage.faults import is_transient, storage_fault
+from gateway.storage.group import Commit, GroupHook, Outcome, Transaction, Unit, commit_now, run_group
+
+__all__ = ["Connection", "Database", "GroupHook", "IntegrityError", "Transaction"]
+
+T = TypeVar("T")
+
+#: Units that share one COMMIT at most: bounds the memory of a group and what a poison unit makes run again.
+GROUP_LIMIT = 256
+#: From this sync time on, COMMIT would hold up the event loop and is given a thread.
+SLOW_SYNC_S = 0.001
+
+
+class Database:
+    """One gateway's database. Use from one event loop."""
+
+    def __init__(self, backend: "_Backend", *, group_limit: int = GROUP_LIMIT) -> None:
+        self._backend = backend
+        self._group_limit = group_limit
+        self._waiting: deque[tuple[Unit, asyncio.Future[Any]]] = deque()
+        self._kicked = False
+        self._running: asyncio.Task[None] | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closed = False
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        *,
+        read_only: bool = False,
+        hook: GroupHook | None = None,
+        inline: bool | None = None,
+        group_limit: int = GROUP_LIMIT,
+        commit: Commit = commit_now,
+    ) -> "Database":
+        """Open a database whose tables exist already (``migrate.upgrade``).
+
+        Args:
+            url: ``sqlite:////path/to/file.db``, a bare path, or ``postgresql://user@host/name``.
+            read_only: Refuse ``write``, and have the engine refuse it too.
+            hook: The audit log; without one ``Transaction.audit`` raises.
+            inline: SQLite: commit in the event loop or in a thread; by default the disk's sync time decides.
+            group_limit: Units per COMMIT at most.
+            commit: Replaces COMMIT, in tests of crashes only.
+
+        Raises:
+            StorageUnavailable: The file or its folder cannot be opened. PostgreSQL may be away at first.
+        """
+        parsed = parse_url(url)
+        try:
+            backend = (
+                await _SQLite.open(sqlite_path(parsed), read_only, hook, inline, commit)
+                if parsed.get_backend_name() == "sqlite"
+                else _PostgreSQL(parsed, read_only, hook, commit)
+            )
+        except Exception as error:
+            raise storage_fault(error) or error from error
+        return cls(backend, group_limit=group_limit)
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self._backend.dialect
+
+    @property
+    def commits_inline(self) -> bool:
+        """Whether COMMIT runs in the event loop."""
+        return self._backend.inline
+
+    async def write(self, unit: Callable[[Transaction], T]) -> T:
+        """Run a unit in the next group's transaction and return its value once that is durable.
+
+        The unit is synchronous, touches nothing but the transaction, and may run several times: only the last
+        run counts. A cancelled caller leaves the group alone; its unit may or may not have been kept.
+
+        Raises:
+            StorageUnavailable: Not kept, or not known to be; the same unit may be written again.
+            IntegrityError: A constraint or an append-only trigger refused this unit; nothing of it was kept.
+            Exception: Whatever the unit raised; nothing of it was kept.
+        """
+        if self._closed:
+            raise StorageUnavailable("The gateway is stopping. Try again once it runs.")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append((unit, future))
+        self._idle.clear()
+        self._kick()
+        return await future
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Return what a short query finds, in one unchanging view that includes the last COMMIT."""
+        try:
+            return await self._backend.read(query)
+        except Exception as error:
+            raise storage_fault(error) or error from error
+
+    async def read_slow(self, query: Callable[[Connection], T]) -> T:
+        """Return what a long query finds, like ``read``, but in a thread so that the event loop goes on."""
+        try:
+            return await self._backend.read_slow(query)
+        except Exception as error:
+            raise storage_fault(error) or error from error
+
+    async def aclose(self) -> None:
+        """Finish what waits, then close. Later writes raise ``StorageUnavailable``."""
+        self._closed = True
+        await self._idle.wait()
+        if self._running is not None:
+            await self._running
+        await self._backend.aclose()
+
+    def _kick(self) -> None:
+        # By call_soon, so that everything the loop's present turn submits shares a group.
+        if not self._kicked and self._running is None:
+            self._kicked = True
+            asyncio.get_running_loop().call_soon(self._start)
+
+    def _start(self) -> None:
+        self._kicked = False
+        group = self._next_group()
+        if not group:
+            self._idle.set()
+        elif self._backend.inline:
+            units = [unit for unit, _ in group]
+            try:
+                outcomes = self._backend.run_now(units)
+            except BaseException as error:
+                self._settle(group, _all_failed(group, error))
+                if not isinstance(error, Exception):
+                    raise
+            else:
+                self._settle(group, outcomes)
+        else:
+            self._running = asyncio.get_running_loop().create_task(self._run(group))
+
+    async def _run(self, group: list[tuple[Unit, asyncio.Future[Any]]]) -> None:
+        try:
+            outcomes = await self._backend.run([unit for unit, _ in group])
+        except BaseException as error:
+            outcomes = _all_failed(group, error)
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self._running = None
+            self._settle(group, outcomes)
+
+    def _next_group(self) -> list[tuple[Unit, asyncio.Future[Any]]]:
+        group: list[tuple[Unit, asyncio.Future[Any]]] = []
+        while self._waiting and len(group) < self._group_limit:
+            unit, future = self._waiting.popleft()
+            if not future.done():
+                group.append((unit, future))
+        return group
+
+    def _settle(self, group: list[tuple[Unit, asyncio.Future[Any]]], outcomes: list[Outcome]) -> None:
+        loop = asyncio.get_running_loop()
+        for (_, future), outcome in zip(group, outcomes, strict=True):
+            for callback in outcome.callbacks:
+                # As events of their own: a failing one reaches the loop's handler and hurts nobody else.
+                loop.call_soon(callback)
+            if future.done():
+                continue
+            if outcome.error is None:
+                future.set_result(outcome.value)
+            else:
+                future.set_exception(outcome.error)
+        if self._waiting:
+            self._kick()
+        else:
+            self._idle.set()
+
+
+def _all_failed(group: Sequence[object], error: BaseException) -> list[Outcome]:
+    # The group never reached its transaction, or the process is being interrupted.
+    ours = isinstance(error, Exception) and storage_fault(error) is None
+    return [Outcome(error=error if ours else storage_fault(error) or StorageUnavailable()) for _ in group]
+
+
+class _Backend(Protocol):
+    """What differs between the engines: where a group and a query run."""
+
+    dialect: str
+    inline: bool
+
+    def run_now(self, units: Sequence[Unit]) -> list[Outcome]: ...
+    async def run(self, units: Sequence[Unit]) -> list[Outcome]: ...
+    async def read(self, query: Callable[[Connection], T]) -> T: ...
+    async def read_slow(self, query: Callable[[Connection], T]) -> T: ...
+    async def aclose(self) -> None: ...
+
+
+class _SQLite:
+    """One writing connection, one for short reads in the loop, and a few for long reads in threads."""
+
+    dialect = "sqlite"
+
+    def __init__(
+        self, writer: Engine | None, readers: Engine, hook: GroupHook | None, inline: bool, commit: Commit
+    ) -> None:
+        self.inline = inline
+        self._writer_engine = writer
+        self._readers = readers
+        self._hook = hook
+        self._commit = commit
+        self._writer = None if writer is None else writer.connect()
+        self._reader = readers.connect()
+        self._thread = None if inline else ThreadPoolExecutor(1, thread_name_prefix="writer")
+
+    @classmethod
+    async def open(
+        cls, path: Path, read_only: bool, hook: GroupHook | None, inline: bool | None, commit: Commit
+    ) -> "_SQLite":
+        if inline is None:
+            inline = read_only or await asyncio.to_thread(sync_time_s, path.parent) <= SLOW_SYNC_S
+        writer = None if read_only else sqlite_writer(path)
+        return cls(writer, sqlite_readers(path, read_only=read_only), hook, inline, commit)
+
+    def run_now(self, units: Sequence[Unit]) -> list[Outcome]:
+        if self._writer is None:
+            raise RuntimeError("this database was opened for reading only")
+        return run_group(self._writer, units, self._hook, self._commit)
+
+    async def run(self, units: Sequence[Unit]) -> list[Outcome]:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self.run_now, units)
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        with self._reader.begin():
+            return query(self._reader)
+
+    async def read_slow(self, query: Callable[[Connection], T]) -> T:
+        return await asyncio.to_thread(self._read_apart, query)
+
+    def _read_apart(self, query: Callable[[Connection], T]) -> T:
+        with self._readers.begin() as connection:
+            return query(connection)
+
+    async def aclose(self) -> None:
+        if self._thread is not None:
+            self._thread.shutdown()
+        self._reader.close()
+        self._readers.dispose()
+        if self._writer is not None and self._writer_engine is not None:
+            self._writer.close()
+            self._writer_engine.dispose()
+
+
+class _PostgreSQL:
+    """One writing connection, kept while it lives, and a pool for short reads."""
+
+    dialect = "postgresql"
+    inline = False
+
+    def __init__(self, url: URL, read_only: bool, hook: GroupHook | None, commit: Commit) -> None:
+        self._url = url
+        self._read_only = read_only
+        self._engine = postgresql_engine(url, read_only=read_only)
+        self._hook = hook
+        self._commit = commit
+        self._writer: AsyncConnection | None = None
+
+    def run_now(self, units: Sequence[Unit]) -> list[Outcome]:
+        raise RuntimeError("PostgreSQL is never driven from within one turn of the loop")
+
+    async def run(self, units: Sequence[Unit]) -> list[Outcome]:
+        if self._read_only:
+            raise RuntimeError("this database was opened for reading only")
+        if self._writer is None:
+            self._writer = await self._engine.connect()
+        try:
+            outcomes = await self._writer.run_sync(run_group, units, self._hook, self._commit)
+        except BaseException:
+            await self._drop_writer()
+            raise
+        if any(isinstance(outcome.error, StorageUnavailable) for outcome in outcomes):
+            # Begin the next group on a new connection, in case this one is the trouble.
+            await self._drop_writer()
+        return outcomes
+
+    async def _drop_writer(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            try:
+                await writer.invalidate()
+            finally:
+                await writer.close()
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        try:
+            return await self._read_once(query)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+        return await self._read_once(query)
+
+    async def _read_once(self, query: Callable[[Connection], T]) -> T:
+        async with self._engine.begin() as connection:
+            return await connection.run_sync(query)
+
+    async def read_slow(self, query: Callable[[Connection], T]) -> T:
+        # A loop and a connection of its own: a query that also computes must not stop the gateway's loop.
+        return await asyncio.to_thread(lambda: asyncio.run(self._read_apart(query)))
+
+    async def _read_apart(self, query: Callable[[Connection], T]) -> T:
+        engine = postgresql_engine(self._url, read_only=True, poolclass=NullPool)
+        try:
+            async with engine.begin() as connection:
+                return cast(T, await connection.run_sync(query))
+        finally:
+            await engine.dispose()
+
+    async def aclose(self) -> None:
+        if self._writer is not None:
+            await self._writer.close()
+        await self._engine.dispose()

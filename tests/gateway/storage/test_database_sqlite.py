@@ -1,0 +1,113 @@
+"""What is special to SQLite: file mode, journal, durability, and where COMMIT runs."""
+
+import asyncio
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, select
+
+from gateway.errors import StorageUnavailable
+from gateway.storage.database import Database, Transaction
+from gateway.storage.engines import parse_url, sync_time_s
+from gateway.storage.schema import meta, metadata
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    path = f"sqlite:///{tmp_path / 'gateway.db'}"
+    engine = create_engine(path)
+    metadata.create_all(engine)
+    engine.dispose()
+    return path
+
+
+async def test_every_commit_is_synced_and_constraints_are_on(url: str) -> None:
+    database = await Database.open(url)
+
+    def pragmas(tx: Transaction) -> list[object]:
+        names = ("journal_mode", "synchronous", "foreign_keys", "recursive_triggers")
+        return [tx.connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
+
+    assert await database.write(pragmas) == ["wal", 2, 1, 1]
+    await database.aclose()
+
+
+async def test_a_new_file_and_its_side_files_are_private(tmp_path: Path) -> None:
+    previous = os.umask(0)
+    try:
+        database = await Database.open(f"sqlite:///{tmp_path / 'new.db'}")
+        await database.write(lambda tx: metadata.create_all(tx.connection))
+    finally:
+        os.umask(previous)
+    modes = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in os.scandir(tmp_path)}
+    assert modes == {"new.db": 0o600, "new.db-wal": 0o600, "new.db-shm": 0o600}
+    await database.aclose()
+
+
+@pytest.mark.parametrize("inline", [True, False])
+async def test_commit_runs_where_it_was_told_to(url: str, inline: bool) -> None:
+    database = await Database.open(url, inline=inline)
+    ran_in = await database.write(lambda tx: threading.current_thread())
+    assert (ran_in is threading.current_thread()) is inline
+    await database.aclose()
+
+
+async def test_a_slow_disk_gets_a_thread(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.storage.database.sync_time_s", lambda folder: 0.002)
+    database = await Database.open(url)
+    assert not database.commits_inline
+    await database.aclose()
+
+
+async def test_a_fast_disk_commits_in_the_loop(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.storage.database.sync_time_s", lambda folder: 0.0002)
+    database = await Database.open(url)
+    assert database.commits_inline
+    await database.aclose()
+
+
+def test_timing_the_disk_leaves_nothing_behind(tmp_path: Path) -> None:
+    assert sync_time_s(tmp_path) > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_read_only_refuses_to_write_and_changes_nothing(url: str) -> None:
+    database = await Database.open(url, read_only=True)
+    with pytest.raises(RuntimeError, match="reading only"):
+        await database.write(lambda tx: tx.insert(meta, key="a", value="b"))
+    assert await database.read(lambda c: c.execute(select(meta)).all()) == []
+    await database.aclose()
+
+
+async def test_a_missing_folder_is_unavailable_storage(tmp_path: Path) -> None:
+    with pytest.raises(StorageUnavailable):
+        await Database.open(f"sqlite:///{tmp_path / 'none' / 'gateway.db'}")
+
+
+async def test_a_long_reader_does_not_hold_up_writers(url: str) -> None:
+    database = await Database.open(url, inline=True)
+    reading, written = threading.Event(), threading.Event()
+
+    def slow(connection: object) -> tuple[int, int]:
+        count = lambda: len(connection.execute(select(meta)).all())  # type: ignore[attr-defined]  # noqa: E731
+        before = count()
+        reading.set()
+        assert written.wait(5)
+        return before, count()
+
+    reader = asyncio.create_task(database.read_slow(slow))
+    await asyncio.to_thread(reading.wait, 5)
+    await database.write(lambda tx: tx.insert(meta, key="a", value="b"))
+    written.set()
+    assert await reader == (0, 0), "one unchanging view"
+    assert len(await database.read(lambda c: c.execute(select(meta)).all())) == 1
+    await database.aclose()
+
+
+def test_a_database_must_be_a_file_or_postgresql() -> None:
+    for url in ("sqlite://", "sqlite:///:memory:", "mysql://host/db"):
+        with pytest.raises(ValueError, match="sqlite:////path"):
+            parse_url(url)
