@@ -1,0 +1,61 @@
+"""Reading single fields out of a parsed form of any shape, without ever raising.
+
+The rules of ``contents`` look at drafts, which may lack anything or hold anything; a wrong type
+reads as absent. Text that is only white space is absent too.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def at(node: Any, *path: str) -> Any:
+    """Return the value under the members named, or ``None`` where one of them is absent."""
+    for key in path:
+        node = node.get(key) if isinstance(node, Mapping) else None
+    return node
+
+
+def text(node: Any, *path: str) -> str:
+    """Return the text under the members named, without outer white space; empty where there is none."""
+    value = at(node, *path)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def rows(node: Any, *path: str) -> list[tuple[int, Mapping[str, Any]]]:
+    """Return the objects of a list with their places in it; entries that are no objects are left out."""
+    value = at(node, *path)
+    entries = value if isinstance(value, list) else []
+    return [(n, entry) for n, entry in enumerate(entries) if isinstance(entry, Mapping)]
+
+
+def texts(node: Any, *path: str) -> list[str]:
+    """Return the texts of a list; entries that are no text are left out."""
+    value = at(node, *path)
+    return [entry for entry in value if isinstance(entry, str)] if isinstance(value, list) else []
+
+
+def is_given(value: Any) -> bool:
+    """Say whether a value says something: not null, not empty, not white space. ``False`` and 0 do."""
+    if isinstance(value, str):
+        return bool(value.strip())
+    return value is not None and value != [] and value != {}
+
+
+def spread(node: Any, pattern: str) -> Iterator[tuple[str, Any]]:
+    """Yield path and value of all places of a pattern such as ``persons[].names[].script``."""
+    yield from _spread(node, pattern.split("."), "$")
+
+
+def _spread(node: Any, steps: list[str], path: str) -> Iterator[tuple[str, Any]]:
+    if not steps:
+        yield path, node
+        return
+    key, listed = steps[0].removesuffix("[]"), steps[0].endswith("[]")
+    value = at(node, key)
+    if value is None:
+        return
+    if not listed:
+        yield from _spread(value, steps[1:], f"{path}.{key}")
+    elif isinstance(value, list):
+        for n, entry in enumerate(value):
+            yield from _spread(entry, steps[1:], f"{path}.{key}[{n}]")
