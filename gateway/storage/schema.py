@@ -54,6 +54,9 @@ metadata = MetaData(
     }
 )
 
+#: On SQLite an INTEGER key is the row's own number; a second, hidden one would let REPLACE pass the triggers.
+RowNumber = BigInteger().with_variant(Integer, "sqlite")
+
 AID = String(63)
 BID = String(32)
 SHA256 = String(64)
@@ -70,7 +73,9 @@ storage_key = Table(
     "storage_key",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("wrapped", LargeBinary, nullable=False, comment="AES-256 key under the key-encryption key, RFC 5649"),
+    Column(
+        "wrapped", LargeBinary, nullable=False, comment="AES-256 key under the key-encryption key, RFC 5649"
+    ),
     Column("created_at", Instant, nullable=False),
     comment="Local storage keys. The newest wraps; all of them unwrap.",
 )
@@ -202,8 +207,8 @@ transmission = Table(
     Column("refreshes", Integer, nullable=False, comment="directory refreshes asked for in a row"),
     Column("last_code", String(32), nullable=True),
     Column("next_action", String(16), nullable=False, comment="attempt | await_receipt | none"),
-    Column("next_action_at", Instant, nullable=True),
-    Column("lease_owner", String(40), nullable=True),
+    Column("next_action_at", Instant, nullable=True, comment="while leased: when the lease runs out"),
+    Column("lease_owner", String(40), nullable=True, comment="one per claim: a result needs it"),
     Column("lease_until", Instant, nullable=True),
     Column("outbox_no", BigInteger, nullable=True, comment="place in the peer's outbox (https_pull)"),
     Column("owner", String(24), nullable=True, comment="who must act once it failed"),
@@ -211,7 +216,8 @@ transmission = Table(
     Column("expires_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
     CheckConstraint(
-        "state IN ('QUEUED','DISPATCHED','RELAYED','CONSIGNED','HANDED_OVER','REJECTED','FAILED')", name="state"
+        "state IN ('QUEUED','DISPATCHED','RELAYED','CONSIGNED','HANDED_OVER','REJECTED','FAILED')",
+        name="state",
     ),
     CheckConstraint(
         "next_action_at IS NOT NULL OR state IN ('CONSIGNED','HANDED_OVER','REJECTED','FAILED')", name="clock"
@@ -221,6 +227,7 @@ transmission = Table(
     # Leads with state and leaves the key out: SQLite ignores a partial index that ends in the primary key.
     Index("ix_transmission_due", "state", "lane", "next_action_at"),
     Index("ix_transmission_outbox", "to_aid", "outbox_no"),
+    Index("ix_transmission_peer", "to_aid", "state"),
     comment="Sending one bundle to one authority. Moved by receipts only (protocol 2.4).",
 )
 
@@ -271,10 +278,13 @@ receipt_push = Table(
     Column("state", String(8), nullable=False, comment="pending | done"),
     Column("lane", String(8), nullable=False),
     Column("attempts", Integer, nullable=False),
-    Column("next_action_at", Instant, nullable=True),
-    Column("outbox_no", BigInteger, nullable=True, comment="place in the outbox of a peer that only calls out"),
+    Column("next_action_at", Instant, nullable=True, comment="while leased: when the lease runs out"),
+    Column("lease_owner", String(40), nullable=True),
+    Column("lease_until", Instant, nullable=True),
+    Column("outbox_no", BigInteger, nullable=True, comment="place in a calling-only peer's outbox"),
     CheckConstraint("next_action_at IS NOT NULL OR state = 'done'", name="clock"),
     Index("ix_receipt_push_due", "state", "lane", "next_action_at"),
+    Index("ix_receipt_push_peer", "to_aid", "state"),
     comment="Own receipts that did not travel in an answer and still have to reach the sender.",
 )
 
@@ -298,6 +308,7 @@ upload = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("offset_bytes", BigInteger, nullable=False, comment="durable so far"),
     Column("lane", String(8), nullable=False),
+    Column("temporary", String(80), nullable=True, comment="file of the part that is half here"),
     Column("next_action_at", Instant, nullable=False, comment="when the unfinished upload is dropped"),
     Index("ix_upload_due", "next_action_at"),
     comment="Resumable uploads in progress, keyed by the envelope's hash.",
@@ -327,14 +338,16 @@ peer = Table(
     metadata,
     Column("authority_id", AID, primary_key=True),
     Column("heard_at", Instant, nullable=True, comment="last authenticated word from it"),
-    Column("pull_cursor", BigInteger, nullable=False, comment="how far its outbox has been taken (https_pull)"),
+    Column(
+        "pull_cursor", BigInteger, nullable=False, comment="how far its outbox has been taken (https_pull)"
+    ),
     comment="What is known of a peer beside its signed directory entry.",
 )
 
 audit_leaf = Table(
     "audit_leaf",
     metadata,
-    Column("idx", BigInteger, primary_key=True, autoincrement=False),
+    Column("idx", RowNumber, primary_key=True, autoincrement=False),
     Column("leaf", LargeBinary, nullable=False, comment="exact bytes that are hashed"),
     comment="Append-only: triggers refuse UPDATE, DELETE, TRUNCATE and replacement.",
 )
@@ -342,7 +355,7 @@ audit_leaf = Table(
 audit_body = Table(
     "audit_body",
     metadata,
-    Column("idx", BigInteger, primary_key=True, autoincrement=False),
+    Column("idx", RowNumber, primary_key=True, autoincrement=False),
     Column("salt", LargeBinary, nullable=False),
     Column("body", LargeBinary, nullable=False),
     comment="What a leaf commits to. May be erased (never altered); the tree stays valid.",
@@ -360,7 +373,7 @@ audit_tile = Table(
 audit_checkpoint = Table(
     "audit_checkpoint",
     metadata,
-    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("size", RowNumber, primary_key=True, autoincrement=False),
     Column("note", Text, nullable=False, comment="signed note"),
     comment="Signed tree heads. Append-only.",
 )
