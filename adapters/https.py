@@ -11,7 +11,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
 from adapters.base import Endpoint, Outcome, Parcel, Verdict
 from adapters.egress import EgressPolicy, Lookup, system_lookup
-from adapters.peerhttp import PeerHTTP, Reply, Source, Timings, TokenMaker
+from adapters.peerhttp import PeerHTTP, Source, Timings, TokenMaker
+from adapters.replies import Reply
 from adapters.tls import TLSIdentity
 from crypto.errors import CODES, Action
 from crypto.strictjson import JSONValue
@@ -21,6 +22,9 @@ BASE = "/gw/v1"
 #: Media type of a whole container, and of a stretch of one.
 CONTAINER_TYPE = "application/vnd.gw.bundle"
 PARTIAL_TYPE = "application/partial-upload"
+
+#: RFC 9218; routine transfers carry no mark.
+URGENT = "u=1"
 
 SEGMENT_BYTES = 8 * 1024 * 1024
 #: Bodies up to this size are collected first: one write, one TLS record run, no task of its own.
@@ -93,7 +97,7 @@ class HTTPSAdapter:
                 if budget < 0:
                     return Outcome(verdict=Verdict.RETRY, detail="the peer keeps too little of what it gets")
                 reply = await self._send(parcel, endpoint, offset, end)
-                if reply.ok and end == parcel.size_bytes:
+                if reply.ok and (end == parcel.size_bytes or _receipts(reply.body)):
                     return _outcome(reply)
                 if reply.ok:
                     if reply.offset != end:
@@ -115,7 +119,7 @@ class HTTPSAdapter:
         """Send the bytes from ``offset`` to ``end``: PUT from the beginning, PATCH from further on."""
         headers = {"Upload-Complete": "?1" if end == parcel.size_bytes else "?0"}
         if parcel.urgent:
-            headers["Priority"] = "u=1"
+            headers["Priority"] = URGENT
         if offset == 0:
             method, content_type = "PUT", CONTAINER_TYPE
             if end != parcel.size_bytes:
@@ -196,13 +200,16 @@ class HTTPSAdapter:
         ``Reply.offset`` says how far it came, also after a cut, so that the next call goes on from there.
         What ``sink`` raises is raised here.
         """
+        headers = {"Priority": URGENT} if urgent else {}
+        if offset:
+            headers["Range"] = f"bytes={offset}-"
         return await self._http.request(
             endpoint,
             "GET",
             f"{BASE}/outbox/{bid}",
             pool="urgent" if urgent else "routine",
             answer_s=self._answer_s(urgent),
-            headers={"Range": f"bytes={offset}-"} if offset else None,
+            headers=headers,
             sink=sink,
             sink_offset=offset,
         )

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import aiohttp
@@ -20,23 +20,12 @@ from aiohttp.payload import Payload
 
 from adapters.base import Endpoint
 from adapters.egress import CheckedResolver, EgressPolicy, EgressRefused, Lookup, check_origin, system_lookup
+from adapters.replies import OwnFault, Reply, describe, pour, read_reply
 from adapters.tls import PinnedContext, TLSIdentity, client_context
-from crypto import strictjson
-from crypto.encoding import is_digest
-from crypto.errors import Refusal
-from crypto.strictjson import JSONValue
 
-#: Largest problem document read; more is treated as no explanation at all.
-MAX_PROBLEM_BYTES = 64 * 1024
-#: Largest JSON answer read: receipts with their proofs, or a page of the outbox.
-MAX_ANSWER_BYTES = 4 * 1024 * 1024
 #: One header line, and the number of lines: together at most 64 KiB of response headers.
 _MAX_FIELD_BYTES = 4096
 _MAX_HEADERS = 16
-
-_PROBLEM_PREFIX = "urn:gw:err:"
-_MAX_RETRY_AFTER_S = 86_400
-_TO_THE_END = 1 << 53
 
 _log = logging.getLogger(__name__)
 
@@ -76,47 +65,6 @@ class Timings:
     idle_s: float = 60.0
     urgent_s: float = 20.0
     routine_s: float = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """What came back.
-
-    Attributes:
-        status: Of HTTP; 0 if no well-formed answer came.
-        body: Members of a JSON answer or problem, strictly parsed; empty if there was none.
-        code: The peer's code from a problem document; ``None`` if it gave none that can be read.
-        retry_after_s: The peer's wish, at most a day.
-        offset: ``Upload-Offset``, or how far a download came.
-        length: Whole size, where the answer states it.
-        is_complete: ``Upload-Complete``.
-        envelope_sha256: Which envelope an upload or download is about, if the peer says so.
-        detail: For the local log, free of content.
-    """
-
-    status: int
-    body: Mapping[str, JSONValue] = field(default_factory=dict, repr=False)
-    code: str | None = None
-    retry_after_s: float | None = None
-    offset: int | None = None
-    length: int | None = None
-    is_complete: bool = False
-    envelope_sha256: str | None = None
-    detail: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """Whether the peer did what was asked."""
-        return 200 <= self.status < 300
-
-    @property
-    def is_trouble(self) -> bool:
-        """Whether the network, not the peer's judgement, ended the request."""
-        return self.status == 0
-
-
-class _OwnFault(Exception):
-    """A source or sink of ours failed; its exception is the cause and is what the caller sees."""
 
 
 class ContainerPayload(Payload):
@@ -232,7 +180,7 @@ class PeerHTTP:
         try:
             origin = self._origin(endpoint)
         except EgressRefused as exc:
-            return Reply(status=0, detail=_describe(exc))
+            return Reply(status=0, detail=describe(exc))
         # Outside the conversion below: an own key file that cannot be read is no trouble of the network.
         context = self._context(endpoint)
         try:
@@ -279,13 +227,13 @@ class PeerHTTP:
                 ) as response:
                     try:
                         if sink is not None and response.status in (200, 206):
-                            return await _pour(response, sink, sink_offset, progress)
-                        return await _read_reply(response, progress)
+                            return await pour(response, sink, sink_offset, progress)
+                        return await read_reply(response, progress)
                     finally:
                         if response.status >= 300:
                             # What is still unsent of a refused body must not keep the connection busy.
                             response.close()
-        except _OwnFault as exc:
+        except OwnFault as exc:
             cause = exc.__cause__
             assert cause is not None
             raise cause from None
@@ -293,7 +241,7 @@ class PeerHTTP:
             if isinstance(body, ContainerPayload) and body.fault is not None:
                 raise body.fault from None
             _log.debug("peer.trouble %s %s", endpoint.authority_id, type(exc).__name__)
-            return Reply(status=0, detail=_describe(exc))
+            return Reply(status=0, detail=describe(exc))
         except ValueError:
             if isinstance(body, ContainerPayload) and body.fault is not None:
                 raise body.fault from None
@@ -348,138 +296,3 @@ class PeerHTTP:
         pools, self._pools = list(self._pools.values()), {}
         for session in pools:
             await session.close()
-
-
-async def _read_reply(response: aiohttp.ClientResponse, progress: Callable[[], None]) -> Reply:
-    is_good = 200 <= response.status < 300
-    data = await _read_bounded(response, MAX_ANSWER_BYTES if is_good else MAX_PROBLEM_BYTES, progress)
-    if data is None:
-        return Reply(status=0, detail="answer too long")
-    if response.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
-        return Reply(status=0, detail="answer with a content encoding")
-    code: str | None = None
-    body: Mapping[str, JSONValue] = {}
-    expected = "application/json" if is_good else "application/problem+json"
-    if data and response.content_type == expected:
-        try:
-            body = strictjson.loads_object(data, max_bytes=MAX_ANSWER_BYTES)
-        except Refusal:
-            if is_good:
-                return Reply(status=0, detail="answer is not strict JSON")
-        kind = body.get("type")
-        if not is_good and isinstance(kind, str) and kind.startswith(_PROBLEM_PREFIX) and len(kind) <= 80:
-            code = kind.removeprefix(_PROBLEM_PREFIX)
-    elif data and is_good:
-        return Reply(status=0, detail="answer is not JSON")
-    return _reply(response, body=body, code=code, detail=f"HTTP {response.status}")
-
-
-async def _read_bounded(
-    response: aiohttp.ClientResponse, limit: int, progress: Callable[[], None]
-) -> bytes | None:
-    if (response.content_length or 0) > limit:
-        return None
-    chunks, total = [], 0
-    async for chunk in response.content.iter_any():
-        chunks.append(chunk)
-        total += len(chunk)
-        if total > limit:
-            return None
-        progress()
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-async def _pour(
-    response: aiohttp.ClientResponse,
-    sink: Callable[[bytes], Awaitable[None]],
-    offset: int,
-    progress: Callable[[], None],
-) -> Reply:
-    """Hand the bytes of a download on as they come; a cut says how far it came."""
-    begin, length = _content_range(response)
-    if begin != offset or response.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
-        return Reply(status=0, offset=offset, detail="answer with another range than asked for")
-    detail = ""
-    try:
-        async for chunk in response.content.iter_any():
-            if length is not None and offset + len(chunk) > length:
-                return Reply(status=0, offset=offset, length=length, detail="more bytes than announced")
-            try:
-                await sink(chunk)
-            except Exception as exc:
-                raise _OwnFault from exc
-            offset += len(chunk)
-            progress()
-    except (aiohttp.ClientError, OSError) as exc:
-        detail = _describe(exc)
-    if detail or offset != length:
-        return Reply(status=0, offset=offset, length=length, detail=detail or "download cut short")
-    return _reply(response, offset=offset, length=length, is_complete=True)
-
-
-def _content_range(response: aiohttp.ClientResponse) -> tuple[int, int | None]:
-    if response.status == 200:
-        return 0, response.content_length
-    unit, _, rest = response.headers.get(hdrs.CONTENT_RANGE, "").partition(" ")
-    span, _, whole = rest.partition("/")
-    begin, length = _count(span.partition("-")[0]), _count(whole)
-    return (begin, length) if unit == "bytes" and begin is not None else (-1, None)
-
-
-def _reply(
-    response: aiohttp.ClientResponse,
-    *,
-    body: Mapping[str, JSONValue] | None = None,
-    code: str | None = None,
-    offset: int | None = None,
-    length: int | None = None,
-    is_complete: bool | None = None,
-    detail: str = "",
-) -> Reply:
-    headers = response.headers
-    retry_after = _count(headers.get(hdrs.RETRY_AFTER, ""))
-    tag = headers.get(hdrs.ETAG, "").strip('"')
-    return Reply(
-        status=response.status,
-        body=body if body is not None else {},
-        code=code,
-        retry_after_s=None if retry_after is None else float(min(retry_after, _MAX_RETRY_AFTER_S)),
-        offset=offset if offset is not None else _count(headers.get("Upload-Offset", "")),
-        length=length if length is not None else _count(headers.get("Upload-Length", "")),
-        is_complete=is_complete if is_complete is not None else headers.get("Upload-Complete") == "?1",
-        envelope_sha256=tag if is_digest(tag) else None,
-        detail=detail,
-    )
-
-
-def _count(text: str) -> int | None:
-    """Return a plain decimal number of bytes or seconds, or ``None`` for anything else."""
-    if not text.isascii() or not text.isdigit() or len(text) > 16:
-        return None
-    value = int(text)
-    return value if value < _TO_THE_END else None
-
-
-#: From the special to the general; the first that fits names the trouble.
-_TROUBLES: tuple[tuple[type[BaseException], str], ...] = (
-    (aiohttp.ClientConnectorCertificateError, "the peer's certificate is not the one listed"),
-    (aiohttp.ClientConnectorSSLError, "TLS could not be agreed"),
-    (aiohttp.ClientHttpProxyError, "the proxy refused the connection"),
-    (aiohttp.ClientProxyConnectionError, "the proxy does not answer"),
-    (aiohttp.ClientConnectorDNSError, "the name does not resolve to an allowed address"),
-    (aiohttp.ConnectionTimeoutError, "no connection in time"),
-    (aiohttp.ClientConnectorError, "no connection"),
-    (TimeoutError, "no answer in time"),
-    (aiohttp.ServerDisconnectedError, "the connection was closed without an answer"),
-    (aiohttp.ClientPayloadError, "the answer was cut short"),
-    (aiohttp.ClientResponseError, "the answer is not HTTP"),
-    (aiohttp.ClientOSError, "the connection broke"),
-    (aiohttp.ClientError, "the exchange failed"),
-    (OSError, "the connection failed"),
-)
-
-
-def _describe(exc: BaseException) -> str:
-    if isinstance(exc, EgressRefused):
-        return str(exc)
-    return next(text for kind, text in _TROUBLES if isinstance(exc, kind))

@@ -1,0 +1,124 @@
+"""Bodies as they come in from peers: counted, timed, and in bounded number.
+
+Decides how slow a peer may be and how many transfers it may have open; what the bytes are is
+for the services. A peer that stops sending, or drips, ends as ``incomplete`` and frees its
+place. Urgent transfers have places of their own that routine ones never take; the mark is the
+peer's word, and what a false one gains is bounded by that peer's own urgent places.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from aiohttp import ClientError, StreamReader, web
+
+from gateway.errors import GatewayRefusal
+from gateway.web.problems import Unsupported
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerLimits:
+    """Bounds of what peers may do to this server.
+
+    Attributes:
+        max_bundle_bytes: Largest container taken.
+        max_json_bytes: Largest JSON body: receipts and problems.
+        idle_s: Longest silence within a body, in either direction.
+        grace_s: From the beginning of a body until the minimum rate counts.
+        min_bytes_per_s: Mean rate that a body must keep after the grace.
+        first_request_s: From an open connection to its first whole request header.
+        keepalive_s: How long an idle connection is kept.
+        lingering_s: How long what is left of a refused body is read away, so that the answer arrives.
+        routine_total, routine_per_peer, urgent_total, urgent_per_peer: Transfers at the same time.
+        calls_per_peer: Other requests of one peer at the same time.
+        polls_per_peer: Long polls of one peer at the same time.
+        hellos_per_minute: Of one peer.
+        connections: Open connections in all.
+    """
+
+    max_bundle_bytes: int = 128 * 1024**3
+    max_json_bytes: int = 4 * 1024**2
+    idle_s: float = 60.0
+    grace_s: float = 30.0
+    min_bytes_per_s: int = 4096
+    first_request_s: float = 15.0
+    keepalive_s: float = 120.0
+    lingering_s: float = 5.0
+    routine_total: int = 128
+    routine_per_peer: int = 64
+    urgent_total: int = 64
+    urgent_per_peer: int = 16
+    calls_per_peer: int = 32
+    polls_per_peer: int = 2
+    hellos_per_minute: int = 30
+    connections: int = 2048
+
+
+class Places:
+    """A number of things that may happen at once, in all and for one peer."""
+
+    def __init__(self, *, total: int, per_peer: int) -> None:
+        self._total = total
+        self._per_peer = per_peer
+        self._taken: Counter[str] = Counter()
+        self._all = 0
+
+    @contextmanager
+    def taken_by(self, aid: str) -> Iterator[None]:
+        """Hold a place. Raises ``GatewayRefusal`` ``rate`` if there is none; the peer comes back later."""
+        if self._all >= self._total or self._taken[aid] >= self._per_peer:
+            raise GatewayRefusal("rate", detail="no place")
+        self._all += 1
+        self._taken[aid] += 1
+        try:
+            yield
+        finally:
+            self._all -= 1
+            self._taken[aid] -= 1
+            if not self._taken[aid]:
+                del self._taken[aid]
+
+
+def body_length(http: web.Request, limit: int) -> int:
+    """Return the length of the body as announced.
+
+    Raises ``GatewayRefusal``: ``malformed`` (411, 415) without a length or with a content encoding,
+    ``too-large`` above ``limit``.
+    """
+    # A decoder in front of the limits is how a small body becomes a large one.
+    if http.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Unsupported(415, "content encoding")
+    length = http.content_length
+    if length is None:
+        raise Unsupported(411, "no content length")
+    if length > limit:
+        raise GatewayRefusal("too-large", detail="announced length")
+    return length
+
+
+async def body_chunks(content: StreamReader, length: int, limits: PeerLimits) -> AsyncIterator[bytes]:
+    """Yield the body as it comes, exactly ``length`` bytes.
+
+    Only waiting for the peer counts as its time; what the caller does between chunks does not.
+
+    Raises ``GatewayRefusal`` ``incomplete`` when the peer is silent too long, too slow on the whole, or gone.
+    """
+    loop = asyncio.get_running_loop()
+    received, waited = 0, 0.0
+    while received < length:
+        allowed = limits.grace_s + received / limits.min_bytes_per_s - waited
+        begun = loop.time()
+        try:
+            async with asyncio.timeout(min(limits.idle_s, allowed)):
+                chunk = await content.readany()
+        except TimeoutError:
+            raise GatewayRefusal("incomplete", detail="too slow") from None
+        except (ClientError, OSError, web.RequestPayloadError):
+            raise GatewayRefusal("incomplete", detail="connection lost") from None
+        if not chunk:
+            raise GatewayRefusal("incomplete", detail="body ended early")
+        waited += loop.time() - begun
+        received += len(chunk)
+        yield chunk
