@@ -50,7 +50,7 @@ class DatabaseSettings(_Section, frozen=True, kw_only=True):
     """Where the records lie.
 
     Attributes:
-        url: Empty for the SQLite file of the home, or ``postgresql+asyncpg://user@host/name``, no password.
+        url: Empty for the SQLite file of the home, or ``postgresql://user@host/name``, no password.
         password_file: File that holds the password of that user, and nothing else; empty if none is needed.
     """
 
@@ -248,10 +248,8 @@ def parse_settings(text: str, *, name: str = SETTINGS_FILE) -> Settings:
     if settings.peer.proxy_url and (proxy.scheme != "http" or not proxy.hostname or proxy.username):
         raise SettingsError(f"{name}: peer.proxy_url must be http://host:port, without credentials")
     database = urlsplit(settings.database.url)
-    if settings.database.url and database.scheme != "postgresql+asyncpg":
-        raise SettingsError(
-            f"{name}: database.url must be empty (SQLite) or postgresql+asyncpg://user@host/name"
-        )
+    if settings.database.url and database.scheme not in {"postgresql", "postgresql+asyncpg"}:
+        raise SettingsError(f"{name}: database.url must be empty (SQLite) or postgresql://user@host/name")
     if database.password:
         raise SettingsError(
             f"{name}: database.url holds a password; put it into a file, database.password_file"
@@ -321,7 +319,7 @@ name = {name}
 network = {network}
 
 [database]
-url = {url}  # empty: the SQLite file rogatory.db; else postgresql+asyncpg://user@host/name
+url = {url}  # empty: the SQLite file rogatory.db; else postgresql://user@host/name
 password_file = {password_file}
 
 [peer]

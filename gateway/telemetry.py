@@ -53,6 +53,9 @@ ALLOWED_FIELDS = frozenset(
     }
 )
 
+#: Packages whose log texts are our own.
+_OURS = frozenset({"gateway", "adapters", "crypto"})
+
 _LONGEST = 300
 _ESCAPED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
@@ -86,8 +89,20 @@ def only_allowed(_logger: object, _method: str, line: MutableMapping[str, Any]) 
     return kept
 
 
-def _foreign(record: logging.LogRecord) -> dict[str, Any]:
-    """Describe another library's log record by place and kind of error; its text may quote outside bytes."""
+def get_log(name: str) -> Any:
+    """Return the log of one part of the gateway; its lines carry ``name`` as ``logger``."""
+    return structlog.get_logger().bind(logger=name)
+
+
+def _described(record: logging.LogRecord) -> dict[str, Any]:
+    """Describe a record of the standard library's logging.
+
+    Our own modules write texts without content. Of a library's record only place and kind of error are
+    kept, because its text may quote bytes from outside.
+    """
+    if record.name.split(".")[0] in _OURS:
+        event, _, detail = record.getMessage().partition(" ")
+        return {"event": event, "logger": record.name, "detail": detail}
     line: dict[str, Any] = {
         "event": "library",
         "logger": record.name,
@@ -102,7 +117,7 @@ class _LibraryHandler(logging.Handler):
     """Sends records of the standard library's logging through the same filter."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        structlog.get_logger().log(record.levelno, **_foreign(record))
+        structlog.get_logger().log(record.levelno, **_described(record))
 
 
 def start_logging(*, level: str, stream: TextIO | None = None) -> None:
@@ -120,3 +135,5 @@ def start_logging(*, level: str, stream: TextIO | None = None) -> None:
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_LibraryHandler()], level=max(threshold, logging.WARNING), force=True)
+    for name in _OURS:
+        logging.getLogger(name).setLevel(threshold)

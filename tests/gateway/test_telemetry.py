@@ -50,5 +50,11 @@ def test_what_a_library_logs_is_reduced_to_its_place(log: io.StringIO) -> None:
     assert "content" not in log.getvalue()
 
 
+def test_what_our_own_modules_log_keeps_its_text(log: io.StringIO) -> None:
+    logging.getLogger("gateway.web.problems").info("peer.refused %s step %d", "sig-invalid", 4)
+    line = json.loads(log.getvalue())
+    assert (line["event"], line["detail"]) == ("peer.refused", "sig-invalid step 4")
+
+
 def test_a_long_value_is_cut() -> None:
     assert len(clean("x" * 10_000)) == 301

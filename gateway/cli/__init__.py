@@ -1,0 +1,86 @@
+"""The command ``rogatory``: names every command and loads the one that was asked for, so that help is quick.
+
+Exit codes: 0 done; 1 refused, failed or something is red; 2 the command line itself is wrong. With
+``--json`` standard output holds one JSON value and nothing else, errors included.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+
+from gateway import __version__
+
+#: Command → (where it lives, its line in the help). Loaded only when called.
+COMMANDS = {
+    "demo": ("gateway.cli.demo:demo", "Run six sample requests between twelve authorities on this machine."),
+    "init": ("gateway.cli.init:init", "Make the home of an authority: keys, database, directory record."),
+    "serve": ("gateway.cli.serve:serve", "Run the gateway until it is told to stop."),
+    "submit": ("gateway.cli.requests:submit", "Check, seal and send a request with its documents."),
+    "status": ("gateway.cli.requests:status", "Show where a request stands and who acts next."),
+    "receipts": ("gateway.cli.requests:receipts", "Show the signed receipts of a request."),
+    "inbox": ("gateway.cli.requests:inbox", "List what has arrived."),
+    "open": ("gateway.cli.requests:open_", "Decrypt a request into a folder."),
+    "acknowledge": ("gateway.cli.requests:acknowledge", "Tell the requesting authority that you have it."),
+    "doctor": ("gateway.cli.operate:doctor", "Check keys, clock, database, disk and peers; say what to do."),
+}
+
+#: Commands with commands of their own.
+GROUPS = {
+    "audit": (
+        "The audit log.",
+        {"verify": ("gateway.cli.operate:verify", "Check every entry, the tree and its signed heads.")},
+    ),
+    "keys": (
+        "The keys of this authority.",
+        {
+            "list": ("gateway.cli.operate:list_keys", "List the keys and until when they are good."),
+            "rotate": ("gateway.cli.operate:rotate", "Make new keys and renew the enrolment file."),
+        },
+    ),
+    "directory": (
+        "The authorities this one exchanges requests with.",
+        {
+            "enrol": ("gateway.cli.operate:enrol", "Take a peer's enrolment file; shows words to compare."),
+            "list": ("gateway.cli.operate:list_directory", "List the authorities, their channels and keys."),
+        },
+    ),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    import cyclopts
+
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    app = cyclopts.App(
+        name="rogatory",
+        help="Carries requests for international cooperation between central authorities: "
+        "sealed, receipted, provable.",
+        version=__version__,
+        help_on_error=False,
+        result_action="return_value",
+    )
+    for name, (place, line) in COMMANDS.items():
+        app.command(place, name=name, help=line)
+    for group, (line, commands) in GROUPS.items():
+        inner = cyclopts.App(name=group, help=line, result_action="return_value")
+        for name, (place, text) in commands.items():
+            inner.command(place, name=name, help=text)
+        app.command(inner)
+    try:
+        code = app(words, exit_on_error=False, print_error=False)
+    except cyclopts.CycloptsError as error:
+        return _usage(words, str(error))
+    except KeyboardInterrupt:
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+def _usage(words: Sequence[str], text: str) -> int:
+    """Say what is wrong with the command line, in the form that was asked for."""
+    sentence = text.strip().replace("\n", " ")
+    if "--json" in words:
+        print(json.dumps({"ok": False, "error": {"code": "usage", "sentence": sentence}}, ensure_ascii=False))
+    else:
+        sys.stderr.write(f"{sentence}\nTry: rogatory --help\n")
+    return 2

@@ -1,0 +1,202 @@
+"""What every command shares: its options, one way to answer people and programs, and progress bars.
+
+Standard output carries the answer only; everything on the way goes to standard error. Text from
+outside is escaped before it reaches a terminal.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import Parameter
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from gateway.config import SettingsError
+from gateway.errors import GatewayRefusal, expected
+from gateway.telemetry import clean, start_logging
+
+#: A bar appears on whatever takes longer than this.
+_BAR_AFTER_S = 1.0
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Common:
+    """Options of every command.
+
+    Parameters
+    ----------
+    home:
+        Folder of the authority; or set ROGATORY_HOME.
+    json:
+        Answer with one JSON value on standard output, errors included.
+    """
+
+    home: Annotated[Path | None, Parameter(negative=())] = None
+    json: Annotated[bool, Parameter(negative=())] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a command found: for programs, and how to show it to people. ``ok`` false makes exit code 1."""
+
+    data: Any
+    show: Callable[[Console], None]
+    ok: bool = True
+
+
+class CommandFailed(Exception):
+    """A refusal that reached the command line: code, sentence, and where it applies."""
+
+    def __init__(
+        self, code: str, sentence: str, *, field: str | None = None, items: Iterable[dict[str, str]] = ()
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.sentence = sentence
+        self.field = field
+        self.items = list(items)
+
+
+def run(common: Common, work: Callable[[], Coroutine[Any, Any, Answer]]) -> int:
+    """Run a command and print its answer or its refusal; return the exit code."""
+    start_logging(level="error")
+    try:
+        answer = asyncio.run(work())
+    except Exception as error:
+        failure = as_failure(error)
+        if failure is None:
+            raise
+        return _print_failure(common, failure)
+    if common.json:
+        print_json({"ok": answer.ok, **msgspec.to_builtins(answer.data)})
+    else:
+        answer.show(Console(highlight=False))
+    return 0 if answer.ok else 1
+
+
+def as_failure(error: Exception) -> CommandFailed | None:
+    """Return an expected failure as it is shown, or ``None`` for a defect, which shows its traceback."""
+    if isinstance(error, CommandFailed):
+        return error
+    if isinstance(error, SettingsError):
+        return CommandFailed("settings-invalid", str(error))
+    known = expected(error)
+    if known is None:
+        if isinstance(error, OSError) and error.filename is not None:
+            return CommandFailed("file", f"{clean(str(error.filename))}: {error.strerror}.")
+        return None
+    if isinstance(known, GatewayRefusal):
+        items = [dict(item) for item in known.items]
+        return CommandFailed(known.code, known.public_detail, field=known.field, items=items)
+    return CommandFailed(known.code, known.public_detail)
+
+
+def _print_failure(common: Common, failure: CommandFailed) -> int:
+    if common.json:
+        error: dict[str, Any] = {"code": failure.code, "sentence": failure.sentence}
+        if failure.field:
+            error["field"] = failure.field
+        if failure.items:
+            error["items"] = failure.items
+        print_json({"ok": False, "error": error})
+        return 1
+    console = Console(stderr=True, highlight=False)
+    where = f" [dim]({text(failure.field)})[/dim]" if failure.field else ""
+    console.print(f"[bold red]Not done[/bold red] \\[{failure.code}]: {text(failure.sentence)}{where}")
+    for item in failure.items:
+        console.print("  • " + text(" – ".join(str(part) for part in item.values() if part)))
+    return 1
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value on a line of its own."""
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    sys.stdout.flush()
+
+
+def note(sentence: str) -> None:
+    """Say something on the way, on standard error."""
+    sys.stderr.write(sentence + "\n")
+
+
+def text(value: object) -> str:
+    """Return a value for a terminal: nothing from outside can move the cursor or start markup."""
+    return escape(clean("–" if value is None or value == "" else str(value)))
+
+
+def when(at: datetime | str | None) -> str:
+    """Return an instant in UTC, to the minute."""
+    if at is None:
+        return "–"
+    moment = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people read it."""
+    value, unit = float(count), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1024 or unit == "TiB":
+            break
+        value /= 1024
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def words(code: str | None) -> str:
+    """Return a code of the vocabularies in words."""
+    return text(code.replace("_", " ") if code else None)
+
+
+def table(*columns: str, rows: Sequence[Sequence[object]], title: str | None = None) -> Table:
+    """Return a plain table of safe text."""
+    made = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, str) else text(cell) for cell in row))
+    return made
+
+
+@contextmanager
+def progress_bar(common: Common, label: str) -> Iterator[Callable[[int, int], None]]:
+    """Give a function that reports (done, total) bytes; a bar shows once it takes longer than a second."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if common.json or not console.is_terminal:
+        yield lambda done, total: None
+        return
+    bar = Progress(
+        TextColumn(label),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+    task = bar.add_task(label, total=None)
+    began = time.monotonic()
+    shown = False
+
+    def report(done: int, total: int) -> None:
+        nonlocal shown
+        if not shown and time.monotonic() - began > _BAR_AFTER_S:
+            bar.start()
+            shown = True
+        bar.update(task, completed=done, total=total or None)
+
+    try:
+        yield report
+    finally:
+        if shown:
+            bar.stop()
