@@ -8,7 +8,6 @@ A handler is not cancelled when its peer goes away: what a transaction began, it
 import asyncio
 import socket
 import ssl
-import weakref
 
 from aiohttp import web
 
@@ -36,7 +35,7 @@ class PeerServer:
         self._limits = limits
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
-        self._silent: weakref.WeakSet[asyncio.Protocol] = weakref.WeakSet()
+        self._silent: set[web.RequestHandler] = set()
 
     async def start(self, host: str, port: int) -> int:
         """Listen, and return the port; with ``port`` 0 the system chooses one. Raises ``OSError``."""
@@ -91,15 +90,13 @@ class PeerServer:
             return _Refusing()
         protocol: web.RequestHandler = self._runner.server()
         self._silent.add(protocol)
-        asyncio.get_running_loop().call_later(
-            self._limits.first_request_s, self._close_if_silent, weakref.ref(protocol)
-        )
+        asyncio.get_running_loop().call_later(self._limits.first_request_s, self._close_if_silent, protocol)
         return protocol
 
-    def _close_if_silent(self, reference: "weakref.ref[web.RequestHandler]") -> None:
+    def _close_if_silent(self, protocol: web.RequestHandler) -> None:
         """End a connection whose first request never came: the library's own timer starts only after it."""
-        protocol = reference()
-        if protocol is not None and protocol in self._silent:
+        if protocol in self._silent:
+            self._silent.discard(protocol)
             protocol.force_close()
 
     @web.middleware
