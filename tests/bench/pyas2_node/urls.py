@@ -1,0 +1,5 @@
+"""URLs of a django-pyas2 node."""
+
+from django.urls import include, path
+
+urlpatterns = [path("pyas2/", include("pyas2.urls"))]
