@@ -43,6 +43,11 @@ class EdgeView:
     _filling: tuple[_Rows, ...]
     _filled: tuple[_Rows | None, ...]
 
+    @classmethod
+    def empty(cls) -> "EdgeView":
+        """Return the view of a tree without leaves."""
+        return Edge().view()
+
     def node(self, level: int, index: int) -> bytes:
         """Return the root of the complete subtree over leaves ``index << level`` onwards.
 
@@ -98,6 +103,17 @@ class Edge:
             edge._filling.append(rows)
         edge._filled = [None] * len(edge._filling)
         return edge
+
+    @classmethod
+    def resume_unknown(cls, size: int) -> "Edge":
+        """Return an edge that counts on from ``size`` where the stored tree cannot be read.
+
+        Its unknown hashes are zeros, so no root it gives will ever match anything.
+        """
+        levels = range(max(1, (size.bit_length() + 7) // 8))
+        return cls.resume(
+            size, [[bytes(HASH_SIZE)] * ((size >> (8 * level)) % TILE_WIDTH) for level in levels]
+        )
 
     def append(self, hashed: bytes) -> list[Tile]:
         """Add one leaf by its hash and return the tiles this completes, lowest level first."""

@@ -1,0 +1,198 @@
+"""Entries of the audit log: which events there are, what each says, and how a leaf is written.
+
+Decides names and fields (docs/audit-events.md lists them; a test compares). A *pending* entry has no place
+yet; an *audit entry* has its index and is final. Bodies hold identifiers, digests and codes only: never
+content, and facts about persons only in events of their own, so that they can be erased alone.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from types import MappingProxyType
+
+
+class FieldKind(Enum):
+    """The forms a value in a body may have. None of them has room for a sentence."""
+
+    AUTHORITY = r"(?=.{4,63}\Z)[a-z]{2}(-[a-z0-9]+)+"
+    BUNDLE = r"[0-9a-f]{32}"
+    DIGEST = r"[0-9a-f]{64}"
+    KEY = r"[A-Za-z0-9_-]{43}"
+    CODE = r"[A-Za-z0-9][A-Za-z0-9_.:+/-]{0,63}"
+    #: A number from 0 on.
+    COUNT = r"0|[1-9][0-9]{0,15}"
+
+
+_A, _B, _D, _K, _C, _N = FieldKind
+_PATTERNS = {kind: re.compile(kind.value) for kind in FieldKind}
+_BUNDLE = {"from": _A, "bid": _B}
+_RECEIPT = {**_BUNDLE, "receipt": _D}
+_TO = {**_BUNDLE, "to": _A}
+_CASE = {"thread": _B, "peer": _A}
+
+#: Fields an event may leave out.
+OPTIONAL_FIELDS = frozenset(
+    {"attempt", "basis", "channel", "code", "kid", "manifest", "network", "receipt", "rev"}
+)
+
+#: Event name → its fields. Fields of ``OPTIONAL_FIELDS`` may be absent; no others may be there.
+EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
+    {
+        # The gateway itself
+        "authority.created": {"authority": _A, "network": _C},
+        "service.started": {"version": _C},
+        "service.stopped": {"version": _C},
+        "settings.changed": {"digest": _D},
+        # Keys
+        "key.created": {"use": _C, "kid": _K},
+        "key.revoked": {"authority": _A, "use": _C, "kid": _K, "code": _C},
+        "key.destroyed": {"use": _C, "kid": _K},
+        "storage_key.created": {"key": _C},
+        "storage_key.destroyed": {"key": _C},
+        # Directory
+        "directory.published": {"authority": _A, "digest": _D},
+        "directory.enrolled": {"authority": _A, "digest": _D, "code": _C},
+        "directory.updated": {"authority": _A, "digest": _D},
+        "directory.removed": {"authority": _A},
+        # Bundles: each of these but the last three is entered with a receipt of our own
+        "bundle.submitted": _RECEIPT,
+        "bundle.refused": {**_RECEIPT, "code": _C},
+        "bundle.relayed": _RECEIPT,
+        "bundle.consigned": _RECEIPT,
+        "bundle.rejected": {**_RECEIPT, "code": _C},
+        "bundle.notified": _RECEIPT,
+        "bundle.handed_over": _RECEIPT,
+        "bundle.failed": {**_RECEIPT, "code": _C},
+        "bundle.mailed": _RECEIPT,
+        "bundle.mail_read": _RECEIPT,
+        "bundle.mail_answered": _RECEIPT,
+        "bundle.sealed": {**_BUNDLE, "envelope": _D, "manifest": _D},
+        "bundle.rewrapped": {**_BUNDLE, "envelope": _D, "rev": _N},
+        "bundle.conflicted": {**_BUNDLE, "envelope": _D},
+        # Transmissions: one bundle to one authority; ``receipt`` is the peer's
+        "transmission.queued": {**_TO, "channel": _C},
+        "transmission.attempted": {**_TO, "channel": _C, "attempt": _N, "code": _C},
+        "transmission.dispatched": {**_TO, "channel": _C, "attempt": _N},
+        "transmission.relayed": {**_TO, "channel": _C, "receipt": _D},
+        "transmission.consigned": {**_TO, "channel": _C, "receipt": _D},
+        "transmission.handed_over": {**_TO, "channel": _C, "receipt": _D},
+        "transmission.rejected": {**_TO, "channel": _C, "receipt": _D, "code": _C},
+        "transmission.failed": {**_TO, "channel": _C, "receipt": _D, "code": _C},
+        "transmission.overdue": {**_TO, "channel": _C, "attempt": _N},
+        "transmission.diverted": {**_TO, "channel": _C, "code": _C},
+        "receipt.received": _RECEIPT,
+        "receipt.refused": {**_RECEIPT, "code": _C},
+        # Cases: moved by messages only
+        "case.opened": {**_CASE, **_BUNDLE},
+        "case.advanced": {**_CASE, **_BUNDLE, "state": _C},
+        "message.recorded": {**_BUNDLE, "type": _C, "effect": _C},
+        # Persons, in entries of their own
+        "person.acted": {**_BUNDLE, "officer": _C, "assurance": _C},
+        "person.opened": {**_BUNDLE, "officer": _C, "assurance": _C},
+        # What needs a person
+        "task.raised": {"task": _B, "code": _C},
+        "task.closed": {"task": _B, "code": _C},
+        # Erasure
+        "content_key.destroyed": {**_BUNDLE, "basis": _C},
+        "body.erased": {"index": _N, "basis": _C},
+        # The log about itself
+        "log.verified": {"size": _N, "root": _D},
+        "log.head_advanced": {"size": _N, "signed": _N},
+    }
+)
+
+_LEAF = re.compile(
+    rb'\{"v":1,"t":"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)"'
+    rb',"ev":"([a-z_]{1,40}\.[a-z_]{1,40})","c":"([A-Za-z0-9_-]{43})"\}'
+)
+
+_TIME_MEMBER = "t"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingAuditEntry:
+    """Something that happened and is to be recorded with the change it belongs to.
+
+    Attributes:
+        event: A name in ``EVENTS``.
+        body: The event's fields; optional ones may be left out or None.
+        at: When it happened, aware; kept in whole seconds.
+
+    Raises:
+        ValueError: the event is unknown, or a field is missing, unknown or not of its kind.
+    """
+
+    event: str
+    body: Mapping[str, str | int | None]
+    at: datetime
+
+    def __post_init__(self) -> None:
+        fields = EVENTS.get(self.event)
+        if fields is None or self.at.utcoffset() is None:
+            raise ValueError(f"no such event, or a time without zone: {self.event}")
+        body = self.body
+        for name, kind in fields.items():
+            value = body.get(name)
+            if value is None:
+                if name not in OPTIONAL_FIELDS:
+                    raise ValueError(f"{self.event} lacks {name}")
+            elif (isinstance(value, int) != (kind is _N)) or not _PATTERNS[kind].fullmatch(str(value)):
+                raise ValueError(f"{self.event}: {name} is not of the kind {kind.name}")
+        if not fields.keys() >= body.keys():
+            raise ValueError(f"{self.event} has a field that is not listed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """An entry with its place in the log; durable once its transaction is.
+
+    Attributes:
+        index: Position from 0; never changes.
+        at: Time in the leaf, whole seconds.
+        leaf: Exact bytes that are hashed.
+        salt: 32 random bytes that hide the body.
+        body: Exact JSON bytes the leaf commits to.
+    """
+
+    index: int
+    at: datetime
+    event: str
+    leaf: bytes
+    salt: bytes = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+def log_time(at: datetime) -> str:
+    """Return the time as leaf and body state it; fractions of a second are cut off."""
+    # About four times as fast as strftime, and every entry needs it.
+    return at.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
+
+
+def body_bytes(entry: PendingAuditEntry, t: str) -> bytes:
+    """Return the JSON the leaf commits to: event, fields as given, and the leaf's time.
+
+    The time stands here too, so that a changed leaf can be told from its neighbours exactly.
+    """
+    members: dict[str, str | int] = {"ev": entry.event}
+    members.update((name, value) for name, value in entry.body.items() if value is not None)
+    members[_TIME_MEMBER] = t
+    return json.dumps(members, separators=(",", ":"), ensure_ascii=True).encode("ascii")
+
+
+def leaf_bytes(t: str, event: str, commitment_b64u: str) -> bytes:
+    """Return the leaf: time, event and commitment, in exactly one spelling (docs/log.md section 2)."""
+    return f'{{"v":1,"t":"{t}","ev":"{event}","c":"{commitment_b64u}"}}'.encode("ascii")
+
+
+def read_leaf(leaf: bytes) -> tuple[bytes, bytes, bytes] | None:
+    """Return time, event and commitment as one of our own leaves states them; None for another spelling."""
+    match = _LEAF.fullmatch(leaf)
+    return None if match is None else (match[1], match[2], match[3])
+
+
+def body_belongs(body: bytes, t: bytes, event: bytes) -> bool:
+    """Tell whether a body written by ``body_bytes`` states the leaf's event and time."""
+    return body.startswith(b'{"ev":"' + event + b'",') and body.endswith(b',"t":"' + t + b'"}')
