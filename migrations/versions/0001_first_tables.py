@@ -1,0 +1,441 @@
+"""All tables, and the triggers that make the audit log append-only.
+
+The triggers refuse UPDATE, DELETE, TRUNCATE and replacement on leaves, tiles and checkpoints; on bodies they
+refuse UPDATE and replacement only, because erasing a body is lawful. They answer with an integrity error on
+both engines. On PostgreSQL the role that the gateway runs under, when it is not the owner, may not even try.
+"""
+
+import sqlalchemy as sa
+from alembic import context, op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+#: Table -> its key.
+APPEND_ONLY = {"audit_leaf": ("idx",), "audit_tile": ("level", "n"), "audit_checkpoint": ("size",)}
+ERASABLE = {"audit_body": ("idx",)}
+
+
+def upgrade() -> None:
+    create_tables()
+    if op.get_bind().dialect.name == "postgresql":
+        protect_on_postgresql()
+        role = context.config.attributes.get("runtime_role")
+        if role is not None:
+            grant_to(role)
+    else:
+        protect_on_sqlite()
+
+
+def protect_on_sqlite() -> None:
+    for table, key in {**APPEND_ONLY, **ERASABLE}.items():
+        events = {"update": "UPDATE"} if table in ERASABLE else {"update": "UPDATE", "delete": "DELETE"}
+        for name, event in events.items():
+            op.execute(
+                f"CREATE TRIGGER {table}_no_{name} BEFORE {event} ON {table}"
+                f" BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+            )
+        # REPLACE deletes without asking a DELETE trigger unless recursive_triggers is on, and it may aim at
+        # the hidden rowid instead of the key.
+        taken = " AND ".join(f"{table}.{column} = NEW.{column}" for column in key)
+        exists = sa.text(f"({taken}) OR {table}.rowid = NEW.rowid")
+        found = sa.select(sa.text("1")).select_from(sa.table(table)).where(exists)
+        op.execute(
+            f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} WHEN EXISTS ({found})"
+            f" BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+        )
+
+
+def protect_on_postgresql() -> None:
+    op.execute(
+        "CREATE FUNCTION audit_append_only() RETURNS trigger"
+        " LANGUAGE plpgsql SET search_path = pg_catalog AS $$"
+        " BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME"
+        " USING ERRCODE = 'integrity_constraint_violation'; END $$"
+    )
+    for table in (*APPEND_ONLY, *ERASABLE):
+        events = "UPDATE OR TRUNCATE" if table in ERASABLE else "UPDATE OR DELETE OR TRUNCATE"
+        op.execute(
+            f"CREATE TRIGGER {table}_append_only BEFORE {events} ON {table}"
+            " FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only()"
+        )
+        # ALWAYS: session_replication_role must not switch it off.
+        op.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {table}_append_only")
+
+
+def grant_to(role: str) -> None:
+    rights = dict.fromkeys(APPEND_ONLY, "SELECT, INSERT")
+    rights |= dict.fromkeys(ERASABLE, "SELECT, INSERT, DELETE")
+    rights["alembic_version"] = "SELECT"
+    for table in sa.inspect(op.get_bind()).get_table_names():
+        op.execute(f'GRANT {rights.get(table, "SELECT, INSERT, UPDATE, DELETE")} ON {table} TO "{role}"')
+
+
+def create_tables() -> None:
+    op.create_table(
+        "attempt",
+        sa.Column("sender", sa.String(length=63), nullable=False),
+        sa.Column("bid", sa.String(length=32), nullable=False),
+        sa.Column("to_aid", sa.String(length=63), nullable=False),
+        sa.Column("no", sa.Integer(), nullable=False),
+        sa.Column("channel", sa.String(length=32), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=False),
+        sa.Column("verdict", sa.String(length=12), nullable=False),
+        sa.Column("code", sa.String(length=32), nullable=True),
+        sa.PrimaryKeyConstraint("sender", "bid", "to_aid", "no", name=op.f("pk_attempt")),
+        comment="One try on one channel.",
+    )
+    op.create_table(
+        "audit_body",
+        sa.Column(
+            "idx", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("salt", sa.LargeBinary(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("idx", name=op.f("pk_audit_body")),
+        comment="What a leaf commits to. May be erased (never altered); the tree stays valid.",
+    )
+    op.create_table(
+        "audit_checkpoint",
+        sa.Column(
+            "size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("note", sa.Text(), nullable=False, comment="signed note"),
+        sa.PrimaryKeyConstraint("size", name=op.f("pk_audit_checkpoint")),
+        comment="Signed tree heads. Append-only.",
+    )
+    op.create_table(
+        "audit_leaf",
+        sa.Column(
+            "idx", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("leaf", sa.LargeBinary(), nullable=False, comment="exact bytes that are hashed"),
+        sa.PrimaryKeyConstraint("idx", name=op.f("pk_audit_leaf")),
+        comment="Append-only: triggers refuse UPDATE, DELETE, TRUNCATE and replacement.",
+    )
+    op.create_table(
+        "audit_tile",
+        sa.Column("level", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("n", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column(
+            "hashes", sa.LargeBinary(), nullable=False, comment="256 hashes of 32 bytes (C2SP tlog-tiles)"
+        ),
+        sa.PrimaryKeyConstraint("level", "n", name=op.f("pk_audit_tile")),
+        comment="Complete hash tiles. Append-only.",
+    )
+    op.create_table(
+        "blob",
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "data", sa.LargeBinary(), nullable=True, comment="small ones inline; null: a file of that digest"
+        ),
+        sa.PrimaryKeyConstraint("sha256", name=op.f("pk_blob")),
+        comment="Write-once, content-addressed ciphertext.",
+    )
+    op.create_table(
+        "bundle",
+        sa.Column("sender", sa.String(length=63), nullable=False),
+        sa.Column("bid", sa.String(length=32), nullable=False),
+        sa.Column("direction", sa.String(length=3), nullable=False, comment="out: sealed here; in: received"),
+        sa.Column(
+            "state", sa.String(length=16), nullable=False, comment="sealed | relayed | released | rejected"
+        ),
+        sa.Column("rev", sa.Integer(), nullable=False, comment="highest rev seen or signed"),
+        sa.Column(
+            "envelope_sha256", sa.String(length=64), nullable=False, comment="of the envelope in force"
+        ),
+        sa.Column("manifest_sha256", sa.String(length=64), nullable=False),
+        sa.Column("lane", sa.String(length=8), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False, comment="of the whole container"),
+        sa.Column("created_at", sa.BigInteger(), nullable=False, comment="from the envelope"),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False, comment="from the envelope"),
+        sa.Column("stored_at", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("direction IN ('in', 'out')", name=op.f("ck_bundle_direction")),
+        sa.CheckConstraint(
+            "state IN ('sealed', 'relayed', 'released', 'rejected')", name=op.f("ck_bundle_state")
+        ),
+        sa.PrimaryKeyConstraint("sender", "bid", name=op.f("pk_bundle")),
+        comment="One row per sealed bundle, identified by (sender, bid).",
+    )
+    op.create_table(
+        "cases",
+        sa.Column("thread_id", sa.String(length=32), nullable=False),
+        sa.Column("peer", sa.String(length=63), nullable=False),
+        sa.Column("side", sa.String(length=10), nullable=False, comment="ours: requesting | requested"),
+        sa.Column(
+            "track",
+            sa.String(length=12),
+            nullable=False,
+            comment="request | preservation: which state machine",
+        ),
+        sa.Column("request_kind", sa.String(length=64), nullable=False),
+        sa.Column("urgency_level", sa.String(length=32), nullable=False),
+        sa.Column("confidentiality_level", sa.String(length=32), nullable=False),
+        sa.Column(
+            "state", sa.String(length=40), nullable=False, comment="fold of the messages of both sides"
+        ),
+        sa.Column("state_at", sa.BigInteger(), nullable=False),
+        sa.Column("reference_requesting", sa.String(length=64), nullable=True),
+        sa.Column("reference_requested", sa.String(length=64), nullable=True),
+        sa.Column("language", sa.String(length=35), nullable=False),
+        sa.Column(
+            "next_actor",
+            sa.String(length=16),
+            nullable=False,
+            comment="requesting | requested | system | nobody",
+        ),
+        sa.Column("next_action", sa.String(length=40), nullable=False),
+        sa.Column("next_action_at", sa.BigInteger(), nullable=True),
+        sa.Column("opened_at", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint(
+            "next_action_at IS NOT NULL OR next_actor = 'nobody'", name=op.f("ck_cases_clock")
+        ),
+        sa.CheckConstraint("side IN ('requesting', 'requested')", name=op.f("ck_cases_side")),
+        sa.PrimaryKeyConstraint("thread_id", "peer", name=op.f("pk_cases")),
+        comment="All messages about one request, on one side. Moved by messages only (domain 5.4, 6.2).",
+    )
+    op.create_index("ix_cases_due", "cases", ["next_action_at"], unique=False)
+    op.create_index("ix_cases_reference_requested", "cases", ["reference_requested"], unique=False)
+    op.create_index("ix_cases_reference_requesting", "cases", ["reference_requesting"], unique=False)
+    op.create_table(
+        "content_key",
+        sa.Column("sender", sa.String(length=63), nullable=False),
+        sa.Column("bid", sa.String(length=32), nullable=False),
+        sa.Column("storage_key_id", sa.String(length=32), nullable=False),
+        sa.Column(
+            "wrapped", sa.LargeBinary(), nullable=False, comment="content key under the storage key, RFC 5649"
+        ),
+        sa.PrimaryKeyConstraint("sender", "bid", name=op.f("pk_content_key")),
+        comment="Deleting one row erases the content of one bundle; its proofs stay.",
+    )
+    op.create_table(
+        "envelope",
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("sender", sa.String(length=63), nullable=False),
+        sa.Column("bid", sa.String(length=32), nullable=False),
+        sa.Column("rev", sa.Integer(), nullable=False),
+        sa.Column("jws", sa.LargeBinary(), nullable=False),
+        sa.Column("stored_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("sha256", name=op.f("pk_envelope")),
+        comment="Every envelope signed or received for a bundle; a re-wrap adds one.",
+    )
+    op.create_index("ix_envelope_bundle", "envelope", ["sender", "bid", "rev"], unique=False)
+    op.create_table(
+        "message",
+        sa.Column("sender", sa.String(length=63), nullable=False),
+        sa.Column("bid", sa.String(length=32), nullable=False),
+        sa.Column("thread_id", sa.String(length=32), nullable=False),
+        sa.Column("peer", sa.String(length=63), nullable=False),
+        sa.Column("side", sa.String(length=10), nullable=False, comment="who speaks: requesting | requested"),
+        sa.Column("message_type", sa.String(length=64), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("seen", sa.Integer(), nullable=False),
+        sa.Column("in_reply_to", sa.String(length=96), nullable=True),
+        sa.Column(
+            "facts", sa.Text(), nullable=False, comment="JSON: codes and numbers the fold needs, no content"
+        ),
+        sa.Column("effect", sa.String(length=16), nullable=False, comment="outcome of the fold"),
+        sa.Column("assurance", sa.String(length=32), nullable=True, comment="of the human act"),
+        sa.Column("officer", sa.String(length=64), nullable=True, comment="pseudonym"),
+        sa.Column("stored_at", sa.BigInteger(), nullable=False),
+        sa.Column("consigned_at", sa.BigInteger(), nullable=True),
+        sa.Column("opened_at", sa.BigInteger(), nullable=True, comment="when an officer first opened it"),
+        sa.PrimaryKeyConstraint("sender", "bid", name=op.f("pk_message")),
+        comment="One row per message of either side; its content stays in the bundle.",
+    )
+    op.create_index("ix_message_stored", "message", ["stored_at"], unique=False)
+    op.create_index("ix_message_thread", "message", ["thread_id", "peer"], unique=False)
+    op.create_table(
+        "meta",
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_meta")),
+        comment="Facts fixed at init: whose database this is, and in which network.",
+    )
+    op.create_table(
+        "peer",
+        sa.Column("authority_id", sa.String(length=63), nullable=False),
+        sa.Column("heard_at", sa.BigInteger(), nullable=True, comment="last authenticated word from it"),
+        sa.Column(
+            "pull_cursor",
+            sa.BigInteger(),
+            nullable=False,
+            comment="how far its outbox has been taken (https_pull)",
+        ),
+        sa.PrimaryKeyConstraint("authority_id", name=op.f("pk_peer")),
+        comment="What is known of a peer beside its signed directory entry.",
+    )
+    op.create_table(
+        "receipt",
+        sa.Column("jws_sha256", sa.String(length=64), nullable=False),
+        sa.Column("sender", sa.String(length=63), nullable=False),
+        sa.Column("bid", sa.String(length=32), nullable=False),
+        sa.Column("iss", sa.String(length=63), nullable=False),
+        sa.Column("to_aid", sa.String(length=63), nullable=False),
+        sa.Column("type", sa.String(length=20), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.String(length=32), nullable=True),
+        sa.Column(
+            "jws", sa.Text(), nullable=False, comment="verbatim; never changed, replayed byte for byte"
+        ),
+        sa.Column("own", sa.Boolean(), nullable=False, comment="issued here"),
+        sa.Column("stored_at", sa.BigInteger(), nullable=False),
+        sa.Column("leaf_index", sa.BigInteger(), nullable=True, comment="own: place in our log"),
+        sa.Column("leaf", sa.Text(), nullable=True, comment="the peer's leaf, exact text"),
+        sa.Column("salt", sa.LargeBinary(), nullable=True, comment="the peer's"),
+        sa.Column("body", sa.Text(), nullable=True, comment="the peer's, exact text"),
+        sa.Column("proof", sa.Text(), nullable=True, comment="C2SP tlog-proof; may be added later"),
+        sa.PrimaryKeyConstraint("jws_sha256", name=op.f("pk_receipt")),
+        comment="Signed proofs of transport events, ours and the peers'.",
+    )
+    op.create_index("ix_receipt_bundle", "receipt", ["sender", "bid", "iss", "n"], unique=False)
+    op.create_table(
+        "receipt_push",
+        sa.Column("jws_sha256", sa.String(length=64), nullable=False),
+        sa.Column("to_aid", sa.String(length=63), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False, comment="pending | done"),
+        sa.Column("lane", sa.String(length=8), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column(
+            "next_action_at", sa.BigInteger(), nullable=True, comment="while leased: when the lease runs out"
+        ),
+        sa.Column("lease_owner", sa.String(length=40), nullable=True),
+        sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "outbox_no", sa.BigInteger(), nullable=True, comment="place in a calling-only peer's outbox"
+        ),
+        sa.CheckConstraint(
+            "next_action_at IS NOT NULL OR state = 'done'", name=op.f("ck_receipt_push_clock")
+        ),
+        sa.PrimaryKeyConstraint("jws_sha256", name=op.f("pk_receipt_push")),
+        comment="Own receipts that did not travel in an answer and still have to reach the sender.",
+    )
+    op.create_index("ix_receipt_push_due", "receipt_push", ["state", "lane", "next_action_at"], unique=False)
+    op.create_index("ix_receipt_push_peer", "receipt_push", ["to_aid", "state"], unique=False)
+    op.create_table(
+        "seen_token",
+        sa.Column("iss", sa.String(length=63), nullable=False),
+        sa.Column("jti", sa.String(length=22), nullable=False),
+        sa.Column("next_action_at", sa.BigInteger(), nullable=False, comment="when it may be forgotten"),
+        sa.PrimaryKeyConstraint("iss", "jti", name=op.f("pk_seen_token")),
+        comment="Request tokens already accepted; the replay key is (iss, jti).",
+    )
+    op.create_index("ix_seen_token_due", "seen_token", ["next_action_at"], unique=False)
+    op.create_table(
+        "storage_key",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column(
+            "wrapped",
+            sa.LargeBinary(),
+            nullable=False,
+            comment="AES-256 key under the key-encryption key, RFC 5649",
+        ),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_storage_key")),
+        comment="Local storage keys. The newest wraps; all of them unwrap.",
+    )
+    op.create_table(
+        "task",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("sender", sa.String(length=63), nullable=True),
+        sa.Column("bid", sa.String(length=32), nullable=True),
+        sa.Column("thread_id", sa.String(length=32), nullable=True),
+        sa.Column("owner", sa.String(length=24), nullable=False, comment="role that must act"),
+        sa.Column("code", sa.String(length=32), nullable=False),
+        sa.Column("sentence", sa.Text(), nullable=False, comment="what happened and what to do; no content"),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("next_action_at", sa.BigInteger(), nullable=True, comment="when it is shown again"),
+        sa.Column("done_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("next_action_at IS NOT NULL OR done_at IS NOT NULL", name=op.f("ck_task_clock")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_task")),
+        comment="What only a person can decide.",
+    )
+    op.create_index("ix_task_open", "task", ["done_at", "next_action_at"], unique=False)
+    op.create_table(
+        "transmission",
+        sa.Column("sender", sa.String(length=63), nullable=False),
+        sa.Column("bid", sa.String(length=32), nullable=False),
+        sa.Column("to_aid", sa.String(length=63), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("lane", sa.String(length=8), nullable=False),
+        sa.Column("channel", sa.String(length=32), nullable=True, comment="of the last or current attempt"),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column(
+            "refreshes", sa.Integer(), nullable=False, comment="directory refreshes asked for in a row"
+        ),
+        sa.Column("last_code", sa.String(length=32), nullable=True),
+        sa.Column(
+            "next_action", sa.String(length=16), nullable=False, comment="attempt | await_receipt | none"
+        ),
+        sa.Column(
+            "next_action_at", sa.BigInteger(), nullable=True, comment="while leased: when the lease runs out"
+        ),
+        sa.Column(
+            "lease_owner", sa.String(length=40), nullable=True, comment="one per claim: a result needs it"
+        ),
+        sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "outbox_no", sa.BigInteger(), nullable=True, comment="place in the peer's outbox (https_pull)"
+        ),
+        sa.Column("owner", sa.String(length=24), nullable=True, comment="who must act once it failed"),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("lane IN ('urgent','routine')", name=op.f("ck_transmission_lane")),
+        sa.CheckConstraint(
+            "next_action_at IS NOT NULL OR state IN ('CONSIGNED','HANDED_OVER','REJECTED','FAILED')",
+            name=op.f("ck_transmission_clock"),
+        ),
+        sa.CheckConstraint("state <> 'FAILED' OR owner IS NOT NULL", name=op.f("ck_transmission_owner")),
+        sa.CheckConstraint(
+            "state IN ('QUEUED','DISPATCHED','RELAYED','CONSIGNED','HANDED_OVER','REJECTED','FAILED')",
+            name=op.f("ck_transmission_state"),
+        ),
+        sa.PrimaryKeyConstraint("sender", "bid", "to_aid", name=op.f("pk_transmission")),
+        comment="Sending one bundle to one authority. Moved by receipts only (protocol 2.4).",
+    )
+    op.create_index("ix_transmission_due", "transmission", ["state", "lane", "next_action_at"], unique=False)
+    op.create_index("ix_transmission_outbox", "transmission", ["to_aid", "outbox_no"], unique=False)
+    op.create_index("ix_transmission_peer", "transmission", ["to_aid", "state"], unique=False)
+    op.create_table(
+        "upload",
+        sa.Column("sender", sa.String(length=63), nullable=False),
+        sa.Column("bid", sa.String(length=32), nullable=False),
+        sa.Column("envelope_sha256", sa.String(length=64), nullable=False),
+        sa.Column("envelope", sa.LargeBinary(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("offset_bytes", sa.BigInteger(), nullable=False, comment="durable so far"),
+        sa.Column("lane", sa.String(length=8), nullable=False),
+        sa.Column(
+            "temporary", sa.String(length=80), nullable=True, comment="file of the part that is half here"
+        ),
+        sa.Column(
+            "next_action_at", sa.BigInteger(), nullable=False, comment="when the unfinished upload is dropped"
+        ),
+        sa.PrimaryKeyConstraint("sender", "bid", name=op.f("pk_upload")),
+        comment="Resumable uploads in progress, keyed by the envelope's hash.",
+    )
+    op.create_index("ix_upload_due", "upload", ["next_action_at"], unique=False)
+    op.create_table(
+        "part",
+        sa.Column("sender", sa.String(length=63), nullable=False),
+        sa.Column("bid", sa.String(length=32), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False, comment="of the ciphertext"),
+        sa.Column(
+            "sha256",
+            sa.String(length=64),
+            nullable=False,
+            comment="of the ciphertext, and the name of its blob",
+        ),
+        sa.ForeignKeyConstraint(
+            ["sender", "bid"], ["bundle.sender", "bundle.bid"], name=op.f("fk_part_sender_bid")
+        ),
+        sa.PrimaryKeyConstraint("sender", "bid", "n", name=op.f("pk_part")),
+    )
