@@ -8,7 +8,7 @@ included; against the floor, which is the same interpreter, the work alone.
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.bench import peers, places, timing

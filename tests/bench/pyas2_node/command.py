@@ -15,11 +15,11 @@ import django
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.bench.pyas2_node.settings"
 django.setup()
 
-from django.core.management import call_command
-from pyas2.models import Message, Organization, Partner, PrivateKey, PublicCertificate
-from pyas2lib import Message as AS2Message
+from django.core.management import call_command  # noqa: E402
+from pyas2.models import Message, Organization, Partner, PrivateKey, PublicCertificate  # noqa: E402
+from pyas2lib import Message as AS2Message  # noqa: E402
 
-from tests.bench import places, timing
+from tests.bench import places, timing  # noqa: E402
 
 OWN = os.environ["NODE"]
 PEER = "b" if OWN == "a" else "a"

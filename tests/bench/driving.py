@@ -1,0 +1,92 @@
+"""Rounds of exchanges: the sender's process keeps N of them in flight and tells what it took.
+
+The yardstick writes one line per round to the sender's standard input, ``IN_FLIGHT SECONDS``, and
+reads one line of JSON. Between rounds the sender idles, so contenders can take turns.
+"""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from tests.bench import places, timing
+
+
+async def answer_rounds(one: Callable[[], Awaitable[object]]) -> None:
+    """Run rounds of ``one`` until standard input ends."""
+    loop = asyncio.get_running_loop()
+    print("ready", flush=True)
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        in_flight, seconds = line.split()
+        print(json.dumps(await run_round(one, int(in_flight), float(seconds))), flush=True)
+
+
+async def run_round(one: Callable[[], Awaitable[object]], in_flight: int, seconds: float) -> dict[str, float]:
+    """Return rate, latencies and CPU of this process; every exchange begun is finished and counted."""
+    latencies: list[float] = []
+    end = time.perf_counter() + seconds
+
+    async def keep_going() -> None:
+        while time.perf_counter() < end:
+            begin = time.perf_counter()
+            await one()
+            latencies.append(time.perf_counter() - begin)
+
+    cpu, start = time.process_time(), time.perf_counter()
+    await asyncio.gather(*(keep_going() for _ in range(in_flight)))
+    wall = time.perf_counter() - start
+    return {
+        "count": len(latencies),
+        "per_s": len(latencies) / wall,
+        "p50_ms": timing.median(latencies) * 1e3,
+        "p99_ms": timing.percentile(latencies, 0.99) * 1e3,
+        "sender_cpu_ms": (time.process_time() - cpu) / len(latencies) * 1e3,
+    }
+
+
+class Process:
+    """A child that says "ready" once it is up; its errors go to the yardstick's own."""
+
+    def __init__(self, command: Sequence[object], *, env: Mapping[str, str] | None = None) -> None:
+        self._child = subprocess.Popen(
+            [str(part) for part in command],
+            env=env or places.environment(),
+            cwd=places.ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        if self._line() != "ready":
+            raise timing.BenchFailure(f"{command[2]} did not start")
+
+    @property
+    def pid(self) -> int:
+        """Process identifier."""
+        return self._child.pid
+
+    def _line(self) -> str:
+        if self._child.stdout is None:
+            raise timing.BenchFailure("no output to read")
+        return self._child.stdout.readline().strip()
+
+    def round(self, in_flight: int, seconds: float) -> dict[str, Any]:
+        """Return the figures of one round."""
+        if self._child.stdin is None:
+            raise timing.BenchFailure("no input to write")
+        self._child.stdin.write(f"{in_flight} {seconds}\n")
+        self._child.stdin.flush()
+        line = self._line()
+        if not line:
+            raise timing.BenchFailure(f"the sender ended with {self._child.wait()}")
+        return dict(json.loads(line))
+
+    def close(self) -> None:
+        """Stop the process."""
+        self._child.terminate()
+        self._child.wait()
+        for pipe in (self._child.stdin, self._child.stdout):
+            if pipe is not None:
+                pipe.close()
