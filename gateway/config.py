@@ -38,12 +38,17 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class AuthoritySettings(_Section, frozen=True, kw_only=True):
-    """Whose gateway this is. Fixed at ``init`` and signed into the directory; changing it here is refused."""
+    """Whose gateway this is. Fixed at ``init`` and signed into the directory; changing it here is refused.
+
+    Attributes:
+        demo: Made by ``rogatory demo``, of a lab network only: everything in it is fictional.
+    """
 
     id: Annotated[str, msgspec.Meta(pattern=_AID)]
     state: Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")]
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
     network: Literal["real", "lab"]
+    demo: bool = False
 
 
 class DatabaseSettings(_Section, frozen=True, kw_only=True):
@@ -238,6 +243,8 @@ def parse_settings(text: str, *, name: str = SETTINGS_FILE) -> Settings:
         raise SettingsError(f"{name} is not TOML: {error}") from None
     except msgspec.ValidationError as error:
         raise SettingsError(f"{name}: {error}") from None
+    if settings.authority.demo and settings.authority.network != "lab":
+        raise SettingsError(f"{name}: authority.demo is for lab networks only")
     if settings.peer.listen:
         host, _ = split_address(settings.peer.listen, name=f"{name}: peer.listen")
         if settings.authority.network == "lab" and not _is_loopback(host):
@@ -282,6 +289,7 @@ def render_settings(settings: Settings) -> str:
         state=_quoted(authority.state),
         name=_quoted(authority.name),
         network=_quoted(authority.network),
+        demo=_DEMO_MARK if authority.demo else "",
         url=_quoted(database.url),
         password_file=_quoted(database.password_file),
         listen=_quoted(peer.listen),
@@ -307,6 +315,7 @@ def _quoted(text: str) -> str:
 
 
 _LAB_BANNER = "# LAB NETWORK: for trials. Loopback only; cannot exchange anything with a real network.\n"
+_DEMO_MARK = "demo = true  # made by `rogatory demo`: persons, cases and documents are fictional\n"
 
 _TEMPLATE = """\
 # Settings of one authority's gateway. No secrets here: only paths of files that hold them.
@@ -317,7 +326,7 @@ id = {id}
 state = {state}
 name = {name}
 network = {network}
-
+{demo}
 [database]
 url = {url}  # empty: the SQLite file rogatory.db; else postgresql://user@host/name
 password_file = {password_file}

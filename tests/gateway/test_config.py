@@ -36,6 +36,15 @@ def test_what_init_writes_reads_back_exactly_the_same_whatever_the_name() -> Non
     assert parse_settings(render_settings(settings)) == settings
 
 
+def test_the_home_of_a_demonstration_is_marked_and_never_of_a_real_network() -> None:
+    own = AuthoritySettings(id="ke-ag", state="KE", name="Fictional", network="lab", demo=True)
+    text = render_settings(Settings(authority=own))
+    assert "demo = true" in text
+    assert parse_settings(text).authority.demo
+    with pytest.raises(SettingsError, match="lab networks only"):
+        parse_settings(text.replace('network = "lab"', 'network = "real"'))
+
+
 @pytest.mark.parametrize(
     ("addition", "said"),
     [
