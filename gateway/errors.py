@@ -41,6 +41,7 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "home-invalid": "This folder holds no gateway; run `rogatory init` or name the right one.",
         "home-in-use": "Another process is serving this home; stop it first.",
         "key-conflict": "A key in this record belongs to another authority or another use; do not trust it.",
+        "keys-unreadable": "The keys of this home cannot be read; correct the rights of its folder or restore it.",
         "log-behind": "The audit log is behind its signed head; restore the newest copy before sending.",
         "no-encryption-key": "The directory lists no encryption key in force; ask the authority to renew it.",
         "not-acknowledgeable": "Only an incoming request can be acknowledged.",
@@ -52,6 +53,8 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "sequence": "The counters do not follow the thread (V29); read the thread, then renew the message.",
         "settings-invalid": "The settings cannot be used; correct the file named.",
         "storage-full": "There is no room left on the disk; make room, the gateway goes on by itself.",
+        "overdue": "This case waits for us longer than it should; look at it and act.",
+        "unknown-code": "This message carries a code that is new to this version; read it and decide by hand.",
         "token-invalid": "The local token is not the right one; run the command as the gateway's user.",
         "wrong-network": "This enrolment is for another network; lab and real networks never mix.",
     }
@@ -152,3 +155,10 @@ def is_retryable(code: str) -> bool:
 def from_refusal(refusal: Refusal) -> GatewayRefusal:
     """Return the refusal of ``crypto`` as ours, with the one code a peer may see for steps 11 to 13."""
     return GatewayRefusal(outward_code(refusal.code), detail=str(refusal))
+
+
+def expected(error: BaseException) -> GatewayError | None:
+    """Return an expected failure as one of ours, or ``None`` for a defect."""
+    if isinstance(error, Refusal):
+        return from_refusal(error)
+    return error if isinstance(error, GatewayError) else None

@@ -186,6 +186,7 @@ message = Table(
     Column("effect", String(16), nullable=False, comment="outcome of the fold"),
     Column("assurance", String(32), nullable=True, comment="of the human act"),
     Column("officer", String(64), nullable=True, comment="pseudonym"),
+    Column("made_at", Instant, nullable=False, comment="by its author's clock"),
     Column("stored_at", Instant, nullable=False),
     Column("consigned_at", Instant, nullable=True),
     Column("opened_at", Instant, nullable=True, comment="when an officer first opened it"),

@@ -1,0 +1,340 @@
+"""What receipts, answers and silence make of a transmission: the one place that moves it.
+
+The decision is pure (``model.transmission``, ``model.schedule``); here it becomes rows, in the caller's
+transaction. A late consignment always wins; a receipt that does not fit moves nothing and is entered in
+the log; only a signed rejection or a code that a person must mend ends a transmission before its time.
+"""
+
+import random
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from crypto.receipts import ReceiptClaims
+from gateway.errors import sentence_of
+from gateway.model.audit import PendingAuditEntry
+from gateway.model.receipt import ISSUED_BY_SENDER, MOVES, ReceiptType
+from gateway.model.schedule import Decision, Step, next_attempt, receipt_overdue_at
+from gateway.model.transmission import TERMINAL, TransmissionEvent, TransmissionState, apply
+from gateway.services.casebook import Casebook
+from gateway.services.evidence import CheckedReceipt
+from gateway.services.stamp import Stamp, Subject
+from gateway.storage import bundles, peers
+from gateway.storage.database import Transaction
+from gateway.storage.receipts import ReceiptRow, add_proof, add_receipt, is_stored
+from gateway.storage.transmissions import (
+    AttemptRow,
+    TransmissionRow,
+    add_attempt,
+    find_transmission,
+    store_transmission,
+)
+
+#: An open task is shown again after this time.
+TASK_SHOWN_AGAIN = timedelta(hours=4)
+
+#: Who owns a transmission that failed, by lane.
+OWNERS = {"urgent": "duty_officer", "routine": "operator"}
+
+_EVENTS = {
+    TransmissionEvent.RELAYED: "transmission.relayed",
+    TransmissionEvent.CONSIGNED: "transmission.consigned",
+    TransmissionEvent.HANDED_OVER: "transmission.handed_over",
+    TransmissionEvent.REJECTED: "transmission.rejected",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """How one attempt on one channel came out.
+
+    Attributes:
+        verdict: As the adapter gave it: accepted, dispatched, retry, refused.
+        code: Of the refusal or problem; ``None`` for a network failure or success.
+        receipts: Checked ones that came with the answer.
+        refused: Codes of receipts in the answer that did not check.
+    """
+
+    channel: str
+    started_at: datetime
+    ended_at: datetime
+    verdict: str
+    code: str | None = None
+    receipts: Sequence[CheckedReceipt] = ()
+    refused: Sequence[str] = ()
+
+
+class TransmissionBook:
+    """Records attempts and receipts. Every method runs inside a unit."""
+
+    def __init__(self, *, authority_id: str, stamp: Stamp, casebook: Casebook, rng: random.Random) -> None:
+        self._authority_id = authority_id
+        self._stamp = stamp
+        self._casebook = casebook
+        self._rng = rng
+
+    def record_attempt(
+        self, tx: Transaction, key: tuple[str, str, str], tried: Tried, *, lease_owner: str
+    ) -> TransmissionRow | None:
+        """Record an attempt and return the new row, or ``None`` if the lease was lost meanwhile."""
+        row = find_transmission(tx.view(key[:2]), *key)
+        if row is None or row.lease_owner != lease_owner:
+            return None
+        now = tried.ended_at
+        row = replace(
+            row, channel=tried.channel, attempts=row.attempts + 1, last_code=tried.code, changed_at=now
+        )
+        add_attempt(
+            tx,
+            row,
+            AttemptRow(
+                no=row.attempts,
+                channel=tried.channel,
+                started_at=tried.started_at,
+                ended_at=now,
+                verdict=tried.verdict,
+                code=tried.code,
+            ),
+        )
+        row = self._file(tx, row, tried.receipts, now)
+        if row.state not in TERMINAL and not self._moved(tried.receipts):
+            row = self._without_receipt(tx, row, tried, now)
+        elif row.state == TransmissionState.RELAYED:
+            row = self._await_receipt(row, now)
+        store_transmission(tx, row)
+        return row
+
+    def file_receipts(
+        self, tx: Transaction, key: tuple[str, str, str], receipts: Sequence[CheckedReceipt], now: datetime
+    ) -> TransmissionRow | None:
+        """Record receipts that came by themselves and return the row, ``None`` if we never sent this there."""
+        row = find_transmission(tx.view(key[:2]), *key)
+        if row is None:
+            return None
+        after = self._file(tx, row, receipts, now)
+        if after.state == TransmissionState.RELAYED and row.state != TransmissionState.RELAYED:
+            after = self._await_receipt(after, now)
+        if after is not row:
+            store_transmission(tx, after)
+        return after
+
+    def file_problem(
+        self, tx: Transaction, key: tuple[str, str, str], *, code: str, envelope: str, now: datetime
+    ) -> TransmissionRow | None:
+        """Record a problem that a puller reports: as the same answer to a PUT would be."""
+        row = find_transmission(tx.view(key[:2]), *key)
+        if row is None or row.state in TERMINAL:
+            return row
+        row = self._after_failure(tx, replace(row, last_code=code, changed_at=now), code, now)
+        store_transmission(tx, row)
+        return row
+
+    def overdue(self, tx: Transaction, key: tuple[str, str, str], now: datetime) -> None:
+        """Put a transmission back in the queue: it was dispatched or relayed and no receipt came in time."""
+        row = find_transmission(tx.view(key[:2]), *key)
+        if row is None or row.next_action_at is None or row.next_action_at > now:
+            return
+        state = apply(TransmissionState(row.state), TransmissionEvent.RECEIPT_OVERDUE)
+        if state != row.state:
+            store_transmission(
+                tx,
+                replace(
+                    row,
+                    state=str(state),
+                    next_action="attempt",
+                    next_action_at=now,
+                    outbox_no=None,
+                    changed_at=now,
+                ),
+            )
+
+    @staticmethod
+    def _moved(receipts: Sequence[CheckedReceipt]) -> bool:
+        return any(receipt.claims.type in MOVES for receipt in receipts)
+
+    def _file(
+        self, tx: Transaction, row: TransmissionRow, receipts: Sequence[CheckedReceipt], now: datetime
+    ) -> TransmissionRow:
+        for receipt in receipts:
+            if not self._fits(tx, row, receipt.claims):
+                self._log_receipt(
+                    tx, row, "receipt.refused", now, receipt=receipt.digest, code="receipt-mismatch"
+                )
+                continue
+            if self._keep(tx, receipt, now):
+                row = self._move(tx, row, receipt, now)
+        return row
+
+    def _fits(self, tx: Transaction, row: TransmissionRow, claims: ReceiptClaims) -> bool:
+        """Tell whether a receipt is about this bundle, in an envelope that we signed, by its recipient."""
+        if (claims.sender, claims.bid) != (row.sender, row.bid) or claims.type in ISSUED_BY_SENDER:
+            return False
+        if claims.iss != row.to_aid or claims.to != row.sender:
+            return False
+        signed = bundles.find_envelope(tx.connection, claims.envelope)
+        held = bundles.find_bundle(tx.connection, row.sender, row.bid)
+        if signed is None or held is None or (signed.sender, signed.bid) != (row.sender, row.bid):
+            return False
+        return claims.manifest in (None, held.manifest_sha256)
+
+    def _keep(self, tx: Transaction, receipt: CheckedReceipt, now: datetime) -> bool:
+        """Store a receipt and return whether it is new; a known one may gain its log proof."""
+        known, proved = is_stored(tx.connection, receipt.digest)
+        place = receipt.place
+        if known:
+            if place is not None and not proved:
+                add_proof(
+                    tx,
+                    receipt.digest,
+                    leaf=place.leaf,
+                    salt=place.salt,
+                    body=place.body,
+                    proof=place.proof,
+                )
+            return False
+        claims = receipt.claims
+        add_receipt(
+            tx,
+            ReceiptRow(
+                jws_sha256=receipt.digest,
+                sender=claims.sender,
+                bid=claims.bid,
+                iss=claims.iss,
+                to_aid=claims.to,
+                type=claims.type,
+                n=claims.n,
+                at=claims.at,
+                reason=claims.reason,
+                jws=receipt.jws,
+                own=False,
+                stored_at=now,
+                leaf=None if place is None else place.leaf,
+                salt=None if place is None else place.salt,
+                body=None if place is None else place.body,
+                proof=None if place is None else place.proof,
+            ),
+        )
+        return True
+
+    def _move(
+        self, tx: Transaction, row: TransmissionRow, receipt: CheckedReceipt, now: datetime
+    ) -> TransmissionRow:
+        claims = receipt.claims
+        if claims.type not in MOVES:
+            self._log_receipt(tx, row, "receipt.received", now, receipt=receipt.digest)
+            return row
+        event = MOVES[ReceiptType(claims.type)]
+        state = apply(TransmissionState(row.state), event)
+        self._log(tx, row, _EVENTS[event], now, receipt=receipt.digest)
+        if event is TransmissionEvent.CONSIGNED:
+            self._casebook.consigned(tx, row.sender, row.bid, at=claims.at)
+        if event is TransmissionEvent.REJECTED and state is TransmissionState.REJECTED:
+            self._task(tx, row, claims.reason or "rejection", now)
+        return self._at(row, state, now)
+
+    def _at(self, row: TransmissionRow, state: TransmissionState, now: datetime) -> TransmissionRow:
+        if state in TERMINAL:
+            return replace(
+                row,
+                state=str(state),
+                next_action="none",
+                next_action_at=None,
+                outbox_no=None,
+                owner=None if state is not TransmissionState.REJECTED else OWNERS[row.lane],
+                changed_at=now,
+            )
+        return replace(row, state=str(state), changed_at=now)
+
+    def _await_receipt(self, row: TransmissionRow, now: datetime) -> TransmissionRow:
+        due = receipt_overdue_at(lane=row.lane, dispatched_at=now, expires_at=row.expires_at)
+        return replace(row, next_action="await_receipt", next_action_at=due)
+
+    def _without_receipt(
+        self, tx: Transaction, row: TransmissionRow, tried: Tried, now: datetime
+    ) -> TransmissionRow:
+        for code in tried.refused:
+            self._log_receipt(tx, row, "receipt.refused", now, code=code)
+        if tried.verdict == "dispatched":
+            entry = self._log(tx, row, "transmission.dispatched", now, attempt=row.attempts)
+            state = apply(TransmissionState(row.state), TransmissionEvent.DISPATCHED)
+            row = replace(row, state=str(state), outbox_no=entry + 1, refreshes=0)
+            return self._await_receipt(row, now)
+        return self._after_failure(tx, row, tried.code, now)
+
+    def _after_failure(
+        self, tx: Transaction, row: TransmissionRow, code: str | None, now: datetime
+    ) -> TransmissionRow:
+        decision = next_attempt(
+            lane=row.lane,
+            attempts=row.attempts,
+            created_at=row.created_at,
+            expires_at=row.expires_at,
+            now=now,
+            code=code,
+            jitter=self._rng.random(),
+            refreshes=row.refreshes,
+        )
+        self._log(tx, row, "transmission.attempted", now, attempt=row.attempts, code=code or "unreachable")
+        if decision.kind in (Step.PERSON, Step.GIVE_UP):
+            return self._give_up(tx, row, code, now)
+        if decision.alarm:
+            self._task(tx, row, code or "unavailable", now)
+        return self._again(row, decision, now)
+
+    def _again(self, row: TransmissionRow, decision: Decision, now: datetime) -> TransmissionRow:
+        state = apply(TransmissionState(row.state), TransmissionEvent.ATTEMPT_FAILED)
+        refresh = decision.kind is Step.REFRESH
+        return replace(
+            row,
+            state=str(state),
+            next_action="rewrap" if decision.kind is Step.REWRAP else "attempt",
+            next_action_at=decision.at,
+            outbox_no=None,
+            refreshes=0 if decision.alarm or not refresh else row.refreshes + 1,
+            changed_at=now,
+        )
+
+    def _give_up(
+        self, tx: Transaction, row: TransmissionRow, code: str | None, now: datetime
+    ) -> TransmissionRow:
+        state = apply(TransmissionState(row.state), TransmissionEvent.GIVEN_UP)
+        held = bundles.find_bundle(tx.connection, row.sender, row.bid)
+        if held is not None:
+            subject = Subject(
+                sender=row.sender,
+                bid=row.bid,
+                envelope=held.envelope_sha256,
+                manifest=held.manifest_sha256,
+                to=row.sender,
+            )
+            self._stamp.issue(tx, ReceiptType.FAILURE, subject, at=now, reason=code or "unavailable")
+        self._casebook.given_up(tx, row.sender, row.bid, now=now)
+        self._task(tx, row, code or "unavailable", now)
+        return replace(self._at(row, state, now), owner=OWNERS[row.lane])
+
+    def _task(self, tx: Transaction, row: TransmissionRow, code: str, now: datetime) -> None:
+        peers.add_task(
+            tx,
+            peers.TaskRow(
+                id=secrets.token_hex(16),
+                kind="transmission",
+                sender=row.sender,
+                bid=row.bid,
+                thread_id=None,
+                owner=OWNERS[row.lane],
+                code=code[:32],
+                sentence=sentence_of(code),
+                created_at=now,
+                next_action_at=now + TASK_SHOWN_AGAIN,
+            ),
+        )
+
+    @staticmethod
+    def _log(tx: Transaction, row: TransmissionRow, event: str, now: datetime, **more: str | int) -> int:
+        body = {"from": row.sender, "bid": row.bid, "to": row.to_aid, "channel": row.channel, **more}
+        return tx.audit(PendingAuditEntry(event=event, body=body, at=now)).index
+
+    @staticmethod
+    def _log_receipt(tx: Transaction, row: TransmissionRow, event: str, now: datetime, **more: str) -> None:
+        tx.audit(PendingAuditEntry(event=event, body={"from": row.sender, "bid": row.bid, **more}, at=now))

@@ -1,0 +1,378 @@
+"""Cases: which messages belong to one, and what their fold says; stored, so that lists need not fold.
+
+Both sides fold the same messages in the same order (``model.case``), so that both come to the same state
+without asking each other. Everything here runs inside the caller's transaction; it reads the messages of the
+one thread it changes and nothing else.
+"""
+
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from crypto.bundle import Manifest
+from gateway.errors import GatewayRefusal, sentence_of
+from gateway.model.audit import PendingAuditEntry
+from gateway.model.case import CaseView, fold
+from gateway.model.case_message import CaseMessage, MessageFacts, case_message
+from gateway.model.codes import Side, Track, is_known
+from gateway.model.manifest import ThreadContext, is_request_form
+from gateway.model.next_step import due_at
+from gateway.model.request import REQUEST_TYPES, track_of
+from gateway.services.library import Library
+from gateway.storage import cases, peers
+from gateway.storage.database import Database, Transaction
+
+#: An overdue case is shown again after this time.
+_REMINDED_AGAIN = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """A message of a peer that has just been opened; ``at`` is the time of its consignment receipt."""
+
+    manifest: Manifest
+    form: Mapping[str, Any] = field(repr=False)
+    at: datetime
+    stored_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A message of ours that has just been sealed."""
+
+    form: Mapping[str, Any] = field(repr=False)
+    bid: str
+    to: str
+    officer: str
+    stored_at: datetime
+
+
+class Casebook:
+    """The cases of one authority."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        library: Library,
+        authority_id: str,
+        on_change: Callable[[tuple[str, str]], None] = lambda key: None,
+    ) -> None:
+        self._database = database
+        self._library = library
+        self._authority_id = authority_id
+        self._on_change = on_change
+
+    def announce(self, key: tuple[str, str]) -> None:
+        """Tell whoever listens that a message is new; after the commit."""
+        self._on_change(key)
+
+    async def context(self, thread_id: str, peer: str) -> ThreadContext:
+        """Return what every message of a thread repeats from its request.
+
+        Raises ``GatewayRefusal`` ``not-found`` where the request is not here.
+        """
+        rows = await self._database.read(lambda c: cases.messages_of(c, thread_id, peer))
+        first = next((row for row in rows if row.message_type in REQUEST_TYPES), None)
+        if first is None:
+            raise GatewayRefusal("not-found")
+        manifest = (await self._library.open(first.sender, first.bid)).manifest
+        return ThreadContext(
+            urgency_level=manifest.urgency_level or "routine",
+            reference=manifest.reference or "",
+            subject=manifest.subject or "",
+            confidentiality_level=manifest.confidentiality_level or "normal",
+        )
+
+    def take_in(self, tx: Transaction, incoming: Incoming) -> None:
+        """Add a peer's message to its case, opening the case if this is its first one."""
+        manifest, form = incoming.manifest, incoming.form
+        said = case_message(
+            form, message_id=f"{manifest.sender}/{manifest.bid}", consigned_at=incoming.at
+        )
+        human = manifest.human or {}
+        self._add(
+            tx,
+            form,
+            said,
+            peer=manifest.sender,
+            assurance=_code(human.get("assurance")),
+            officer=_code(human.get("officer")),
+            stored_at=incoming.stored_at,
+        )
+        if not is_known("message_type", manifest.message_type) or (
+            manifest.request_kind is not None and not is_known("request_kind", manifest.request_kind)
+        ):
+            self._task(tx, manifest.sender, manifest.bid, manifest.thread, "unknown-code", incoming.stored_at)
+
+    def send(self, tx: Transaction, outgoing: Outgoing) -> None:
+        """Add our own message to its case, opening the case if this is its first one.
+
+        Raises ``GatewayRefusal`` ``sequence`` if its counters do not follow the thread (V29).
+        """
+        form = outgoing.form
+        said = case_message(form, message_id=f"{self._authority_id}/{outgoing.bid}", consigned_at=None)
+        rows = self._add(
+            tx,
+            form,
+            said,
+            peer=outgoing.to,
+            assurance="local_operator",
+            officer=outgoing.officer,
+            stored_at=outgoing.stored_at,
+        )
+        own = [row.seq for row in rows if row.sender == self._authority_id]
+        theirs = [row.seq for row in rows if row.sender != self._authority_id]
+        if said.seq != max(own, default=0) + 1 or said.seen > max(theirs, default=0):
+            raise GatewayRefusal("sequence")
+        tx.audit(
+            PendingAuditEntry(
+                event="person.acted",
+                body={
+                    "from": self._authority_id,
+                    "bid": outgoing.bid,
+                    "officer": outgoing.officer,
+                    "assurance": "local_operator",
+                },
+                at=outgoing.stored_at,
+            )
+        )
+
+    def _add(
+        self,
+        tx: Transaction,
+        form: Mapping[str, Any],
+        said: CaseMessage,
+        *,
+        peer: str,
+        assurance: str | None,
+        officer: str | None,
+        stored_at: datetime,
+    ) -> list[cases.MessageRow]:
+        """Add a message, fold, store; return the messages that were there before."""
+        thread_id = thread_of(form)
+        connection = tx.view(("case", thread_id, peer))
+        case = cases.find_case(connection, thread_id, peer)
+        before = [] if case is None else cases.messages_of(connection, thread_id, peer)
+        sender, _, bid = said.message_id.partition("/")
+        row = cases.MessageRow(
+            sender=sender,
+            bid=bid,
+            thread_id=thread_id,
+            peer=peer,
+            side=str(said.side),
+            message_type=said.message_type,
+            seq=said.seq,
+            seen=said.seen,
+            in_reply_to=said.in_reply_to,
+            facts=json.dumps(said.facts.as_json(), separators=(",", ":")),
+            effect="",
+            assurance=assurance,
+            officer=officer,
+            made_at=said.at,
+            stored_at=stored_at,
+            consigned_at=said.consigned_at,
+            opened_at=None,
+        )
+        if case is None:
+            case = self._new_case(form, said, thread_id, peer, stored_at)
+            view = _fold(case, [row])
+            cases.add_case(tx, self._folded(case, view, stored_at))
+        else:
+            case = _with_reference(case, form)
+            view = self._store_fold(tx, case, [*before, row], stored_at, cause=said.message_id)
+        cases.add_message(tx, replace(row, effect=str(view.effects[said.message_id])))
+        return before
+
+    def consigned(self, tx: Transaction, sender: str, bid: str, *, at: datetime) -> None:
+        """A peer has proved that it holds a message of ours; the case moves on."""
+        held = cases.find_message(tx.connection, sender, bid)
+        if held is None or held.consigned_at is not None:
+            return
+        connection = tx.view(("case", held.thread_id, held.peer))
+        cases.set_consigned(tx, sender, bid, at)
+        self._refold(tx, connection, held, at)
+
+    def given_up(self, tx: Transaction, sender: str, bid: str, *, now: datetime) -> None:
+        """Every channel of a message was given up; the fold sees only messages, so the case stays where it was."""
+        held = cases.find_message(tx.connection, sender, bid)
+        if held is not None:
+            tx.audit(
+                PendingAuditEntry(
+                    event="message.recorded",
+                    body={"from": sender, "bid": bid, "type": held.message_type, "effect": "undelivered"},
+                    at=now,
+                )
+            )
+
+    def _refold(self, tx: Transaction, connection: Any, held: cases.MessageRow, at: datetime) -> None:
+        case = cases.find_case(connection, held.thread_id, held.peer)
+        if case is None:
+            return
+        rows = [
+            replace(row, consigned_at=at) if (row.sender, row.bid) == (held.sender, held.bid) else row
+            for row in cases.messages_of(connection, held.thread_id, held.peer)
+        ]
+        self._store_fold(tx, case, rows, at, cause=f"{held.sender}/{held.bid}")
+
+    def _store_fold(
+        self,
+        tx: Transaction,
+        case: cases.CaseRow,
+        rows: list[cases.MessageRow],
+        now: datetime,
+        *,
+        cause: str,
+    ) -> CaseView:
+        view = _fold(case, rows)
+        folded = self._folded(case, view, now)
+        cases.store_case(tx, folded)
+        for row in rows:
+            effect = str(view.effects[f"{row.sender}/{row.bid}"])
+            if row.effect and effect != row.effect:
+                cases.set_effect(tx, row.sender, row.bid, effect)
+        if folded.state != case.state:
+            sender, _, bid = cause.partition("/")
+            tx.audit(
+                PendingAuditEntry(
+                    event="case.advanced",
+                    body={
+                        "thread": case.thread_id,
+                        "peer": case.peer,
+                        "from": sender,
+                        "bid": bid,
+                        "state": folded.state,
+                    },
+                    at=now,
+                )
+            )
+        return view
+
+    def _new_case(
+        self, form: Mapping[str, Any], said: CaseMessage, thread_id: str, peer: str, now: datetime
+    ) -> cases.CaseRow:
+        ours = Side.REQUESTING if _requesting(form) == self._authority_id else Side.REQUESTED
+        request = is_request_form(form)
+        kind = form["request_kind"] if request else "unknown"
+        references = {} if request else form["thread"]
+        return cases.CaseRow(
+            thread_id=thread_id,
+            peer=peer,
+            side=str(ours),
+            track=str(_track(kind, said.message_type)),
+            request_kind=kind,
+            urgency_level=form["urgency"]["level"] if request else "routine",
+            confidentiality_level=form["confidentiality"]["level"] if request else "confidential",
+            state="",
+            state_at=now,
+            reference_requesting=(
+                form["reference_requesting"] if request else references["requesting"]["reference"]
+            ),
+            reference_requested=(
+                form.get("reference_requested") if request else references["requested"]["reference"]
+            ),
+            language=form["language"],
+            next_actor="nobody",
+            next_action="none",
+            next_action_at=None,
+            opened_at=now,
+        )
+
+    @staticmethod
+    def _folded(case: cases.CaseRow, view: CaseView, now: datetime) -> cases.CaseRow:
+        due = due_at(
+            view.next_step, track=Track(case.track), urgency_level=case.urgency_level, since=now
+        )
+        return replace(
+            case,
+            state=view.state or case.state,
+            state_at=now if view.state != case.state else case.state_at,
+            next_actor=view.next_step.actor,
+            next_action=view.next_step.action,
+            next_action_at=due,
+        )
+
+    async def remind(self, now: datetime) -> int:
+        """Put every case that is overdue before a person, once a day; return how many."""
+        rows = await self._database.read(lambda c: cases.due_cases(c, now, 200))
+        if not rows:
+            return 0
+
+        def unit(tx: Transaction) -> None:
+            for row in rows:
+                cases.store_case(tx, replace(row, next_action_at=now + _REMINDED_AGAIN))
+                if row.next_actor == row.side:
+                    self._task(tx, None, None, row.thread_id, "overdue", now)
+
+        await self._database.write(unit)
+        return len(rows)
+
+    @staticmethod
+    def _task(
+        tx: Transaction, sender: str | None, bid: str | None, thread_id: str, code: str, now: datetime
+    ) -> None:
+        peers.add_task(
+            tx,
+            peers.TaskRow(
+                id=secrets.token_hex(16),
+                kind="case",
+                sender=sender,
+                bid=bid,
+                thread_id=thread_id,
+                owner="operator",
+                code=code,
+                sentence=sentence_of(code),
+                created_at=now,
+                next_action_at=now + _REMINDED_AGAIN,
+            ),
+        )
+
+
+def thread_of(form: Mapping[str, Any]) -> str:
+    """Return the thread a form belongs to; a request form without one is given one before it comes here."""
+    thread: str = form["thread"]["thread_id"]
+    return thread
+
+
+def _requesting(form: Mapping[str, Any]) -> str:
+    holder = form["requesting_authority"] if is_request_form(form) else form["thread"]["requesting"]
+    aid: str = holder["authority_id"]
+    return aid
+
+
+def _track(kind: str, message_type: str) -> Track:
+    if kind == "unknown":
+        return Track.PRESERVATION if message_type.startswith("preservation_") else Track.REQUEST
+    return track_of(kind)
+
+
+def _with_reference(case: cases.CaseRow, form: Mapping[str, Any]) -> cases.CaseRow:
+    """Take the requested authority's reference from its first message that gives one."""
+    if is_request_form(form) or case.reference_requested is not None:
+        return case
+    return replace(case, reference_requested=form["thread"]["requested"]["reference"])
+
+
+def _code(value: Any) -> str | None:
+    return value[:64] if isinstance(value, str) else None
+
+
+def _fold(case: cases.CaseRow, rows: list[cases.MessageRow]) -> CaseView:
+    return fold(Track(case.track), [_case_message(row) for row in rows])
+
+
+def _case_message(row: cases.MessageRow) -> CaseMessage:
+    return CaseMessage(
+        message_id=f"{row.sender}/{row.bid}",
+        side=Side(row.side),
+        seq=row.seq,
+        seen=row.seen,
+        message_type=row.message_type,
+        in_reply_to=row.in_reply_to,
+        at=row.made_at,
+        consigned_at=row.consigned_at,
+        facts=MessageFacts.from_json(json.loads(row.facts)),
+    )

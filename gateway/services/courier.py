@@ -1,0 +1,350 @@
+"""The delivery workers: claim, attempt, record; urgent and routine apart.
+
+Failure policy: temporary unless proved permanent. Whatever the network or the peer does is an outcome and
+becomes a row; an attempt that dies with its process leaves a lease that runs out, and another worker claims
+the transmission. A repeat is harmless, because the peer answers it with the stored receipt.
+
+What a crash leaves: before the attempt a lease; during it a lease and perhaps a bundle at the peer; after it,
+before the result is recorded, the same: the next attempt gets the receipt the first one earned.
+"""
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from adapters.base import Adapter, Endpoint, Outcome, Parcel, Verdict
+from crypto.bundle import Envelope, Opener, rewrap_envelope
+from crypto.errors import Refusal
+from crypto.keys import KeyUse
+from gateway.clock import Clock
+from gateway.errors import GatewayError, GatewayRefusal
+from gateway.model.audit import PendingAuditEntry
+from gateway.model.authority import channels_for
+from gateway.services.book import Tried, TransmissionBook
+from gateway.services.container import ContainerSource, load_container
+from gateway.services.directory import Directory
+from gateway.services.evidence import CheckedReceipt, check_receipt
+from gateway.services.keyring import Keyring
+from gateway.services.vault import Vault, WrappedKey
+from gateway.storage import bundles, contentkeys, transmissions
+from gateway.storage.blobs import Blobs
+from gateway.storage.claims import claim_due, due_overdue, extend_lease, next_due
+from gateway.storage.database import Connection, Database, Transaction
+from gateway.telemetry import get_log
+
+#: How long a claim lasts; it is renewed while an attempt goes on.
+LEASE = timedelta(seconds=120)
+_RENEWAL_S = 40.0
+
+#: Transmissions that a lane may have in hand before new ones wait in the database only.
+_BACKLOG = 64
+
+#: Longest sleep of a lane without anything due, seconds: a row that another process queued is found by then.
+_IDLE_S = 5.0
+
+_URGENT, _ROUTINE = "urgent", "routine"
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneLimits:
+    """Attempts in flight at once, by lane. Routine is kept low so that urgent never queues behind it."""
+
+    urgent: int = 8
+    routine: int = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A transmission this process holds the lease of; ``source`` is there if it was sealed just now."""
+
+    to: str
+    lane: str
+    sender: str = ""
+    bid: str = ""
+    next_action: str = "attempt"
+    source: ContainerSource | None = field(default=None, repr=False)
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Sender, bid and addressee."""
+        if self.source is not None:
+            return self.source.sender, self.source.bid, self.to
+        return self.sender, self.bid, self.to
+
+
+class Courier:
+    """Delivers what is due. ``run`` until cancelled; ``hand`` gives it what was sealed just now."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        blobs: Blobs,
+        directory: Directory,
+        keyring: Keyring,
+        vault: Vault,
+        book: TransmissionBook,
+        adapters: Mapping[str, Adapter],
+        clock: Clock,
+        limits: LaneLimits,
+        on_dispatched: Callable[[str], None],
+        on_recorded: Callable[[tuple[str, str, str]], None] = lambda key: None,
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._directory = directory
+        self._keyring = keyring
+        self._vault = vault
+        self._book = book
+        self._adapters = adapters
+        self._clock = clock
+        self._limits = {_URGENT: limits.urgent, _ROUTINE: limits.routine}
+        self._on_dispatched = on_dispatched
+        self._on_recorded = on_recorded
+        self._owner = secrets.token_hex(16)
+        self._queues: dict[str, deque[Job]] = {_URGENT: deque(), _ROUTINE: deque()}
+        self._wake = {_URGENT: asyncio.Event(), _ROUTINE: asyncio.Event()}
+        self._running = False
+        self._log = get_log("courier")
+
+    def lease(self, lane: str, now: datetime) -> tuple[str, datetime] | None:
+        """Return the lease a new transmission is born with, ``None`` if the lane has enough in hand."""
+        if not self._running or len(self._queues[lane]) >= _BACKLOG:
+            return None
+        return self._owner, now + LEASE
+
+    def hand(self, job: Job, *, leased: bool) -> None:
+        """Take a transmission that was just made durable; an unleased one is only a reason to look."""
+        if leased:
+            self._queues[job.lane].append(job)
+        self._wake[job.lane].set()
+
+    def wake(self) -> None:
+        """Something may be due now: a peer was heard of, say."""
+        for event in self._wake.values():
+            event.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        self._running = True
+        try:
+            async with asyncio.TaskGroup() as group:
+                for lane, slots in self._limits.items():
+                    group.create_task(self._run_lane(lane, slots))
+        finally:
+            self._running = False
+
+    async def _run_lane(self, lane: str, slots: int) -> None:
+        busy: set[asyncio.Task[None]] = set()
+        queue, wake = self._queues[lane], self._wake[lane]
+        try:
+            while True:
+                wake.clear()
+                while queue and len(busy) < slots:
+                    busy.add(asyncio.create_task(self._attempt_safely(queue.popleft())))
+                if len(busy) < slots:
+                    free = slots - len(busy)
+                    claimed = await self._guarded(lambda free=free: self._claim(lane, free))
+                    queue.extend(claimed or ())
+                    if claimed:
+                        continue
+                    pause = await self._guarded(lambda: self._pause(lane))
+                else:
+                    pause = _IDLE_S
+                waiter = asyncio.create_task(wake.wait())
+                done, _ = await asyncio.wait(
+                    busy | {waiter}, timeout=_IDLE_S if pause is None else pause, return_when="FIRST_COMPLETED"
+                )
+                waiter.cancel()
+                busy -= done
+        finally:
+            for task in busy:
+                task.cancel()
+            await asyncio.gather(*busy, return_exceptions=True)
+
+    async def _guarded(self, call: Callable[[], Awaitable[_T]]) -> _T | None:
+        """Return what the call returns, ``None`` if the database is away: the lane waits and goes on."""
+        try:
+            return await call()
+        except GatewayError as error:
+            self._log.warning("queue.unavailable", code=error.code)
+            return None
+
+    async def _claim(self, lane: str, free: int) -> list[Job]:
+        now = self._clock.now()
+        for key in await self._database.read(lambda c: due_overdue(c, lane, now)):
+            await self._database.write(lambda tx, key=key: self._book.overdue(tx, key, now))
+        # Reading first: an idle lane must not write.
+        due = await self._database.read(lambda c: next_due(c, lane, now))
+        if due is None or due > now:
+            return []
+        rows = await self._database.write(
+            lambda tx: claim_due(tx, lane=lane, now=now, owner=self._owner, until=now + LEASE, limit=free)
+        )
+        return [
+            Job(to=r.to_aid, lane=lane, sender=r.sender, bid=r.bid, next_action=r.next_action) for r in rows
+        ]
+
+    async def _pause(self, lane: str) -> float:
+        now = self._clock.now()
+        due = await self._database.read(lambda c: next_due(c, lane, now))
+        return _IDLE_S if due is None else min(_IDLE_S, max(0.0, (due - now).total_seconds()))
+
+    async def _attempt_safely(self, job: Job) -> None:
+        """One attempt. Trouble of our own leaves the lease, which runs out; it never stops the lane."""
+        try:
+            await self.attempt(job)
+        except GatewayError as error:
+            self._log.warning("attempt.unrecorded", code=error.code, bid=job.key[1])
+        except Exception as error:
+            self._log.error("attempt.defect", code=type(error).__name__, bid=job.key[1])
+
+    async def attempt(self, job: Job) -> None:
+        """Make one attempt and record how it came out; durable when it returns."""
+        renewal = asyncio.create_task(self._renew(job))
+        try:
+            if job.next_action == "rewrap":
+                await self._rewrap(job)
+                job = replace(job, source=None)
+            tried = await self._try(job)
+        finally:
+            renewal.cancel()
+        row = await self._database.write(
+            lambda tx: self._book.record_attempt(tx, job.key, tried, lease_owner=self._owner)
+        )
+        if row is not None and row.outbox_no is not None:
+            self._on_dispatched(row.to_aid)
+        if row is not None and row.next_action_at is not None:
+            self._wake[job.lane].set()
+        self._on_recorded(job.key)
+
+    async def _renew(self, job: Job) -> None:
+        while True:
+            await asyncio.sleep(_RENEWAL_S)
+            until = self._clock.now() + LEASE
+            await self._guarded(
+                lambda until=until: self._database.write(
+                    lambda tx: extend_lease(tx, job.key, owner=self._owner, until=until)
+                )
+            )
+
+    async def _try(self, job: Job) -> Tried:
+        started = self._clock.now()
+        entry = self._directory.lookup(job.to).entry
+        channels = () if entry is None else channels_for(entry, job.lane)
+        if not channels:
+            # Only "not listed" may fail a send; a directory that cannot be read would not get here.
+            return Tried(
+                channel="none",
+                started_at=started,
+                ended_at=started,
+                verdict=str(Verdict.REFUSED),
+                code="policy" if entry is not None else "unknown-sender",
+            )
+        channel = channels[0]
+        adapter = self._adapters.get(channel.channel)
+        if adapter is None:
+            # https_pull: it stands in the outbox from now on, and the peer comes for it.
+            return Tried(
+                channel=channel.channel,
+                started_at=started,
+                ended_at=started,
+                verdict=str(Verdict.DISPATCHED),
+            )
+        source = job.source or await load_container(self._database, self._blobs, job.sender, job.bid)
+        outcome = await adapter.deliver(
+            Parcel(
+                sender=source.sender,
+                bid=source.bid,
+                envelope_sha256=source.envelope_sha256,
+                size_bytes=source.size,
+                urgent=job.lane == _URGENT,
+                read=source.stream,
+            ),
+            Endpoint(
+                authority_id=job.to,
+                address=channel.address,
+                certificates=tuple(k.public.pub for k in self._directory.keys(job.to, KeyUse.TLS)),
+            ),
+        )
+        return self._judge(channel.channel, started, outcome)
+
+    def _judge(self, channel: str, started: datetime, outcome: Outcome) -> Tried:
+        """Check the receipts of an answer; what does not check makes the attempt one to repeat."""
+        checked: list[CheckedReceipt] = []
+        refused: list[str] = []
+        for offered in outcome.receipts:
+            try:
+                checked.append(check_receipt(offered, self._directory))
+            except Refusal as refusal:
+                refused.append(refusal.code)
+        verdict = outcome.verdict
+        if outcome.receipts and not checked:
+            verdict = Verdict.RETRY
+        return Tried(
+            channel=channel,
+            started_at=started,
+            ended_at=self._clock.now(),
+            verdict=str(verdict),
+            code=outcome.code,
+            receipts=checked,
+            refused=refused,
+        )
+
+    async def _rewrap(self, job: Job) -> None:
+        """Wrap the content key for the recipient's key of today: same bundle, same parts, next rev."""
+        sender, bid, to = job.key
+
+        def query(connection: Connection) -> tuple[list[bundles.EnvelopeRow], tuple[str, bytes] | None]:
+            return (
+                bundles.envelopes_of(connection, sender, bid),
+                contentkeys.find_content_key(connection, sender, bid),
+            )
+
+        envelopes, held = await self._database.read(query)
+        if held is None:
+            raise GatewayRefusal("content-erased")
+        previous = Opener().parse(envelopes[-1].jws)
+        now = self._clock.now()
+        env = self._wrapped_again(previous, WrappedKey(storage_key_id=held[0], wrapped=held[1]), to, now)
+        await self._database.write(lambda tx: self._store_rewrap(tx, env, now))
+
+    def _wrapped_again(self, previous: Envelope, held: WrappedKey, to: str, now: datetime) -> Envelope:
+        created = now.replace(microsecond=0)
+        return rewrap_envelope(
+            previous,
+            signer=self._keyring.signer(KeyUse.SIG, now),
+            bk=self._vault.unwrap(held),
+            recipients=[(to, self._directory.encryption_key(to, now))],
+            created=created,
+            expires=created + (previous.expires - previous.created),
+            rev=previous.rev + 1,
+        )
+
+    def _store_rewrap(self, tx: Transaction, env: Envelope, now: datetime) -> None:
+        bundles.add_envelope(
+            tx, sender=env.sender, bid=env.bid, rev=env.rev, sha256=env.digest, jws=env.jws, at=now
+        )
+        bundles.revise(
+            tx,
+            env.sender,
+            env.bid,
+            rev=env.rev,
+            envelope_sha256=env.digest,
+            size=env.container_size,
+            expires_at=env.expires,
+        )
+        body = {"from": env.sender, "bid": env.bid, "envelope": env.digest, "rev": env.rev}
+        tx.audit(PendingAuditEntry(event="bundle.rewrapped", body=body, at=now))
+
+    async def wake_peer(self, authority_id: str) -> None:
+        """Try at once what waits for a peer: it was just heard of."""
+        now = self._clock.now()
+        await self._database.write(lambda tx: transmissions.wake(tx, authority_id, now))
+        self.wake()

@@ -1,0 +1,90 @@
+"""Checking the receipts of peers: who signed, about what, and where it stands in their log.
+
+A receipt that does not check is filed as refused and moves nothing; a proof that does not check is
+left out and the receipt still counts, because evidence climbs a ladder and never blocks.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from crypto import strictjson
+from crypto.bundle import key_verdict
+from crypto.encoding import unb64u
+from crypto.errors import Refusal
+from crypto.keys import KeyUse, PublicKey
+from crypto.leaf import check_logged_receipt
+from crypto.receipts import ReceiptClaims, read_receipt, receipt_digest
+from gateway.services.directory import Directory
+
+#: Bounds of one receipt object as it travels, before anything is parsed.
+_PROOF_LIMIT = 64 * 1024
+_LEAF_LIMIT = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPlace:
+    """A checked place in the issuer's log: exact texts, as they came."""
+
+    leaf: str
+    salt: bytes = field(repr=False)
+    body: str = field(repr=False)
+    proof: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedReceipt:
+    """A receipt whose signature is good; ``place`` is ``None`` where the log proof is absent or wrong."""
+
+    claims: ReceiptClaims
+    jws: str = field(repr=False)
+    digest: str
+    place: LogPlace | None
+    proof_fault: str | None
+
+
+def check_receipt(offered: Mapping[str, Any], directory: Directory) -> CheckedReceipt:
+    """Return the receipt after checking signature and log proof; what it is about is the caller's to compare.
+
+    Raises:
+        Refusal: ``malformed``, ``version``, ``unknown-sender``, ``unknown-key``, ``sig-invalid``, ``sig-revoked``.
+    """
+    jws = offered.get("jws")
+    if not isinstance(jws, str):
+        raise Refusal("malformed", "receipt object without jws")
+    used: list[PublicKey] = []
+
+    def find(iss: str, kid: str) -> PublicKey:
+        used.append(directory.key(iss, KeyUse.RCPT, kid))
+        return used[-1]
+
+    claims = read_receipt(jws, find)
+    key_verdict(directory.key_in_force(claims.iss, KeyUse.RCPT, used[0].kid), claims.at)
+    digest = receipt_digest(jws)
+    place, fault = None, None
+    if offered.get("proof") is not None:
+        try:
+            place = _check_place(offered, jws, claims, digest, directory)
+        except Refusal as refusal:
+            fault = refusal.code
+    return CheckedReceipt(claims=claims, jws=jws, digest=digest, place=place, proof_fault=fault)
+
+
+def _check_place(
+    offered: Mapping[str, Any], jws: str, claims: ReceiptClaims, digest: str, directory: Directory
+) -> LogPlace:
+    """Check that the leaf is in the issuer's log and commits to this very receipt (docs/receipts.md)."""
+    leaf, salt, body, proof = (offered.get(name) for name in ("leaf", "salt", "body", "proof"))
+    if not (
+        isinstance(leaf, str) and isinstance(salt, str) and isinstance(body, str) and isinstance(proof, str)
+    ):
+        raise Refusal("malformed", "place in the log")
+    if len(leaf) > _LEAF_LIMIT or len(body) > _LEAF_LIMIT or len(proof) > _PROOF_LIMIT:
+        raise Refusal("malformed", "place in the log: too long")
+    said = strictjson.loads_object(body.encode(), max_bytes=_LEAF_LIMIT)
+    if (said.get("from"), said.get("bid"), said.get("receipt")) != (claims.sender, claims.bid, digest):
+        raise Refusal("proof-invalid", "the leaf is about another receipt")
+    keys = [key.public for key in directory.keys(claims.iss, KeyUse.LOG)]
+    salt_bytes = unb64u(salt)
+    check_logged_receipt(jws, iss=claims.iss, leaf=leaf, salt=salt_bytes, body=body, proof=proof, keys=keys)
+    return LogPlace(leaf=leaf, salt=salt_bytes, body=body, proof=proof)

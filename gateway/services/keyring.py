@@ -1,0 +1,285 @@
+"""The private keys of one authority, kept in its home, and what they may be used for.
+
+Decides which key signs today (the newest in force) and which old ones are still held. Files are
+encrypted PKCS8 under a random passphrase; the index names validity only. What a peer may rely
+on stands in the signed directory record, built from here (docs/keys.md).
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from crypto.encoding import b64u, parse_wire_time, unb64u, wire_time
+from crypto.keys import (
+    ED25519,
+    GW_HYB1,
+    GW_KEM1,
+    NOTE_ED25519,
+    NOTE_ML_DSA_44,
+    X509,
+    Decapsulator,
+    KeyUse,
+    PrivateKey,
+    PublicKey,
+    Signer,
+)
+from crypto.x509 import make_tls_certificate
+
+#: Every key an authority makes for itself, and how long it lives (docs/keys.md section 1).
+_MADE: tuple[tuple[KeyUse, str, timedelta], ...] = (
+    (KeyUse.SIG, GW_HYB1, timedelta(days=730)),
+    (KeyUse.ENC, GW_KEM1, timedelta(days=90)),
+    (KeyUse.REQ, ED25519, timedelta(days=365)),
+    (KeyUse.RCPT, ED25519, timedelta(days=730)),
+    (KeyUse.LOG, NOTE_ED25519, timedelta(days=1826)),
+    (KeyUse.LOG, NOTE_ML_DSA_44, timedelta(days=1826)),
+    (KeyUse.WIT, NOTE_ML_DSA_44, timedelta(days=1826)),
+    (KeyUse.TLS, X509, timedelta(days=365)),
+)
+
+#: How long an encryption key is kept after its end, for bundles that were long under way.
+ENC_KEPT = timedelta(days=60)
+
+#: A key is good a little before it was made: the peers' clocks are not ours.
+_BACKDATED = timedelta(minutes=5)
+
+_INDEX = "keys.json"
+_PASSPHRASE = "passphrase"  # noqa: S105
+_KEK = "storage.kek"
+
+
+class KeyringError(Exception):
+    """The keys cannot be read or are not what the index says; the text names the file, never its content."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldKey:
+    """One key of ours: public part, validity, and the file its private part is in."""
+
+    public: PublicKey
+    nbf: datetime
+    exp: datetime
+    status: str
+    file: str | None = field(repr=False)
+
+    def is_in_force(self, now: datetime) -> bool:
+        """Tell whether it may be used at ``now``."""
+        return self.status == "active" and self.nbf <= now <= self.exp
+
+    def record(self) -> dict[str, Any]:
+        """Return the entry of ``keys[]`` in the directory record."""
+        held = "cert" if self.public.alg == X509 else "pub"
+        return {
+            "use": str(self.public.use),
+            "alg": self.public.alg,
+            "kid": self.public.kid,
+            held: b64u(self.public.pub),
+            "nbf": wire_time(self.nbf),
+            "exp": wire_time(self.exp),
+            "status": self.status,
+        }
+
+
+class Keyring:
+    """All keys of one authority, opened. Parsed once; asking for a signer costs nothing."""
+
+    def __init__(
+        self, *, folder: Path, authority_id: str, held: Sequence[HeldKey], passphrase: bytes, kek: bytes
+    ) -> None:
+        self.authority_id = authority_id
+        self.folder = folder
+        self._passphrase = passphrase
+        #: Key-encryption key of the storage keys: never leaves this process.
+        self.kek = kek
+        self._held = list(held)
+        self._private: dict[str, PrivateKey] = {}
+        self._signers: dict[str, Signer] = {}
+        self._decapsulators: dict[str, Decapsulator] = {}
+
+    def __repr__(self) -> str:
+        return f"Keyring({self.authority_id}, {len(self._held)} keys)"
+
+    @property
+    def held(self) -> tuple[HeldKey, ...]:
+        """Every key ever made here, oldest first."""
+        return tuple(self._held)
+
+    @classmethod
+    def create(cls, folder: Path, *, authority_id: str, now: datetime, hosts: Sequence[str]) -> "Keyring":
+        """Make every key and write it; durable when it returns. ``hosts`` go into the TLS certificate.
+
+        Raises ``KeyringError`` if the folder holds keys already.
+        """
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if (folder / _INDEX).exists():
+            raise KeyringError(f"{folder} holds keys already")
+        passphrase = secrets.token_urlsafe(32).encode()
+        kek = secrets.token_bytes(32)
+        _write_private(folder / _PASSPHRASE, passphrase)
+        _write_private(folder / _KEK, b64u(kek).encode())
+        ring = cls(folder=folder, authority_id=authority_id, held=(), passphrase=passphrase, kek=kek)
+        ring.rotate((use for use, _, _ in _MADE), now=now, hosts=hosts)
+        return ring
+
+    @classmethod
+    def open(cls, folder: Path) -> "Keyring":
+        """Return the keyring of a folder. Raises ``KeyringError`` if files are missing or disagree."""
+        try:
+            index = json.loads((folder / _INDEX).read_bytes())
+            passphrase = (folder / _PASSPHRASE).read_bytes().strip()
+            kek = unb64u((folder / _KEK).read_text().strip())
+        except (OSError, ValueError) as error:
+            raise KeyringError(f"the keys in {folder} cannot be read: {type(error).__name__}") from None
+        held = [
+            HeldKey(
+                public=PublicKey.load(row["use"], row["alg"], unb64u(row["pub"]), kid=row["kid"]),
+                nbf=parse_wire_time(row["nbf"]),
+                exp=parse_wire_time(row["exp"]),
+                status=row["status"],
+                file=row["file"],
+            )
+            for row in index["keys"]
+        ]
+        return cls(
+            folder=folder, authority_id=index["authority_id"], held=held, passphrase=passphrase, kek=kek
+        )
+
+    def rotate(self, uses: Iterable[str], *, now: datetime, hosts: Sequence[str] = ()) -> tuple[HeldKey, ...]:
+        """Make a new key for each use and write it; the old ones stay held. Durable when it returns.
+
+        The new key signs from now on; peers learn of it by the directory record.
+        """
+        wanted = set(uses)
+        made = [self._make(use, alg, life, now, hosts) for use, alg, life in _MADE if use in wanted]
+        self._held.extend(made)
+        self._write_index()
+        self._signers.clear()
+        return tuple(made)
+
+    def _make(self, use: KeyUse, alg: str, life: timedelta, now: datetime, hosts: Sequence[str]) -> HeldKey:
+        nbf, exp = (now - _BACKDATED).replace(microsecond=0), (now + life).replace(microsecond=0)
+        if alg == X509:
+            der, pem = make_tls_certificate(
+                self.authority_id, now=nbf, days=life.days + 1, hosts=list(hosts) or [self.authority_id]
+            )
+            public = PublicKey.load(use, alg, der)
+        else:
+            private = PrivateKey.generate(use, alg)
+            public, pem = private.public, private.to_pem(self._passphrase)
+            self._private[public.kid] = private
+        name = f"{use}-{public.kid[:16]}.pem"
+        _write_private(self.folder / name, pem)
+        return HeldKey(public=public, nbf=nbf, exp=exp, status="active", file=name)
+
+    def _write_index(self) -> None:
+        rows = [
+            {
+                "use": str(key.public.use),
+                "alg": key.public.alg,
+                "kid": key.public.kid,
+                "pub": b64u(key.public.pub),
+                "nbf": wire_time(key.nbf),
+                "exp": wire_time(key.exp),
+                "status": key.status,
+                "file": key.file,
+            }
+            for key in self._held
+        ]
+        text = json.dumps({"authority_id": self.authority_id, "keys": rows}, indent=1).encode()
+        _write_private(self.folder / _INDEX, text)
+
+    def current(self, use: str, now: datetime, *, alg: str | None = None) -> HeldKey:
+        """Return the newest key of a use that is in force. Raises ``KeyringError`` if there is none."""
+        for key in reversed(self._held):
+            if key.public.use == use and (alg is None or key.public.alg == alg) and key.is_in_force(now):
+                return key
+        raise KeyringError(f"no key for {use} is in force; run `rogatory keys rotate --use {use}`")
+
+    def signer(self, use: str, now: datetime, *, alg: str | None = None) -> Signer:
+        """Return the signer of the current key of a use."""
+        key = self.current(use, now, alg=alg)
+        signer = self._signers.get(key.public.kid)
+        if signer is None:
+            signer = self._signers[key.public.kid] = self._load(key).signer()
+        return signer
+
+    def decapsulator(self, kid: str) -> Decapsulator | None:
+        """Return what opens wraps made for ``kid``, or ``None`` if that key is not held (any more)."""
+        found = self._decapsulators.get(kid)
+        if found is None:
+            key = next((k for k in self._held if k.public.kid == kid and k.file is not None), None)
+            if key is None or key.public.use != KeyUse.ENC:
+                return None
+            found = self._decapsulators[kid] = self._load(key).decapsulator()
+        return found
+
+    def enc_kids(self) -> frozenset[str]:
+        """Return the identifiers of the encryption keys still held."""
+        return frozenset(
+            k.public.kid for k in self._held if k.public.use == KeyUse.ENC and k.file is not None
+        )
+
+    def destroy_expired(self, now: datetime, *, kept: timedelta = ENC_KEPT) -> tuple[str, ...]:
+        """Destroy encryption keys ``kept`` after their end and return their identifiers.
+
+        Content already received stays readable: its key is wrapped under the storage key as well.
+        """
+        gone = []
+        for i, key in enumerate(self._held):
+            if key.public.use == KeyUse.ENC and key.file is not None and key.exp + kept < now:
+                (self.folder / key.file).unlink(missing_ok=True)
+                self._held[i] = HeldKey(
+                    public=key.public, nbf=key.nbf, exp=key.exp, status=key.status, file=None
+                )
+                self._private.pop(key.public.kid, None)
+                self._decapsulators.pop(key.public.kid, None)
+                gone.append(key.public.kid)
+        if gone:
+            self._write_index()
+        return tuple(gone)
+
+    def tls_files(self, now: datetime) -> tuple[bytes, Path]:
+        """Return the certificate (DER) in force and the file of its private key (PEM, mode 0600)."""
+        key = self.current(KeyUse.TLS, now)
+        if key.file is None:
+            raise KeyringError("the private key of the TLS certificate is not here")
+        return key.public.pub, self.folder / key.file
+
+    def record_keys(self) -> list[dict[str, Any]]:
+        """Return ``keys[]`` of the own directory record (domain/directory schema)."""
+        return [key.record() for key in self._held]
+
+    def _load(self, key: HeldKey) -> PrivateKey:
+        private = self._private.get(key.public.kid)
+        if private is None:
+            if key.file is None:
+                raise KeyringError(f"the private part of {key.public.kid} was destroyed")
+            pem = (self.folder / key.file).read_bytes()
+            private = PrivateKey.from_pem(key.public.use, key.public.alg, pem, self._passphrase)
+            if private.public.kid != key.public.kid:
+                raise KeyringError(f"{key.file} holds another key than the index says")
+            self._private[key.public.kid] = private
+        return private
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    """Write a file only its owner may read, durably and at once: a crash leaves the old or the new one."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(handle, data)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

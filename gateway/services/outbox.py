@@ -1,0 +1,97 @@
+"""What waits for authorities that only call out: they fetch it, and post their receipts.
+
+A bundle stands here from the moment its transmission is DISPATCHED on ``https_pull`` until a receipt moves
+it; the same bundle, the same receipts as by push. Numbers come from the audit log and only grow, so that
+a peer's place in its outbox survives every restart.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.errors import GatewayRefusal
+from gateway.services.container import ContainerSource, load_container
+from gateway.services.wire import ReceiptWire
+from gateway.storage import receipts, transmissions
+from gateway.storage.blobs import Blobs
+from gateway.storage.database import Connection, Database
+
+#: Longest wait of one poll, seconds.
+LONGEST_WAIT_S = 60.0
+
+
+class Outbox:
+    """The outboxes of all peers that only call out."""
+
+    def __init__(self, *, database: Database, blobs: Blobs, wire: ReceiptWire, authority_id: str) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._wire = wire
+        self._authority_id = authority_id
+        self._changed: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    def changed(self, to_aid: str) -> None:
+        """Something new may wait for this peer: answer its poll."""
+        self._changed[to_aid].set()
+
+    async def listing(self, *, caller: str, after: int, wait_s: float) -> Mapping[str, Any]:
+        """Return every bundle that waits for the caller, urgent first, and its receipts above ``after``.
+
+        Waits up to ``wait_s`` for the first. Asking with a number says that every receipt up to it was
+        taken; a bundle leaves when its own receipt comes back, and not before.
+        """
+        if after > 0:
+            await self._taken(caller, after)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + max(0.0, min(wait_s, LONGEST_WAIT_S))
+        while True:
+            event = self._changed[caller]
+            event.clear()
+            page = await self._page(caller, after)
+            left = deadline - loop.time()
+            if page["items"] or page["receipts"] or left <= 0:
+                return page
+            try:
+                await asyncio.wait_for(event.wait(), left)
+            except TimeoutError:
+                return await self._page(caller, after)
+
+    async def _taken(self, caller: str, upto: int) -> None:
+        waiting = await self._database.read(lambda c: receipts.outbox_receipts(c, caller, 0))
+        if any(no <= upto for no, _ in waiting):
+            await self._database.write(lambda tx: receipts.outbox_taken(tx, caller, upto))
+
+    async def _page(self, caller: str, after: int) -> dict[str, Any]:
+        def query(
+            connection: Connection,
+        ) -> tuple[list[transmissions.OutboxRow], list[tuple[int, receipts.ReceiptRow]]]:
+            return (
+                transmissions.outbox_of(connection, caller),
+                receipts.outbox_receipts(connection, caller, after),
+            )
+
+        bundles, own = await self._database.read(query)
+        items = [
+            {
+                "no": row.no,
+                "from": row.sender,
+                "bid": row.bid,
+                "size": row.size_bytes,
+                "lane": row.lane,
+                "envelope": row.envelope_sha256,
+            }
+            for row in bundles
+        ]
+        notes = [{"no": no, **await self._wire.receipt(row)} for no, row in own]
+        return {"items": items, "receipts": notes, "cursor": max((no for no, _ in own), default=after)}
+
+    async def open(self, *, caller: str, bid: str) -> ContainerSource:
+        """Return the container of a bundle that waits for the caller. Raises ``GatewayRefusal`` ``not-found``."""
+        sender = self._authority_id
+        row = await self._database.read(
+            lambda c: transmissions.find_transmission(c, sender, bid, caller)
+        )
+        if row is None or row.outbox_no is None:
+            raise GatewayRefusal("not-found")
+        return await load_container(self._database, self._blobs, sender, bid)

@@ -1,0 +1,45 @@
+"""How a peer can be called: a question of its signed record, answered in one place."""
+
+from gateway.model.authority import DirectoryEntry, channels_for
+from gateway.model.codes import Lane
+from gateway.services.directory import Directory
+
+_PUSH = "gateway_https"
+_PULL = "https_pull"
+
+
+def push_address(directory: Directory, authority_id: str) -> str | None:
+    """Return the origin at which a peer's gateway takes calls, ``None`` if it only calls out or is unknown.
+
+    An authority whose first channel is ``https_pull`` is not called, whatever else it lists: it says so itself.
+    """
+    entry = directory.lookup(authority_id).entry
+    return None if entry is None else _address(entry)
+
+
+def _address(entry: DirectoryEntry) -> str | None:
+    channels = channels_for(entry, Lane.URGENT) or channels_for(entry, Lane.ROUTINE)
+    if not channels or channels[0].channel != _PUSH:
+        return None
+    return channels[0].address
+
+
+def pullable(directory: Directory, own: str) -> dict[str, str]:
+    """Return authority → origin of every peer whose outbox can be fetched."""
+    found = {}
+    for entry in directory.entries():
+        address = _address(entry)
+        if entry.authority_id != own and address is not None:
+            found[str(entry.authority_id)] = address
+    return found
+
+
+class DirectoryReach:
+    """Tells from the directory which peers have to be waited for."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    def calls_out_only(self, authority_id: str) -> bool:
+        """Tell whether the peer lists ``https_pull`` first, or cannot be called at all."""
+        return push_address(self._directory, authority_id) is None

@@ -1,0 +1,178 @@
+"""Fetching what waits at the peers, for an authority that can only call out (``https_pull``).
+
+One long poll per peer. A bundle goes through the same open procedure as one that was pushed; its receipt is
+posted back, and the peer takes it off its outbox. What could not be fetched or posted stays there, so that a
+crash at any point only means fetching it again.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+from adapters.base import Endpoint
+from adapters.https import HTTPSAdapter
+from crypto import strictjson
+from crypto.encoding import is_bid
+from crypto.keys import KeyUse
+from gateway.errors import GatewayError, GatewayRefusal
+from gateway.services.accept import Acceptor, Answer
+from gateway.services.directory import Directory
+from gateway.services.peers import pullable
+from gateway.services.receipts import ReceiptDesk
+from gateway.storage import peers
+from gateway.storage.database import Database
+from gateway.telemetry import get_log
+
+_POLL_S = 50.0
+_FIRST_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 60.0
+_DIRECTORY_CHECK_S = 5.0
+
+#: How often a fetch that was cut goes on from where it was, before the item waits for the next poll.
+_RESUMES = 100
+
+
+class PullWorkers:
+    """Polls every peer that takes calls. ``run`` until cancelled."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        directory: Directory,
+        acceptor: Acceptor,
+        desk: ReceiptDesk,
+        adapter: HTTPSAdapter,
+        authority_id: str,
+    ) -> None:
+        self._database = database
+        self._directory = directory
+        self._acceptor = acceptor
+        self._desk = desk
+        self._adapter = adapter
+        self._authority_id = authority_id
+        self._log = get_log("pull")
+
+    async def run(self) -> None:
+        """Poll until cancelled; peers enrolled meanwhile are polled too."""
+        running: dict[str, asyncio.Task[None]] = {}
+        try:
+            while True:
+                wanted = pullable(self._directory, self._authority_id)
+                for aid in running.keys() - wanted.keys():
+                    running.pop(aid).cancel()
+                for aid in wanted.keys() - running.keys():
+                    running[aid] = asyncio.create_task(self._poll(aid))
+                await asyncio.sleep(_DIRECTORY_CHECK_S)
+        finally:
+            for task in running.values():
+                task.cancel()
+            await asyncio.gather(*running.values(), return_exceptions=True)
+
+    async def _poll(self, authority_id: str) -> None:
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                went_well = await self.poll_once(authority_id, wait_s=_POLL_S)
+            except GatewayError as error:
+                self._log.warning("pull.unavailable", code=error.code, peer=authority_id)
+                went_well = False
+            except Exception as error:
+                self._log.error("pull.defect", code=type(error).__name__, peer=authority_id)
+                went_well = False
+            if went_well:
+                pause = _FIRST_PAUSE_S
+            else:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+    def _endpoint(self, authority_id: str) -> Endpoint | None:
+        address = pullable(self._directory, self._authority_id).get(authority_id)
+        if address is None:
+            return None
+        return Endpoint(
+            authority_id=authority_id,
+            address=address,
+            certificates=tuple(k.public.pub for k in self._directory.keys(authority_id, KeyUse.TLS)),
+        )
+
+    async def poll_once(self, authority_id: str, *, wait_s: float) -> bool:
+        """Take what waits at one peer and return whether all of it was taken."""
+        endpoint = self._endpoint(authority_id)
+        if endpoint is None:
+            return False
+        cursor = await self._database.read(lambda c: peers.pull_cursor(c, authority_id))
+        reply = await self._adapter.get_outbox(endpoint, after=cursor, wait_s=wait_s)
+        if not reply.ok:
+            return False
+        receipts, items = reply.body.get("receipts"), reply.body.get("items")
+        upto = reply.body.get("cursor")
+        if isinstance(receipts, list) and receipts and isinstance(upto, int) and upto > cursor:
+            await self._desk.take(caller=authority_id, jti=None, exp=None, body={"receipts": receipts})
+            await self._database.write(lambda tx: peers.set_pull_cursor(tx, authority_id, upto))
+        went_well = True
+        for item in items if isinstance(items, list) else ():
+            if isinstance(item, dict) and item.get("from") == authority_id and is_bid(item.get("bid")):
+                went_well &= await self._take(endpoint, item)
+        return went_well
+
+    async def _take(self, endpoint: Endpoint, item: Mapping[str, Any]) -> bool:
+        """Fetch one bundle, open it, post what came of it; return whether the peer knows."""
+        bid, urgent = item["bid"], item.get("lane") == "urgent"
+        try:
+            answer = await self._fetch(endpoint, bid, urgent=urgent)
+        except GatewayRefusal as refusal:
+            problem = {
+                "from": endpoint.authority_id,
+                "bid": bid,
+                "envelope": item.get("envelope"),
+                "code": refusal.code,
+            }
+            body: Mapping[str, Any] = {"receipts": [], "problems": [problem], "checkpoint_update": None}
+        else:
+            if answer is None:
+                return False
+            body = answer.body
+        reply = await self._adapter.post_receipts(endpoint, strictjson.dumps(dict(body)), urgent=urgent)
+        return reply.ok
+
+    async def _fetch(self, endpoint: Endpoint, bid: str, *, urgent: bool) -> Answer | None:
+        """Return the answer to a bundle, ``None`` if the network does not let it through now."""
+        intake = await self._acceptor.begin(
+            caller=endpoint.authority_id, jti=None, exp=None, sender=endpoint.authority_id, bid=bid
+        )
+        is_over = False
+        try:
+            offset = 0
+            for _ in range(_RESUMES):
+                with contextlib.suppress(_Enough):
+                    reply = await self._adapter.fetch(
+                        endpoint, bid, offset=offset, sink=_sink(intake), urgent=urgent
+                    )
+                    if not reply.ok and (reply.offset or 0) <= offset:
+                        return None
+                    offset = intake.offset
+                if intake.done or offset == intake.length:
+                    is_over = True
+                    return await intake.finish()
+            return None
+        except GatewayRefusal:
+            is_over = True
+            raise
+        finally:
+            if not is_over:
+                await intake.abort()
+
+
+class _Enough(Exception):
+    """The answer is known; the rest of the container need not be read."""
+
+
+def _sink(intake: Any) -> Any:
+    async def take(chunk: bytes) -> None:
+        await intake.feed(chunk)
+        if intake.done:
+            raise _Enough
+
+    return take

@@ -1,0 +1,231 @@
+"""Receipts that come and go by themselves: posted by peers, asked for by peers, pushed to peers.
+
+What travels in the answer to a bundle is handled where the answer is; here is the rest: the consignment
+after a relay, the handover when an officer opens, what a puller posts, what a sender asks for again.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from adapters.base import Endpoint
+from adapters.https import HTTPSAdapter
+from crypto import strictjson
+from crypto.encoding import is_bid
+from crypto.errors import CODES, Refusal
+from crypto.keys import KeyUse
+from gateway.clock import Clock
+from gateway.errors import GatewayError, GatewayRefusal
+from gateway.services.book import TransmissionBook
+from gateway.services.directory import Directory
+from gateway.services.evidence import CheckedReceipt, check_receipt
+from gateway.services.peers import push_address
+from gateway.services.wire import ReceiptWire
+from gateway.storage import peers
+from gateway.storage.database import Connection, Database, IntegrityError, Transaction
+from gateway.storage.receipts import (
+    PushRow,
+    ReceiptRow,
+    due_pushes,
+    own_receipts,
+    push_done,
+    push_later,
+    receipts_of,
+)
+from gateway.telemetry import get_log
+
+#: Receipts and problems in one body, at most.
+MOST_RECEIPTS = 100
+
+#: How long a used request token is remembered.
+_TOKEN_KEPT = timedelta(minutes=10)
+
+_FIRST_PAUSE = timedelta(seconds=5)
+_LONGEST_PAUSE = {"urgent": timedelta(minutes=5), "routine": timedelta(hours=1)}
+_IDLE_S = 5.0
+
+
+class ReceiptDesk:
+    """Takes and gives receipts over the peer API."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        directory: Directory,
+        book: TransmissionBook,
+        wire: ReceiptWire,
+        authority_id: str,
+        clock: Clock,
+        on_recorded: Callable[[tuple[str, str, str]], None] = lambda key: None,
+        on_requeued: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._database = database
+        self._directory = directory
+        self._book = book
+        self._wire = wire
+        self._authority_id = authority_id
+        self._clock = clock
+        self._on_recorded = on_recorded
+        self._on_requeued = on_requeued
+
+    async def take(
+        self, *, caller: str, jti: str | None, exp: datetime | None, body: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """File what a peer posts about bundles we sent it; durable when it returns. A repeat changes nothing.
+
+        Raises ``GatewayRefusal`` ``malformed``, ``auth-replay``. A receipt that does not check is left out and
+        counted in the answer, so that one bad receipt cannot hold up the others.
+        """
+        offered, problems = body.get("receipts", []), body.get("problems", [])
+        if not (isinstance(offered, list) and isinstance(problems, list)):
+            raise GatewayRefusal("malformed")
+        if len(offered) + len(problems) > MOST_RECEIPTS:
+            raise GatewayRefusal("too-large")
+        checked, refused = self._check(caller, offered)
+        now = self._clock.now()
+
+        def unit(tx: Transaction) -> None:
+            if jti is not None:
+                peers.use_token(tx, iss=caller, jti=jti, forget_at=now + _TOKEN_KEPT)
+            for receipt in checked:
+                key = (receipt.claims.sender, receipt.claims.bid, caller)
+                self._book.file_receipts(tx, key, [receipt], now)
+            for problem in problems:
+                self._file_problem(tx, caller, problem, now)
+
+        try:
+            await self._database.write(unit)
+        except IntegrityError:
+            raise GatewayRefusal("auth-replay") from None
+        for receipt in checked:
+            self._on_recorded((receipt.claims.sender, receipt.claims.bid, caller))
+        if problems:
+            self._on_requeued()
+        return {"cosignatures": [], "refused": refused}
+
+    def _check(self, caller: str, offered: Sequence[Any]) -> tuple[list[CheckedReceipt], list[str]]:
+        checked: list[CheckedReceipt] = []
+        refused: list[str] = []
+        for row in offered:
+            try:
+                receipt = check_receipt(row if isinstance(row, dict) else {}, self._directory)
+                if receipt.claims.iss != caller or receipt.claims.sender != self._authority_id:
+                    raise Refusal("receipt-mismatch", "not the caller's, or not about a bundle of ours")
+            except Refusal as refusal:
+                refused.append(refusal.code)
+            else:
+                checked.append(receipt)
+        return checked, refused
+
+    def _file_problem(self, tx: Transaction, caller: str, problem: Any, now: datetime) -> None:
+        """A puller's way to say what an unsigned error on PUT says; an unknown code is tried again."""
+        if not isinstance(problem, dict):
+            raise GatewayRefusal("malformed")
+        bid, code = problem.get("bid"), problem.get("code")
+        if problem.get("from") != self._authority_id or not is_bid(bid) or code not in CODES:
+            return
+        envelope = str(problem.get("envelope"))
+        self._book.file_problem(
+            tx, (self._authority_id, str(bid), caller), code=str(code), envelope=envelope, now=now
+        )
+
+    async def for_bundle(self, *, caller: str, sender: str, bid: str, after: int) -> Mapping[str, Any]:
+        """Return our receipts above ``after`` about a bundle the caller sent us; none if there is none."""
+        if caller != sender:
+            raise GatewayRefusal("auth-invalid")
+
+        def query(connection: Connection) -> list[ReceiptRow]:
+            return own_receipts(connection, iss=self._authority_id, sender=sender, bid=bid, after=after)
+
+        return await self._wire.answer(await self._database.read(query))
+
+    async def all_of(self, sender: str, bid: str) -> list[ReceiptRow]:
+        """Return every receipt about a bundle that is known here, ours and the peers'."""
+        return await self._database.read(lambda c: receipts_of(c, sender, bid))
+
+
+class ReceiptPusher:
+    """Sends the receipts that did not travel in an answer. ``run`` until cancelled."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        directory: Directory,
+        wire: ReceiptWire,
+        adapter: HTTPSAdapter,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self._database = database
+        self._directory = directory
+        self._wire = wire
+        self._adapter = adapter
+        self._clock = clock
+        self._rng = rng
+        self._wake = asyncio.Event()
+        self._log = get_log("receipts")
+
+    def wake(self) -> None:
+        """A receipt was just made, or a peer was heard of."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Push what is due until cancelled."""
+        while True:
+            self._wake.clear()
+            try:
+                pushed = await self.push_due()
+            except GatewayError as error:
+                self._log.warning("push.unavailable", code=error.code)
+                pushed = 0
+            if not pushed:
+                try:
+                    await asyncio.wait_for(self._wake.wait(), _IDLE_S)
+                except TimeoutError:
+                    continue
+
+    async def push_due(self) -> int:
+        """Send what is due, one body per peer, and return how many receipts were tried."""
+        now = self._clock.now()
+        due = await self._database.read(lambda c: due_pushes(c, now, MOST_RECEIPTS))
+        by_peer: dict[str, list[tuple[PushRow, ReceiptRow]]] = {}
+        for push, receipt in due:
+            by_peer.setdefault(push.to_aid, []).append((push, receipt))
+        # Peers side by side: one that does not answer must not hold up the others.
+        await asyncio.gather(*(self._push(aid, rows) for aid, rows in by_peer.items()))
+        return len(due)
+
+    async def _push(self, authority_id: str, rows: Sequence[tuple[PushRow, ReceiptRow]]) -> None:
+        address = push_address(self._directory, authority_id)
+        done = False
+        if address is not None:
+            body = await self._wire.answer([receipt for _, receipt in rows])
+            urgent = any(push.lane == "urgent" for push, _ in rows)
+            endpoint = Endpoint(
+                authority_id=authority_id,
+                address=address,
+                certificates=tuple(k.public.pub for k in self._directory.keys(authority_id, KeyUse.TLS)),
+            )
+            reply = await self._adapter.post_receipts(endpoint, strictjson.dumps(dict(body)), urgent=urgent)
+            done = reply.ok
+        now = self._clock.now()
+
+        def unit(tx: Transaction) -> None:
+            for push, _ in rows:
+                if done:
+                    push_done(tx, push.jws_sha256)
+                else:
+                    push_later(
+                        tx, push.jws_sha256, attempts=push.attempts + 1, at=now + self._pause(push, address)
+                    )
+
+        await self._database.write(unit)
+
+    def _pause(self, push: PushRow, address: str | None) -> timedelta:
+        longest = _LONGEST_PAUSE[push.lane] if address is not None else timedelta(days=1)
+        step = _FIRST_PAUSE * 2 ** min(push.attempts, 16) if address is not None else longest
+        return min(step, longest) * (0.5 + self._rng.random() / 2)

@@ -1,0 +1,447 @@
+"""From an officer's form to a sealed bundle in the queue: checked before anything is sealed, stored whole or not at all.
+
+Order: form and counters, contents by the law, addressee and channel by the directory, documents by the form;
+then sealing; then one transaction with request, bundle, transmission, submission receipt and log entries.
+A crash before that transaction leaves unreferenced blobs; after it everything, and the transmission is
+sent by whoever claims it.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, BinaryIO
+
+from crypto import strictjson
+from crypto.encoding import is_aid, is_bid
+from crypto.errors import Refusal
+from crypto.keys import KeyUse
+from gateway.clock import Clock
+from gateway.errors import GatewayRefusal
+from gateway.model.authority import Channel, channels_for
+from gateway.model.contents import Finding, blocking, check_contents
+from gateway.model.manifest import ThreadContext, is_request_form
+from gateway.model.names import UnsafeName, check_name
+from gateway.model.receipt import ReceiptType
+from gateway.model.request import default_message_type, lane_of
+from gateway.model.transmission import TransmissionState
+from gateway.services.casebook import Casebook, Outgoing
+from gateway.services.container import assemble
+from gateway.services.courier import Courier, Job
+from gateway.services.directory import Directory
+from gateway.services.forms import check_form
+from gateway.services.keyring import Keyring
+from gateway.services.seal import Document, SealedBundle, encode_form, seal_bundle, seal_documents
+from gateway.services.stamp import Stamp, Subject
+from gateway.services.vault import Vault
+from gateway.storage import bundles, contentkeys
+from gateway.storage.blobs import Blobs
+from gateway.storage.database import Database, IntegrityError, Transaction
+from gateway.storage.receipts import ReceiptRow
+from gateway.storage.transmissions import TransmissionRow, add_transmission
+
+#: A form is at most this long and this deep.
+_FORM_LIMIT = 1024 * 1024
+
+#: How long the maker of a transmission keeps it for itself.
+LEASE = timedelta(seconds=120)
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that is handed in with a form. Only its base name counts; ``open`` gives a new reader."""
+
+    filename: str = field(repr=False)
+    open: Callable[[], BinaryIO] = field(repr=False)
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What came of a submission: durable, receipted, and on its way."""
+
+    bid: str
+    sender: str
+    to: str
+    thread_id: str
+    lane: str
+    channel: str
+    state: str
+    receipt_jws: str = field(repr=False)
+    findings: Sequence[Finding]
+
+
+class Submitter:
+    """Seals and queues requests and messages of the own authority."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        blobs: Blobs,
+        directory: Directory,
+        keyring: Keyring,
+        vault: Vault,
+        stamp: Stamp,
+        casebook: Casebook,
+        courier: Courier,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._directory = directory
+        self._keyring = keyring
+        self._vault = vault
+        self._stamp = stamp
+        self._casebook = casebook
+        self._courier = courier
+        self._clock = clock
+
+    async def submit(
+        self,
+        *,
+        form_bytes: bytes,
+        attachments: Sequence[Attachment],
+        officer: str = "local",
+        progress: Progress | None = None,
+    ) -> Submission:
+        """Check, seal and queue a request form with its documents; durable when it returns.
+
+        ``progress`` is called with the number of document bytes sealed since the last call.
+        Raises ``GatewayRefusal``: ``form-unreadable``, ``form-invalid``, ``contents-missing`` (articles in
+        ``items``), ``duplicate``, ``not-listed``, ``attachment-*`` and others; nothing is then queued.
+        """
+        form = read_form(form_bytes)
+        if not is_request_form(form):
+            return await self.send_message(
+                form, form_bytes=form_bytes, attachments=attachments, officer=officer, progress=progress
+            )
+        now = self._clock.now()
+        findings = self._check_request(form, now)
+        form, form_bytes = self._with_thread(form, form_bytes)
+        return await self._send(form, form_bytes, attachments, None, officer, findings, progress)
+
+    async def send_message(
+        self,
+        form: Mapping[str, Any],
+        *,
+        attachments: Sequence[Attachment],
+        officer: str,
+        form_bytes: bytes | None = None,
+        progress: Progress | None = None,
+    ) -> Submission:
+        """Seal and queue a message of an existing thread, such as an acknowledgement; durable when it returns."""
+        _refuse_invalid(form, "message")
+        if form["author"]["authority_id"] != self._keyring.authority_id:
+            raise GatewayRefusal("not-own-message", field="author/authority_id")
+        context = await self._casebook.context(form["thread"]["thread_id"], form["addressee"]["authority_id"])
+        return await self._send(
+            form, form_bytes or encode_form(form), attachments, context, officer, (), progress
+        )
+
+    def _check_request(self, form: Mapping[str, Any], now: datetime) -> tuple[Finding, ...]:
+        """Refuse what the law or the form forbids; return every finding, for the officer to read."""
+        author = form.get("requesting_authority")
+        if isinstance(author, dict) and author.get("authority_id") not in (None, self._keyring.authority_id):
+            raise GatewayRefusal("not-own-message", field="requesting_authority/authority_id")
+        findings = check_contents(form, facts=self._directory.facts(form), documents=None, today=now.date())
+        failed = blocking(findings)
+        if failed:
+            raise GatewayRefusal("contents-missing", field=failed[0].field, items=[_item(f) for f in failed])
+        _refuse_invalid(form, "request")
+        return findings
+
+    def _with_thread(self, form: Mapping[str, Any], form_bytes: bytes) -> tuple[Mapping[str, Any], bytes]:
+        """Keep the thread the form names if its message is our own; give it one if it has none."""
+        thread = form.get("thread")
+        own = self._keyring.authority_id
+        if thread is not None:
+            sender, _, bid = thread["message_id"].partition("/")
+            if sender != own or not is_bid(bid):
+                raise GatewayRefusal("not-own-message", field="thread/message_id")
+            return form, form_bytes
+        made = {
+            **form,
+            "thread": {
+                "message_type": default_message_type(form["request_kind"]),
+                "message_id": f"{own}/{secrets.token_hex(16)}",
+                "thread_id": secrets.token_hex(16),
+                "in_reply_to": None,
+                "seq": 1,
+                "seen": 0,
+            },
+        }
+        return made, encode_form(made)
+
+    async def _send(
+        self,
+        form: Mapping[str, Any],
+        form_bytes: bytes,
+        attachments: Sequence[Attachment],
+        context: ThreadContext | None,
+        officer: str,
+        findings: Sequence[Finding],
+        progress: Progress | None,
+    ) -> Submission:
+        bid, to, lane = _route(form, context)
+        channel = self._channel(to, lane)
+        documents = match_documents(form, attachments)
+        if await self._database.read(lambda c: bundles.find_bundle(c, self._keyring.authority_id, bid)):
+            raise GatewayRefusal("duplicate")
+        now = self._clock.now()
+        recipient = self._directory.encryption_key(to, now)
+        content_key = secrets.token_bytes(32)
+        try:
+            sealed = await seal_documents(
+                self._blobs, bid=bid, content_key=content_key, documents=documents, progress=progress
+            )
+        except ValueError:
+            raise GatewayRefusal("attachment-mismatch") from None
+        _refuse_mismatch(form, documents, [part.plain_sha256 for part, _ in sealed])
+        now = self._clock.now()
+        human = {"assurance": "local_operator", "officer": officer, "assertion": None, "statement": None}
+        bundle = await seal_bundle(
+            self._blobs,
+            form=form,
+            form_bytes=form_bytes,
+            documents=documents,
+            sealed=sealed,
+            content_key=content_key,
+            signer=self._keyring.signer(KeyUse.SIG, now),
+            recipient=(to, recipient),
+            sender=self._keyring.authority_id,
+            bid=bid,
+            lane=lane,
+            human=human,
+            context=context,
+            now=now,
+        )
+        try:
+            receipt = await self._database.write(
+                lambda tx: self._store(tx, bundle, form, form_bytes, to=to, officer=officer, now=now)
+            )
+        except IntegrityError:
+            raise GatewayRefusal("duplicate") from None
+        return Submission(
+            bid=bid,
+            sender=self._keyring.authority_id,
+            to=to,
+            thread_id=form["thread"]["thread_id"],
+            lane=lane,
+            channel=channel.channel,
+            state=str(TransmissionState.QUEUED),
+            receipt_jws=receipt.jws,
+            findings=findings,
+        )
+
+    def _channel(self, to: str, lane: str) -> Channel:
+        entry = self._directory.lookup(to).entry
+        if entry is None:
+            raise GatewayRefusal("not-listed", field="requested_authority/authority_id")
+        channels = channels_for(entry, lane)
+        if not channels:
+            raise GatewayRefusal("channel-none")
+        return channels[0]
+
+    def _store(
+        self,
+        tx: Transaction,
+        sealed: SealedBundle,
+        form: Mapping[str, Any],
+        form_bytes: bytes,
+        *,
+        to: str,
+        officer: str,
+        now: datetime,
+    ) -> ReceiptRow:
+        """The one transaction: bundle, case message, transmission with its lease, receipt, log."""
+        env = sealed.envelope
+        bundles.add_bundle(
+            tx,
+            bundles.BundleRow(
+                sender=env.sender,
+                bid=env.bid,
+                direction="out",
+                state="sealed",
+                rev=env.rev,
+                envelope_sha256=env.digest,
+                manifest_sha256=env.manifest,
+                lane=env.lane,
+                size_bytes=env.container_size,
+                created_at=env.created,
+                expires_at=env.expires,
+                stored_at=now,
+            ),
+            jws=env.jws,
+            parts=[
+                bundles.PartRow(n=n, size_bytes=part.size, sha256=part.sha256)
+                for n, part in enumerate(env.parts)
+            ],
+        )
+        self._blobs.insert(tx, sealed.refs)
+        wrapped = self._vault.wrap(sealed.content_key)
+        contentkeys.add_content_key(
+            tx,
+            sender=env.sender,
+            bid=env.bid,
+            storage_key_id=wrapped.storage_key_id,
+            wrapped=wrapped.wrapped,
+        )
+        self._casebook.send(tx, Outgoing(form=form, bid=env.bid, to=to, officer=officer, stored_at=now))
+        subject = Subject(
+            sender=env.sender, bid=env.bid, envelope=env.digest, manifest=env.manifest, to=env.sender
+        )
+        receipt = self._stamp.issue(tx, ReceiptType.SUBMISSION, subject, at=now, is_first=True)
+        lease = self._courier.lease(env.lane, now)
+        add_transmission(
+            tx,
+            TransmissionRow(
+                sender=env.sender,
+                bid=env.bid,
+                to_aid=to,
+                state=str(TransmissionState.QUEUED),
+                lane=env.lane,
+                channel=None,
+                attempts=0,
+                refreshes=0,
+                last_code=None,
+                next_action="attempt",
+                next_action_at=now,
+                lease_owner=lease[0] if lease else None,
+                lease_until=lease[1] if lease else None,
+                outbox_no=None,
+                owner=None,
+                created_at=now,
+                expires_at=env.expires,
+                changed_at=now,
+            ),
+        )
+        source = assemble(
+            self._blobs,
+            sender=env.sender,
+            bid=env.bid,
+            lane=env.lane,
+            jws=env.jws,
+            digest=env.digest,
+            parts=sealed.refs,
+        )
+        tx.after_commit(lambda: self._courier.hand(Job(to=to, source=source, lane=env.lane), leased=bool(lease)))
+        return receipt
+
+
+def read_form(form_bytes: bytes) -> Mapping[str, Any]:
+    """Return a form as strict JSON gives it. Raises ``GatewayRefusal`` ``form-unreadable``."""
+    try:
+        form = strictjson.loads(form_bytes, max_bytes=_FORM_LIMIT)
+    except Refusal as refusal:
+        raise GatewayRefusal("form-unreadable", detail=str(refusal)) from None
+    if not isinstance(form, dict):
+        raise GatewayRefusal("form-unreadable", detail="no object")
+    return form
+
+
+def _refuse_invalid(form: Mapping[str, Any], kind: str) -> None:
+    problems = check_form(form, "request" if kind == "request" else "message")
+    if problems:
+        raise GatewayRefusal(
+            "form-invalid",
+            field=problems[0].path,
+            items=[{"field": p.path, "sentence": p.sentence} for p in problems[:20]],
+        )
+
+
+def _route(form: Mapping[str, Any], context: ThreadContext | None) -> tuple[str, str, str]:
+    """Return bid, addressee and lane of a checked form."""
+    if is_request_form(form):
+        to = form["requested_authority"]["authority_id"]
+        bid = form["thread"]["message_id"].split("/")[1]
+        lane = lane_of(form["urgency"]["level"], form["request_kind"])
+    else:
+        to = form["addressee"]["authority_id"]
+        bid = form["message_id"].split("/")[1]
+        lane = lane_of("" if context is None else context.urgency_level, None)
+    if not is_aid(to):
+        raise GatewayRefusal("form-invalid", field="requested_authority/authority_id")
+    return bid, to, str(lane or "routine")
+
+
+def match_documents(form: Mapping[str, Any], attachments: Sequence[Attachment]) -> list[Document]:
+    """Return the documents in the form's order, each with its file.
+
+    Raises ``GatewayRefusal``: ``name-unsafe``, ``attachment-twice``, ``-missing``, ``-unlisted``, ``-mismatch``.
+    """
+    by_name: dict[str, Attachment] = {}
+    for attachment in attachments:
+        try:
+            check_name(attachment.filename)
+        except UnsafeName:
+            raise GatewayRefusal("name-unsafe") from None
+        if attachment.filename in by_name:
+            raise GatewayRefusal("attachment-twice")
+        by_name[attachment.filename] = attachment
+    listed = form.get("attachments") or []
+    numbers = {row["attachment_id"]: n for n, row in enumerate(listed, start=2)}
+    if len(numbers) != len(listed) or len({row["filename"] for row in listed}) != len(listed):
+        raise GatewayRefusal("attachment-twice", field="attachments")
+    documents = []
+    for i, row in enumerate(listed):
+        try:
+            check_name(row["filename"])
+        except UnsafeName:
+            raise GatewayRefusal("name-unsafe", field=f"attachments/{i}/filename") from None
+        held = by_name.pop(row["filename"], None)
+        if held is None:
+            raise GatewayRefusal("attachment-missing", field=f"attachments/{i}")
+        if held.size != row["size_bytes"]:
+            raise _mismatch(i)
+        documents.append(
+            Document(
+                attachment_id=row["attachment_id"],
+                role=row["role"],
+                name=row["filename"],
+                media=row["media_type"],
+                lang=row.get("language"),
+                of=None,
+                size=held.size,
+                open=held.open,
+            )
+        )
+    if by_name:
+        raise GatewayRefusal("attachment-unlisted")
+    return documents
+
+
+def _refuse_mismatch(form: Mapping[str, Any], documents: Sequence[Document], digests: Sequence[str]) -> None:
+    """V22: every document is the one the form describes."""
+    listed = {row["attachment_id"]: (i, row["sha256"]) for i, row in enumerate(form.get("attachments") or [])}
+    for document, digest in zip(documents, digests, strict=True):
+        i, expected = listed[document.attachment_id]
+        if digest != expected:
+            raise _mismatch(i)
+
+
+def _mismatch(i: int) -> GatewayRefusal:
+    where = f"attachments/{i}"
+    return GatewayRefusal(
+        "attachment-mismatch",
+        field=where,
+        items=[
+            {
+                "code": "V22",
+                "source": "UNTOC 18(14)",
+                "field": where,
+                "sentence": "Size and SHA-256 of the document must be those the form states.",
+            }
+        ],
+    )
+
+
+def _item(finding: Finding) -> dict[str, str]:
+    return {
+        "code": finding.code,
+        "source": finding.source,
+        "field": finding.field,
+        "sentence": finding.sentence,
+    }

@@ -1,0 +1,59 @@
+"""The clocks that nobody waits for: cases that are due, uploads nobody went on with, tokens, wrecks on the disk.
+
+Every row has a time; this is who looks. Nothing here decides about a transmission (``courier``) or the law.
+"""
+
+import asyncio
+from datetime import timedelta
+
+from gateway.clock import Clock
+from gateway.errors import GatewayError
+from gateway.services.accept import Acceptor
+from gateway.services.casebook import Casebook
+from gateway.storage import peers, uploads
+from gateway.storage.blobs import Blobs
+from gateway.storage.database import Database
+from gateway.telemetry import get_log
+
+_EVERY_S = 30.0
+_SWEEP_EVERY = timedelta(hours=6)
+
+
+class Watch:
+    """Looks at everything that is due. ``run`` until cancelled."""
+
+    def __init__(
+        self, *, database: Database, blobs: Blobs, acceptor: Acceptor, casebook: Casebook, clock: Clock
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._acceptor = acceptor
+        self._casebook = casebook
+        self._clock = clock
+        self._log = get_log("watch")
+
+    async def run(self) -> None:
+        """Look every half minute until cancelled."""
+        swept = self._clock.now()
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            try:
+                await self.look()
+                if self._clock.now() - swept >= _SWEEP_EVERY:
+                    swept = self._clock.now()
+                    await self.sweep()
+            except GatewayError as error:
+                self._log.warning("watch.unavailable", code=error.code)
+
+    async def look(self) -> None:
+        """Handle what is due now."""
+        now = self._clock.now()
+        await self._acceptor.drop_expired_uploads(now)
+        await self._casebook.remind(now)
+        await self._database.write(lambda tx: peers.forget_tokens(tx, now))
+
+    async def sweep(self) -> int:
+        """Remove what crashes left in the blob store and return how many files."""
+        held = await self._database.read(uploads.all_uploads)
+        keep = frozenset(row.temporary for row in held if row.temporary is not None)
+        return await self._blobs.sweep(keep=keep)

@@ -1,0 +1,232 @@
+"""Cases and their messages. The state of a case is what the fold of its messages says, stored for lists."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
+
+from gateway.storage.database import Transaction
+from gateway.storage.schema import bundle, cases, message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRow:
+    """All messages about one request, on one side; meanings in ``schema.cases``."""
+
+    thread_id: str
+    peer: str
+    side: str
+    track: str
+    request_kind: str
+    urgency_level: str
+    confidentiality_level: str
+    state: str
+    state_at: datetime
+    reference_requesting: str | None = field(repr=False)
+    reference_requested: str | None = field(repr=False)
+    language: str
+    next_actor: str
+    next_action: str
+    next_action_at: datetime | None
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageRow:
+    """One message of either side; ``facts`` is JSON of what the fold needs."""
+
+    sender: str
+    bid: str
+    thread_id: str
+    peer: str
+    side: str
+    message_type: str
+    seq: int
+    seen: int
+    in_reply_to: str | None
+    facts: str
+    effect: str
+    assurance: str | None
+    officer: str | None
+    made_at: datetime
+    stored_at: datetime
+    consigned_at: datetime | None
+    opened_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxRow:
+    """One incoming message with what a list shows of it."""
+
+    message: MessageRow
+    case: CaseRow
+    size_bytes: int
+    lane: str
+
+
+_KEY = and_(cases.c.thread_id == bindparam("b_thread"), cases.c.peer == bindparam("b_peer"))
+_FIND = select(cases).where(_KEY)
+_BY_REFERENCE = (
+    select(cases)
+    .where(
+        or_(
+            cases.c.reference_requesting == bindparam("b_reference"),
+            cases.c.reference_requested == bindparam("b_reference"),
+        )
+    )
+    .limit(3)
+)
+_ALL = select(cases).order_by(cases.c.opened_at.desc(), cases.c.thread_id).limit(bindparam("b_limit"))
+_STORE = (
+    update(cases)
+    .where(_KEY)
+    .values(
+        state=bindparam("v_state"),
+        state_at=bindparam("v_state_at"),
+        reference_requested=bindparam("v_reference_requested"),
+        next_actor=bindparam("v_next_actor"),
+        next_action=bindparam("v_next_action"),
+        next_action_at=bindparam("v_next_action_at"),
+    )
+)
+_MESSAGES = (
+    select(message)
+    .where(message.c.thread_id == bindparam("b_thread"), message.c.peer == bindparam("b_peer"))
+    .order_by(message.c.stored_at, message.c.sender, message.c.seq)
+)
+_MESSAGE_KEY = and_(message.c.sender == bindparam("b_sender"), message.c.bid == bindparam("b_bid"))
+_MESSAGE = select(message).where(_MESSAGE_KEY)
+_EFFECT = update(message).where(_MESSAGE_KEY).values(effect=bindparam("v_effect"))
+_CONSIGNED = update(message).where(_MESSAGE_KEY).values(consigned_at=bindparam("v_at"))
+_OPENED = update(message).where(_MESSAGE_KEY).values(opened_at=bindparam("v_at"))
+_DUE = select(cases).where(cases.c.next_action_at <= bindparam("b_now")).limit(bindparam("b_limit"))
+_INBOX = (
+    select(message, bundle.c.size_bytes.label("size_bytes"), bundle.c.lane.label("lane"))
+    .join(bundle, and_(bundle.c.sender == message.c.sender, bundle.c.bid == message.c.bid))
+    .where(bundle.c.direction == "in", bundle.c.state == "released")
+    .order_by(message.c.stored_at.desc(), message.c.bid)
+    .limit(bindparam("b_limit"))
+)
+
+
+def add_case(tx: Transaction, row: CaseRow) -> None:
+    """Add a case. A second one of the same thread and peer is an IntegrityError."""
+    tx.insert(
+        cases,
+        thread_id=row.thread_id,
+        peer=row.peer,
+        side=row.side,
+        track=row.track,
+        request_kind=row.request_kind,
+        urgency_level=row.urgency_level,
+        confidentiality_level=row.confidentiality_level,
+        state=row.state,
+        state_at=row.state_at,
+        reference_requesting=row.reference_requesting,
+        reference_requested=row.reference_requested,
+        language=row.language,
+        next_actor=row.next_actor,
+        next_action=row.next_action,
+        next_action_at=row.next_action_at,
+        opened_at=row.opened_at,
+    )
+
+
+def store_case(tx: Transaction, row: CaseRow) -> None:
+    """Write what the fold made of a case: state, next action, the other side's reference."""
+    tx.later(
+        _STORE,
+        b_thread=row.thread_id,
+        b_peer=row.peer,
+        v_state=row.state,
+        v_state_at=row.state_at,
+        v_reference_requested=row.reference_requested,
+        v_next_actor=row.next_actor,
+        v_next_action=row.next_action,
+        v_next_action_at=row.next_action_at,
+    )
+
+
+def add_message(tx: Transaction, row: MessageRow) -> None:
+    """Add a message of either side."""
+    tx.insert(
+        message,
+        sender=row.sender,
+        bid=row.bid,
+        thread_id=row.thread_id,
+        peer=row.peer,
+        side=row.side,
+        message_type=row.message_type,
+        seq=row.seq,
+        seen=row.seen,
+        in_reply_to=row.in_reply_to,
+        facts=row.facts,
+        effect=row.effect,
+        assurance=row.assurance,
+        officer=row.officer,
+        made_at=row.made_at,
+        stored_at=row.stored_at,
+        consigned_at=row.consigned_at,
+        opened_at=row.opened_at,
+    )
+
+
+def set_effect(tx: Transaction, sender: str, bid: str, effect: str) -> None:
+    """Write what the fold made of one message."""
+    tx.later(_EFFECT, b_sender=sender, b_bid=bid, v_effect=effect)
+
+
+def set_consigned(tx: Transaction, sender: str, bid: str, at: datetime) -> None:
+    """Write when the other gateway took a message in, by its receipt."""
+    tx.later(_CONSIGNED, b_sender=sender, b_bid=bid, v_at=at)
+
+
+def set_opened(tx: Transaction, sender: str, bid: str, at: datetime) -> None:
+    """Write when an officer first opened a message."""
+    tx.later(_OPENED, b_sender=sender, b_bid=bid, v_at=at)
+
+
+def find_case(connection: Connection, thread_id: str, peer: str) -> CaseRow | None:
+    """Return a case or ``None``."""
+    row = connection.execute(_FIND, {"b_thread": thread_id, "b_peer": peer}).first()
+    return None if row is None else CaseRow(**row._mapping)
+
+
+def cases_by_reference(connection: Connection, reference: str) -> list[CaseRow]:
+    """Return up to three cases with this reference of either side: references may repeat over authorities."""
+    return [CaseRow(**row._mapping) for row in connection.execute(_BY_REFERENCE, {"b_reference": reference})]
+
+
+def all_cases(connection: Connection, limit: int) -> list[CaseRow]:
+    """Return the newest cases."""
+    return [CaseRow(**row._mapping) for row in connection.execute(_ALL, {"b_limit": limit})]
+
+
+def due_cases(connection: Connection, now: datetime, limit: int) -> list[CaseRow]:
+    """Return cases whose next action is due."""
+    return [CaseRow(**row._mapping) for row in connection.execute(_DUE, {"b_now": now, "b_limit": limit})]
+
+
+def messages_of(connection: Connection, thread_id: str, peer: str) -> list[MessageRow]:
+    """Return the messages of a case, as they were stored."""
+    rows = connection.execute(_MESSAGES, {"b_thread": thread_id, "b_peer": peer})
+    return [MessageRow(**row._mapping) for row in rows]
+
+
+def find_message(connection: Connection, sender: str, bid: str) -> MessageRow | None:
+    """Return a message or ``None``."""
+    row = connection.execute(_MESSAGE, {"b_sender": sender, "b_bid": bid}).first()
+    return None if row is None else MessageRow(**row._mapping)
+
+
+def inbox(connection: Connection, limit: int) -> list[InboxRow]:
+    """Return the newest incoming messages with their cases."""
+    found = []
+    for row in connection.execute(_INBOX, {"b_limit": limit}).all():
+        values = dict(row._mapping)
+        size, lane = values.pop("size_bytes"), values.pop("lane")
+        held = MessageRow(**values)
+        case = find_case(connection, held.thread_id, held.peer)
+        if case is not None:
+            found.append(InboxRow(message=held, case=case, size_bytes=size, lane=lane))
+    return found

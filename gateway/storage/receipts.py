@@ -1,0 +1,226 @@
+"""Receipts, stored verbatim, and which of our own still have to reach somebody."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from gateway.storage.database import Transaction
+from gateway.storage.schema import receipt, receipt_push
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptRow:
+    """One receipt; ``own`` if issued here. For own ones ``leaf_index`` is the place in our log."""
+
+    jws_sha256: str
+    sender: str
+    bid: str
+    iss: str
+    to_aid: str
+    type: str
+    n: int
+    at: datetime
+    reason: str | None
+    jws: str = field(repr=False)
+    own: bool
+    stored_at: datetime
+    leaf_index: int | None = None
+    leaf: str | None = field(default=None, repr=False)
+    salt: bytes | None = field(default=None, repr=False)
+    body: str | None = field(default=None, repr=False)
+    proof: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushRow:
+    """An own receipt under way to a peer."""
+
+    jws_sha256: str
+    to_aid: str
+    lane: str
+    attempts: int
+    outbox_no: int | None
+
+
+_OF_BUNDLE = (receipt.c.sender == bindparam("b_sender")) & (receipt.c.bid == bindparam("b_bid"))
+_LIST = select(receipt).where(_OF_BUNDLE).order_by(receipt.c.stored_at, receipt.c.iss, receipt.c.n)
+_OWN = (
+    select(receipt)
+    .where(_OF_BUNDLE & (receipt.c.iss == bindparam("b_iss")) & (receipt.c.n > bindparam("b_after")))
+    .order_by(receipt.c.n)
+)
+_LAST = (
+    select(receipt.c.n, receipt.c.jws_sha256)
+    .where(_OF_BUNDLE & (receipt.c.iss == bindparam("b_iss")))
+    .order_by(receipt.c.n.desc())
+    .limit(1)
+)
+_EXISTS = select(receipt.c.jws_sha256, receipt.c.proof).where(receipt.c.jws_sha256 == bindparam("b_sha256"))
+_FIND = select(receipt).where(receipt.c.jws_sha256 == bindparam("b_sha256"))
+_ADD_PROOF = (
+    update(receipt)
+    .where(receipt.c.jws_sha256 == bindparam("b_sha256"), receipt.c.proof.is_(None))
+    .values(
+        leaf=bindparam("v_leaf"),
+        salt=bindparam("v_salt"),
+        body=bindparam("v_body"),
+        proof=bindparam("v_proof"),
+    )
+)
+_DUE = (
+    select(receipt_push)
+    .where(receipt_push.c.state == "pending", receipt_push.c.next_action_at <= bindparam("b_now"))
+    .order_by(receipt_push.c.lane.desc(), receipt_push.c.next_action_at)
+    .limit(bindparam("b_limit"))
+)
+_PUSH_KEY = receipt_push.c.jws_sha256 == bindparam("b_sha256")
+_PUSH_DONE = update(receipt_push).where(_PUSH_KEY).values(state="done", next_action_at=None)
+_PUSH_LATER = (
+    update(receipt_push)
+    .where(_PUSH_KEY)
+    .values(attempts=bindparam("v_attempts"), next_action_at=bindparam("v_at"))
+)
+_PUSH_WAKE = (
+    update(receipt_push)
+    .where(receipt_push.c.state == "pending", receipt_push.c.to_aid == bindparam("b_to"))
+    .values(next_action_at=bindparam("v_at"))
+)
+_OUTBOX = (
+    select(receipt_push.c.outbox_no, receipt)
+    .join(receipt, receipt.c.jws_sha256 == receipt_push.c.jws_sha256)
+    .where(
+        receipt_push.c.to_aid == bindparam("b_to"),
+        receipt_push.c.state == "pending",
+        receipt_push.c.outbox_no > bindparam("b_after"),
+    )
+    .order_by(receipt_push.c.outbox_no)
+    .limit(100)
+)
+_OUTBOX_TAKEN = (
+    update(receipt_push)
+    .where(
+        receipt_push.c.to_aid == bindparam("b_to"),
+        receipt_push.c.state == "pending",
+        receipt_push.c.outbox_no <= bindparam("b_upto"),
+    )
+    .values(state="done", next_action_at=None)
+)
+
+
+def add_receipt(tx: Transaction, row: ReceiptRow) -> None:
+    """Add a receipt that is known to be new. The same one again is an IntegrityError."""
+    tx.insert(
+        receipt,
+        jws_sha256=row.jws_sha256,
+        sender=row.sender,
+        bid=row.bid,
+        iss=row.iss,
+        to_aid=row.to_aid,
+        type=row.type,
+        n=row.n,
+        at=row.at,
+        reason=row.reason,
+        jws=row.jws,
+        own=row.own,
+        stored_at=row.stored_at,
+        leaf_index=row.leaf_index,
+        leaf=row.leaf,
+        salt=row.salt,
+        body=row.body,
+        proof=row.proof,
+    )
+
+
+def is_stored(connection: Connection, jws_sha256: str) -> tuple[bool, bool]:
+    """Return (known, has a proof) of a receipt."""
+    row = connection.execute(_EXISTS, {"b_sha256": jws_sha256}).first()
+    return (False, False) if row is None else (True, row.proof is not None)
+
+
+def add_proof(tx: Transaction, jws_sha256: str, *, leaf: str, salt: bytes, body: str, proof: str) -> None:
+    """Add the log proof to a receipt that came without one; a proof that is there stays."""
+    tx.execute(
+        _ADD_PROOF, {"b_sha256": jws_sha256, "v_leaf": leaf, "v_salt": salt, "v_body": body, "v_proof": proof}
+    )
+
+
+def receipts_of(connection: Connection, sender: str, bid: str) -> list[ReceiptRow]:
+    """Return every receipt about a bundle, in the order they were stored."""
+    rows = connection.execute(_LIST, {"b_sender": sender, "b_bid": bid})
+    return [ReceiptRow(**row._mapping) for row in rows]
+
+
+def own_receipts(
+    connection: Connection, *, iss: str, sender: str, bid: str, after: int = 0
+) -> list[ReceiptRow]:
+    """Return the receipts ``iss`` issued about a bundle with ``n`` above ``after``, by ``n``."""
+    values = {"b_sender": sender, "b_bid": bid, "b_iss": iss, "b_after": after}
+    return [ReceiptRow(**row._mapping) for row in connection.execute(_OWN, values)]
+
+
+def last_receipt(connection: Connection, *, iss: str, sender: str, bid: str) -> tuple[int, str | None]:
+    """Return (n, digest) of the newest receipt ``iss`` issued about a bundle, (0, None) if there is none."""
+    row = connection.execute(_LAST, {"b_sender": sender, "b_bid": bid, "b_iss": iss}).first()
+    return (0, None) if row is None else (row.n, row.jws_sha256)
+
+
+def add_push(
+    tx: Transaction, jws_sha256: str, *, to_aid: str, lane: str, at: datetime, outbox_no: int | None
+) -> None:
+    """Let an own receipt be sent to a peer from ``at`` on, or wait in its outbox under ``outbox_no``."""
+    tx.insert(
+        receipt_push,
+        jws_sha256=jws_sha256,
+        to_aid=to_aid,
+        state="pending",
+        lane=lane,
+        attempts=0,
+        next_action_at=at,
+        outbox_no=outbox_no,
+    )
+
+
+def due_pushes(connection: Connection, now: datetime, limit: int) -> list[tuple[PushRow, ReceiptRow]]:
+    """Return the pushes that are due, urgent first, each with its receipt."""
+    found = []
+    for row in connection.execute(_DUE, {"b_now": now, "b_limit": limit}).all():
+        held = connection.execute(_FIND, {"b_sha256": row.jws_sha256}).one()
+        push = PushRow(
+            jws_sha256=row.jws_sha256,
+            to_aid=row.to_aid,
+            lane=row.lane,
+            attempts=row.attempts,
+            outbox_no=row.outbox_no,
+        )
+        found.append((push, ReceiptRow(**held._mapping)))
+    return found
+
+
+def push_done(tx: Transaction, jws_sha256: str) -> None:
+    """The peer has the receipt."""
+    tx.execute(_PUSH_DONE, {"b_sha256": jws_sha256})
+
+
+def push_later(tx: Transaction, jws_sha256: str, *, attempts: int, at: datetime) -> None:
+    """Try the push again at ``at``."""
+    tx.execute(_PUSH_LATER, {"b_sha256": jws_sha256, "v_attempts": attempts, "v_at": at})
+
+
+def wake_pushes(tx: Transaction, to_aid: str, at: datetime) -> None:
+    """Let everything that waits for a peer be tried at ``at``."""
+    tx.execute(_PUSH_WAKE, {"b_to": to_aid, "v_at": at})
+
+
+def outbox_receipts(connection: Connection, to_aid: str, after: int) -> list[tuple[int, ReceiptRow]]:
+    """Return (number, receipt) of what waits for a peer that only calls out."""
+    found = []
+    for row in connection.execute(_OUTBOX, {"b_to": to_aid, "b_after": after}):
+        values = {key: value for key, value in row._mapping.items() if key != "outbox_no"}
+        found.append((row.outbox_no, ReceiptRow(**values)))
+    return found
+
+
+def outbox_taken(tx: Transaction, to_aid: str, upto: int) -> None:
+    """The peer has taken everything up to this number of its outbox."""
+    tx.execute(_OUTBOX_TAKEN, {"b_to": to_aid, "b_upto": upto})

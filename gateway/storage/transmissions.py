@@ -1,0 +1,227 @@
+"""Transmissions and their attempts: what is under way to whom, and when somebody acts next.
+
+Claims under a lease are in ``queue``; this module records what came of them. A result is recorded only
+by whoever still holds the lease, so that a worker that was thought dead cannot overwrite its successor.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
+
+from gateway.storage.database import Transaction
+from gateway.storage.schema import attempt, bundle, transmission
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransmissionRow:
+    """Sending one bundle to one authority; meanings in ``schema.transmission``."""
+
+    sender: str
+    bid: str
+    to_aid: str
+    state: str
+    lane: str
+    channel: str | None
+    attempts: int
+    refreshes: int
+    last_code: str | None
+    next_action: str
+    next_action_at: datetime | None
+    lease_owner: str | None
+    lease_until: datetime | None
+    outbox_no: int | None
+    owner: str | None
+    created_at: datetime
+    expires_at: datetime
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRow:
+    """One try: ``verdict`` as the adapter gave it, ``code`` where there was one."""
+
+    no: int
+    channel: str
+    started_at: datetime
+    ended_at: datetime
+    verdict: str
+    code: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxRow:
+    """One bundle that waits for a peer that only calls out."""
+
+    no: int
+    sender: str
+    bid: str
+    lane: str
+    size_bytes: int
+    envelope_sha256: str
+
+
+_KEY = and_(
+    transmission.c.sender == bindparam("b_sender"),
+    transmission.c.bid == bindparam("b_bid"),
+    transmission.c.to_aid == bindparam("b_to"),
+)
+_FIND = select(transmission).where(_KEY)
+_OF_BUNDLE = select(transmission).where(
+    transmission.c.sender == bindparam("b_sender"), transmission.c.bid == bindparam("b_bid")
+)
+_MOVE = (
+    update(transmission)
+    .where(_KEY)
+    .values(
+        state=bindparam("v_state"),
+        channel=bindparam("v_channel"),
+        attempts=bindparam("v_attempts"),
+        refreshes=bindparam("v_refreshes"),
+        last_code=bindparam("v_last_code"),
+        next_action=bindparam("v_next_action"),
+        next_action_at=bindparam("v_next_action_at"),
+        lease_owner=None,
+        lease_until=None,
+        outbox_no=bindparam("v_outbox_no"),
+        owner=bindparam("v_owner"),
+        expires_at=bindparam("v_expires_at"),
+        changed_at=bindparam("v_changed_at"),
+    )
+)
+_ATTEMPTS = (
+    select(
+        attempt.c.no,
+        attempt.c.channel,
+        attempt.c.started_at,
+        attempt.c.ended_at,
+        attempt.c.verdict,
+        attempt.c.code,
+    )
+    .where(
+        attempt.c.sender == bindparam("b_sender"),
+        attempt.c.bid == bindparam("b_bid"),
+        attempt.c.to_aid == bindparam("b_to"),
+    )
+    .order_by(attempt.c.no)
+)
+_OUTBOX = (
+    select(
+        transmission.c.outbox_no.label("no"),
+        transmission.c.sender,
+        transmission.c.bid,
+        transmission.c.lane,
+        bundle.c.size_bytes,
+        bundle.c.envelope_sha256,
+    )
+    .join(bundle, and_(bundle.c.sender == transmission.c.sender, bundle.c.bid == transmission.c.bid))
+    .where(
+        transmission.c.to_aid == bindparam("b_to"),
+        transmission.c.state.in_(("DISPATCHED", "RELAYED")),
+        transmission.c.outbox_no.is_not(None),
+    )
+    # 'urgent' sorts after 'routine'.
+    .order_by(transmission.c.lane.desc(), transmission.c.outbox_no)
+    .limit(100)
+)
+_WAKE = (
+    update(transmission)
+    .where(
+        transmission.c.to_aid == bindparam("b_to"),
+        transmission.c.state == "QUEUED",
+        transmission.c.next_action_at > bindparam("v_at"),
+        or_(transmission.c.lease_until.is_(None), transmission.c.lease_until < bindparam("v_at")),
+    )
+    .values(next_action_at=bindparam("v_at"))
+)
+
+
+def add_transmission(tx: Transaction, row: TransmissionRow) -> None:
+    """Add a transmission; it may be born leased, so that its maker can send it at once."""
+    tx.insert(
+        transmission,
+        sender=row.sender,
+        bid=row.bid,
+        to_aid=row.to_aid,
+        state=row.state,
+        lane=row.lane,
+        channel=row.channel,
+        attempts=row.attempts,
+        refreshes=row.refreshes,
+        last_code=row.last_code,
+        next_action=row.next_action,
+        next_action_at=row.next_action_at,
+        lease_owner=row.lease_owner,
+        lease_until=row.lease_until,
+        outbox_no=row.outbox_no,
+        owner=row.owner,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        changed_at=row.changed_at,
+    )
+
+
+def find_transmission(connection: Connection, sender: str, bid: str, to_aid: str) -> TransmissionRow | None:
+    """Return a transmission or ``None``."""
+    row = connection.execute(_FIND, {"b_sender": sender, "b_bid": bid, "b_to": to_aid}).first()
+    return None if row is None else TransmissionRow(**row._mapping)
+
+
+def transmissions_of(connection: Connection, sender: str, bid: str) -> list[TransmissionRow]:
+    """Return the transmissions of a bundle, one for each recipient."""
+    rows = connection.execute(_OF_BUNDLE, {"b_sender": sender, "b_bid": bid})
+    return [TransmissionRow(**row._mapping) for row in rows]
+
+
+def store_transmission(tx: Transaction, row: TransmissionRow) -> None:
+    """Write the new state of a transmission and release its lease."""
+    tx.later(
+        _MOVE,
+        b_sender=row.sender,
+        b_bid=row.bid,
+        b_to=row.to_aid,
+        v_state=row.state,
+        v_channel=row.channel,
+        v_attempts=row.attempts,
+        v_refreshes=row.refreshes,
+        v_last_code=row.last_code,
+        v_next_action=row.next_action,
+        v_next_action_at=row.next_action_at,
+        v_outbox_no=row.outbox_no,
+        v_owner=row.owner,
+        v_expires_at=row.expires_at,
+        v_changed_at=row.changed_at,
+    )
+
+
+def add_attempt(tx: Transaction, row: TransmissionRow, result: AttemptRow) -> None:
+    """Add one attempt of a transmission."""
+    tx.insert(
+        attempt,
+        sender=row.sender,
+        bid=row.bid,
+        to_aid=row.to_aid,
+        no=result.no,
+        channel=result.channel,
+        started_at=result.started_at,
+        ended_at=result.ended_at,
+        verdict=result.verdict,
+        code=result.code,
+    )
+
+
+def attempts_of(connection: Connection, sender: str, bid: str, to_aid: str) -> list[AttemptRow]:
+    """Return the attempts of a transmission in order."""
+    rows = connection.execute(_ATTEMPTS, {"b_sender": sender, "b_bid": bid, "b_to": to_aid})
+    return [AttemptRow(**row._mapping) for row in rows]
+
+
+def outbox_of(connection: Connection, to_aid: str) -> list[OutboxRow]:
+    """Return what waits for a peer that only calls out, urgent first, at most 100."""
+    rows = connection.execute(_OUTBOX, {"b_to": to_aid})
+    return [OutboxRow(**row._mapping) for row in rows]
+
+
+def wake(tx: Transaction, to_aid: str, at: datetime) -> None:
+    """Let everything queued for a peer be tried at ``at``: it has just been heard of."""
+    tx.execute(_WAKE, {"b_to": to_aid, "v_at": at})
