@@ -26,6 +26,7 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "attachment-missing": "The form lists a document that was not attached; attach it and submit again.",
         "attachment-unlisted": "A file was attached that the form does not list; list it or leave it out.",
         "attachment-mismatch": "A document is not the one the form describes (V22); correct size and digest.",
+        "attachment-unreadable": "A document cannot be read by the gateway's user; correct its rights or its path.",
         "attachment-twice": "Two attached files have the same name; rename one and correct the form.",
         "channel-none": "The directory lists no channel this gateway can use for the addressee and the lane.",
         "content-erased": "The content of this bundle was erased; its receipts and log entries remain.",

@@ -82,6 +82,8 @@ def init(
     common = common or Common()
     wizard = not yes and not common.json and sys.stdin.isatty() and sys.stderr.isatty()
 
+    password_file = str(database_password_file.absolute()) if database_password_file else ""
+
     async def work() -> Answer:
         given = None if record is None else _read_record(record)
         answers = {
@@ -101,7 +103,7 @@ def init(
             pull_only=pull_only,
             database=DatabaseSettings(
                 url=database,
-                password_file=str(database_password_file.absolute()) if database_password_file else "",
+                password_file=password_file,
             ),
         )
         if wizard and not _confirm(paths, plan):
@@ -156,7 +158,7 @@ def _ask(answers: dict[str, Any], pull_only: bool) -> None:
     ask("network", "Network: real, or lab for trials on this machine", "real", choices=["real", "lab"])
     if pull_only:
         return
-    usual = "127.0.0.1:8443" if answers["network"] == "lab" else "0.0.0.0:8443"  # noqa: S104
+    usual = "127.0.0.1:8443" if answers["network"] == "lab" else "0.0.0.0:8443"
     ask("listen", "Listen for peers at host:port", usual, r".+:\d+")
     if answers["network"] == "real":
         ask("address", "Public origin that peers use (https://…)", "", r"https://[a-z0-9.-]+(:\d{1,5})?")

@@ -76,7 +76,7 @@ def run(common: Common, work: Callable[[], Coroutine[Any, Any, Answer]]) -> int:
         failure = as_failure(error)
         if failure is None:
             raise
-        return _print_failure(common, failure)
+        return print_failure(common, failure)
     if common.json:
         print_json({"ok": answer.ok, **msgspec.to_builtins(answer.data)})
     else:
@@ -101,7 +101,8 @@ def as_failure(error: Exception) -> CommandFailed | None:
     return CommandFailed(known.code, known.public_detail)
 
 
-def _print_failure(common: Common, failure: CommandFailed) -> int:
+def print_failure(common: Common, failure: CommandFailed) -> int:
+    """Print a refusal, as JSON or for people on standard error; return the exit code."""
     if common.json:
         error: dict[str, Any] = {"code": failure.code, "sentence": failure.sentence}
         if failure.field:

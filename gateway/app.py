@@ -1,0 +1,532 @@
+"""The wiring of one gateway: the only place that constructs things, and starts and stops them in order.
+
+Opens a home for its one writer (under the home's lock) or for reading beside it. Starting adds what
+others can reach: peers over HTTPS, the own people over a unix socket, and the background work.
+Stopping goes backwards: nobody new, running work ends, the log's head is signed, the database closes.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from adapters.base import Endpoint
+from adapters.egress import EgressPolicy, Network
+from adapters.https import HTTPSAdapter
+from adapters.peerhttp import Timings
+from adapters.tls import ServerTLS, TLSIdentity
+from crypto.encoding import parse_wire_time
+from crypto.errors import Refusal
+from crypto.keys import NOTE_ED25519, NOTE_ML_DSA_44, KeyUse
+from crypto.reqjwt import issue_request_token
+from crypto.selftest import run_selftest
+from gateway import __version__
+from gateway.clock import Clock, SystemClock
+from gateway.config import HomePaths, Settings, find_home, read_settings, split_address
+from gateway.errors import GatewayError, GatewayRefusal
+from gateway.model.audit import PendingAuditEntry
+from gateway.model.authority import DirectoryEntry
+from gateway.services.accept import Acceptor
+from gateway.services.admission import Admission, AdmissionLimits
+from gateway.services.book import TransmissionBook
+from gateway.services.casebook import Casebook
+from gateway.services.cases import Cases
+from gateway.services.courier import Courier, LaneLimits
+from gateway.services.directory import Directory
+from gateway.services.doctor import Doctor, PeerAnswer
+from gateway.services.headstore import HeadStore
+from gateway.services.home import HomePlan, NewHome, init_home
+from gateway.services.keyring import Keyring, KeyringError
+from gateway.services.library import Library
+from gateway.services.logpages import LogPages
+from gateway.services.outbox import Outbox
+from gateway.services.peergate import PeerGate
+from gateway.services.peers import DirectoryReach, push_address
+from gateway.services.pull import PullWorkers
+from gateway.services.receipts import ReceiptDesk, ReceiptPusher
+from gateway.services.sequence import Sequencer
+from gateway.services.stamp import Stamp
+from gateway.services.submit import Submitter
+from gateway.services.vault import Vault
+from gateway.services.watch import Watch
+from gateway.services.wire import ReceiptWire
+from gateway.storage import peers, transmissions
+from gateway.storage.blobs import Blobs
+from gateway.storage.database import Database, Transaction
+from gateway.storage.migrate import upgrade
+from gateway.telemetry import get_log
+from gateway.web.api import LocalAPI
+from gateway.web.intake import PeerLimits
+from gateway.web.operations import Desk
+from gateway.web.peer import PeerAPI
+from gateway.web.server import PeerServer
+
+#: A background task that failed is started again after this, doubling up to the second.
+_RESTART_S = (1.0, 30.0)
+
+#: What a peer's calls may cause here at most once in this time.
+_HEARD_EVERY_S = 2.0
+
+_log = get_log("app")
+
+
+class App:
+    """One opened home. Made by ``open``; ``start`` makes it reachable and begins the background work."""
+
+    def __init__(self, *, paths: HomePaths, settings: Settings, clock: Clock, keyring: Keyring) -> None:
+        self.home = paths
+        self.settings = settings
+        self.clock = clock
+        self.keyring = keyring
+        self.authority_id = settings.authority.id
+        self.pid = os.getpid()
+        self._stopping = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._heard_at: dict[str, float] = {}
+        self._writes: set[asyncio.Task[None]] = set()
+
+    directory: Directory
+    database: Database
+    blobs: Blobs
+    vault: Vault
+    sequencer: Sequencer | None
+    adapter: HTTPSAdapter
+    submitter: Submitter
+    cases: Cases
+    acceptor: Acceptor
+    outbox: Outbox
+    receipt_desk: ReceiptDesk
+    peer_gate: PeerGate
+    courier: Courier
+    pusher: ReceiptPusher
+    pull: PullWorkers
+    watch: Watch
+    desk: Desk
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, home: Path, *, clock: Clock | None = None, writer: bool = True
+    ) -> "AsyncIterator[App]":
+        """Open a home; leaving the block stops whatever was started, in order.
+
+        With ``writer`` the home's lock is held, tables are brought up to date and entries can be recorded;
+        without, everything is read only and may be used beside a running service.
+
+        Raises ``SettingsError``, or ``GatewayRefusal`` ``home-in-use``, ``keys-unreadable``,
+        ``directory-unverifiable``, ``home-invalid``.
+        """
+        paths = find_home(home)
+        settings = read_settings(paths.settings)
+        keyring = _open_keyring(paths, settings)
+        app = cls(paths=paths, settings=settings, clock=clock or SystemClock(), keyring=keyring)
+        async with AsyncExitStack() as stack:
+            if writer:
+                stack.enter_context(_locked(paths))
+            await app._open(stack, writer=writer)
+            try:
+                yield app
+            finally:
+                await app._stop()
+
+    async def _open(self, stack: AsyncExitStack, *, writer: bool) -> None:
+        """Open directory, log and database, then make the services around them."""
+        paths, settings, clock = self.home, self.settings, self.clock
+        self.directory = Directory.open(paths.directory, keyring=self.keyring)
+        if self.directory.network != settings.authority.network:
+            raise GatewayRefusal("home-invalid", detail="network differs from the directory's")
+        url = paths.database_url(settings.database)
+        self.sequencer = None
+        if writer:
+            if not settings.database.url:
+                await upgrade(url)
+            store = HeadStore(paths.resolve(settings.log.head_file))
+            stack.callback(store.close)
+            self.sequencer = _sequencer(self.keyring, store, clock)
+        self.database = await Database.open(url, read_only=not writer, hook=self.sequencer)
+        stack.push_async_callback(self.database.aclose)
+        if self.sequencer is not None:
+            await self.sequencer.start(self.database)
+            stack.push_async_callback(self.sequencer.aclose)
+        self.blobs = Blobs(
+            paths.resolve(settings.storage.blobs_folder),
+            self.database,
+            inline_limit_bytes=settings.storage.inline_max_bytes,
+        )
+        if writer:
+            await self.blobs.prepare()
+        self.vault = await Vault.open(self.database, kek=self.keyring.kek, now=clock.now())
+        self._make_services()
+        stack.push_async_callback(self.adapter.aclose)
+
+    def _make_services(self) -> None:
+        settings, clock, directory, database = self.settings, self.clock, self.directory, self.database
+        own, keyring, blobs, vault = self.authority_id, self.keyring, self.blobs, self.vault
+        rng = random.SystemRandom()
+        self.adapter = HTTPSAdapter(
+            identity=self._identity,
+            token=self._token,
+            policy=EgressPolicy(network=Network(settings.authority.network)),
+            timings=Timings(connect_s=settings.peer.connect_timeout_s, idle_s=settings.peer.idle_timeout_s),
+            proxy_url=settings.peer.proxy_url or None,
+            segment_bytes=settings.peer.segment_bytes,
+        )
+        stamp = Stamp(keyring=keyring)
+        library = Library(database=database, blobs=blobs, vault=vault)
+        casebook = Casebook(database=database, library=library, authority_id=own)
+        book = TransmissionBook(authority_id=own, stamp=stamp, casebook=casebook, rng=rng)
+        wire = ReceiptWire(proofs=self.sequencer or _NoProofs(), reach=DirectoryReach(directory))
+        self.outbox = Outbox(database=database, blobs=blobs, wire=wire, authority_id=own)
+        self.courier = Courier(
+            database=database,
+            blobs=blobs,
+            directory=directory,
+            keyring=keyring,
+            vault=vault,
+            book=book,
+            adapters={"gateway_https": self.adapter},
+            clock=clock,
+            limits=LaneLimits(
+                urgent=settings.delivery.urgent_workers, routine=settings.delivery.routine_workers
+            ),
+            on_dispatched=self.outbox.changed,
+        )
+        self.acceptor = Acceptor(
+            database=database,
+            blobs=blobs,
+            directory=directory,
+            keyring=keyring,
+            vault=vault,
+            stamp=stamp,
+            casebook=casebook,
+            wire=wire,
+            admission=Admission(
+                limits=AdmissionLimits(max_bundle_bytes=settings.peer.max_bundle_bytes), clock=clock
+            ),
+            clock=clock,
+        )
+        self.receipt_desk = ReceiptDesk(
+            database=database,
+            directory=directory,
+            book=book,
+            wire=wire,
+            authority_id=own,
+            clock=clock,
+            on_requeued=self.courier.wake,
+        )
+        self.submitter = Submitter(
+            database=database,
+            blobs=blobs,
+            directory=directory,
+            keyring=keyring,
+            vault=vault,
+            stamp=stamp,
+            casebook=casebook,
+            courier=self.courier,
+            clock=clock,
+        )
+        self.pusher = ReceiptPusher(
+            database=database, directory=directory, wire=wire, adapter=self.adapter, clock=clock, rng=rng
+        )
+        self.pull = PullWorkers(
+            database=database,
+            directory=directory,
+            acceptor=self.acceptor,
+            desk=self.receipt_desk,
+            adapter=self.adapter,
+            authority_id=own,
+        )
+        self.watch = Watch(
+            database=database, blobs=blobs, acceptor=self.acceptor, casebook=casebook, clock=clock
+        )
+        self.peer_gate = PeerGate(own_aid=own, directory=directory, heard=self._heard)
+        self.cases = Cases(
+            database=database,
+            blobs=blobs,
+            directory=directory,
+            keyring=keyring,
+            vault=vault,
+            stamp=stamp,
+            casebook=casebook,
+            submitter=self.submitter,
+            wire=wire,
+            clock=clock,
+        )
+        self.desk = Desk(
+            paths=self.home,
+            settings=settings,
+            clock=clock,
+            keyring=keyring,
+            directory=directory,
+            database=database,
+            submitter=self.submitter,
+            cases=self.cases,
+            doctor=Doctor(
+                paths=self.home,
+                settings=settings,
+                keyring=keyring,
+                directory=directory,
+                database=database,
+                clock=clock,
+                hello=self._hello,
+                origin=f"{own}/log",
+            ),
+        )
+
+    # Reachable
+
+    async def start(self) -> None:
+        """Listen for peers and for the own people, and begin the background work; returns when ready.
+
+        Raises ``SelfTestFailed`` or ``OSError`` (an address in use); what was begun is stopped by ``open``.
+        """
+        if self.sequencer is None:
+            raise RuntimeError("a home opened for reading cannot be served")
+        await asyncio.to_thread(run_selftest)
+        peer = self.settings.peer
+        if peer.listen:
+            host, port = split_address(peer.listen)
+            tls = ServerTLS(
+                identity=self._identity,
+                certificates=lambda: self.directory.tls_certificates().keys(),
+                version=lambda: self.directory.version,
+            )
+            limits = PeerLimits(max_bundle_bytes=peer.max_bundle_bytes, idle_s=peer.idle_timeout_s)
+            api = PeerAPI(
+                gate=self.peer_gate,
+                acceptor=self.acceptor,
+                outbox=self.outbox,
+                receipts=self.receipt_desk,
+                log=LogPages(sequencer=self.sequencer, database=self.database),
+                clock=self.clock,
+                limits=limits,
+            )
+            self._server = PeerServer(api=api, tls=tls.context, limits=limits)
+            await self._server.start(host, port)
+        self._local = LocalAPI(paths=self.home, desk=self.desk)
+        await self._local.start()
+        for name, run in (
+            ("courier", self.courier.run),
+            ("receipts", self.pusher.run),
+            ("pull", self.pull.run),
+            ("watch", self.watch.run),
+        ):
+            self._tasks.append(asyncio.create_task(self._supervised(name, run), name=name))
+        await self._journal("service.started")
+
+    _server: PeerServer | None = None
+    _local: LocalAPI | None = None
+
+    async def wait_stopped(self) -> None:
+        """Return once ``request_stop`` was called."""
+        await self._stopping.wait()
+
+    async def serve(self) -> None:
+        """Start, and return once ``request_stop`` was called; leaving ``open`` then stops in order."""
+        await self.start()
+        await self.wait_stopped()
+
+    def request_stop(self) -> None:
+        """Ask for an orderly stop; safe from a signal handler of the loop."""
+        self._stopping.set()
+
+    async def _stop(self) -> None:
+        """Take nobody in any more, end what runs, and record that the service ended."""
+        was_running = self._local is not None
+        if self._server is not None:
+            await self._server.stop()
+        if self._local is not None:
+            await self._local.aclose()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._writes, return_exceptions=True)
+        if was_running:
+            with contextlib.suppress(Exception):
+                await self._journal("service.stopped")
+
+    async def _supervised(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Keep one background task going: a defect in it is logged and it begins again, later each time."""
+        pause, longest = _RESTART_S
+        while True:
+            try:
+                await run()
+                return
+            except Exception as error:
+                _log.error("task.failed", task=name, error=error)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, longest)
+
+    async def _journal(self, event: str) -> None:
+        entry = PendingAuditEntry(event=event, body={"version": __version__}, at=self.clock.now())
+        await self.database.write(lambda tx: tx.audit(entry))
+
+    # What the services are handed
+
+    def _identity(self) -> TLSIdentity:
+        certificate, key_file = self.keyring.tls_files(self.clock.now())
+        return TLSIdentity(certificate=certificate, key_file=key_file)
+
+    def _token(
+        self,
+        aud: str,
+        method: str,
+        path_qs: str,
+        *,
+        bd: bytes | None = None,
+        off: int | None = None,
+        len: int | None = None,
+    ) -> str:
+        now = self.clock.now()
+        return issue_request_token(
+            self.keyring.signer(KeyUse.REQ, now),
+            iss=self.authority_id,
+            aud=aud,
+            method=method,
+            path_qs=path_qs,
+            now=now,
+            body_digest=bd,
+            off=off,
+            length=len,
+        )
+
+    def _heard(self, aid: str, _now: object) -> None:
+        """A peer is there: let what waits for it be tried now, but not more often than it can help."""
+        loop_time = asyncio.get_running_loop().time()
+        if loop_time - self._heard_at.get(aid, -_HEARD_EVERY_S) < _HEARD_EVERY_S:
+            return
+        self._heard_at[aid] = loop_time
+        task = asyncio.ensure_future(self._wake(aid))
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+
+    async def _wake(self, aid: str) -> None:
+        now = self.clock.now()
+
+        def unit(tx: Transaction) -> None:
+            peers.set_heard(tx, aid, now)
+            transmissions.wake(tx, aid, now)
+
+        try:
+            await self.database.write(unit)
+        except GatewayError as error:
+            _log.warning("peer.not_noted", peer=aid, code=error.code)
+            return
+        self.courier.wake()
+        self.pusher.wake()
+
+    async def _hello(self, entry: DirectoryEntry) -> PeerAnswer:
+        """Ask a peer for its hello, for the doctor."""
+        address = push_address(self.directory, entry.authority_id)
+        if address is None:
+            raise OSError("the peer only calls out")
+        certificates = tuple(key.public.pub for key in self.directory.keys(entry.authority_id, KeyUse.TLS))
+        asked_at = self.clock.now()
+        reply = await self.adapter.hello(
+            Endpoint(authority_id=entry.authority_id, address=address, certificates=certificates)
+        )
+        if not reply.ok:
+            if reply.code == "clock":
+                return PeerAnswer(ahead=None)
+            raise OSError(reply.detail)
+        now = self.clock.now()
+        try:
+            theirs = parse_wire_time(str(reply.body.get("time")))
+        except Refusal:
+            raise OSError("the peer's hello has no time") from None
+        return PeerAnswer(ahead=theirs - (asked_at + (now - asked_at) / 2))
+
+
+class _NoProofs:
+    """Stands where no log is kept: a home opened for reading gives no new proofs."""
+
+    async def proof(self, index: int, timeout_s: float) -> str | None:
+        """Return nothing; the proof can be asked for while a service runs."""
+        return None
+
+
+def _open_keyring(paths: HomePaths, settings: Settings) -> Keyring:
+    try:
+        keyring = Keyring.open(paths.keys)
+    except (KeyringError, Refusal, KeyError) as error:
+        raise GatewayRefusal("keys-unreadable", detail=type(error).__name__) from None
+    if keyring.authority_id != settings.authority.id:
+        raise GatewayRefusal("home-invalid", detail="the keys are another authority's")
+    return keyring
+
+
+def _sequencer(keyring: Keyring, store: HeadStore, clock: Clock) -> Sequencer:
+    """Return the sequencer of the own log, signing with both halves of its key."""
+    now = clock.now()
+    return Sequencer(
+        origin=f"{keyring.authority_id}/log",
+        ed25519=keyring.signer(KeyUse.LOG, now, alg=NOTE_ED25519),
+        ml_dsa=keyring.signer(KeyUse.LOG, now, alg=NOTE_ML_DSA_44),
+        keys=[key.public for key in keyring.held if key.public.use == KeyUse.LOG],
+        head_store=store,
+        clock=clock,
+        alarm=lambda state, sentence: _log.error("log.unsigned", state=str(state), detail=sentence),
+    )
+
+
+@contextlib.contextmanager
+def _locked(paths: HomePaths) -> Iterator[None]:
+    """Hold the home's lock: one process writes. It goes with the process, however that ends."""
+    paths.run.mkdir(mode=0o700, exist_ok=True)
+    handle = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise GatewayRefusal("home-in-use") from None
+        yield
+    finally:
+        os.close(handle)
+
+
+async def make_home(
+    paths: HomePaths, plan: HomePlan, *, clock: Clock | None = None, owner_url: str | None = None
+) -> NewHome:
+    """Make a home with its database and the first entries of its log; durable when it returns.
+
+    With ``owner_url`` the tables are made by that PostgreSQL role, and the gateway's own gets only the
+    rights it needs. Raises as ``init_home`` does, and ``StorageUnavailable``.
+    """
+    moment = clock or SystemClock()
+
+    async def prepare(paths: HomePaths, settings: Settings, keyring: Keyring) -> None:
+        url = paths.database_url(settings.database)
+        role = urlsplit(settings.database.url).username if owner_url else None
+        await upgrade(owner_url or url, runtime_role=role)
+        store = HeadStore(paths.resolve(settings.log.head_file))
+        try:
+            sequencer = _sequencer(keyring, store, moment)
+            database = await Database.open(url, hook=sequencer)
+            try:
+                await sequencer.start(database)
+                await database.write(lambda tx: _first_entries(tx, settings, keyring, moment))
+                await Vault.open(database, kek=keyring.kek, now=moment.now())
+                await sequencer.aclose()
+            finally:
+                await database.aclose()
+        finally:
+            store.close()
+
+    return await init_home(paths, plan, clock=moment, prepare_database=prepare)
+
+
+def _first_entries(tx: Transaction, settings: Settings, keyring: Keyring, clock: Clock) -> None:
+    """Record whose log this is, and its keys."""
+    now, own = clock.now(), settings.authority
+    tx.audit(
+        PendingAuditEntry(
+            event="authority.created", body={"authority": own.id, "network": own.network}, at=now
+        )
+    )
+    for key in keyring.held:
+        body = {"use": str(key.public.use), "kid": key.public.kid}
+        tx.audit(PendingAuditEntry(event="key.created", body=body, at=now))

@@ -1,0 +1,197 @@
+"""Commands of the administrator and the auditor: doctor, the log, keys, the directory."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from gateway.cli.output import Answer, CommandFailed, Common, note, run, table, text, when
+from gateway.cli.session import call
+from gateway.web import operations as api
+
+_COLOURS = {"red": "bold red", "yellow": "yellow", "green": "green"}
+_MARKS = {"red": "✗", "yellow": "!", "green": "✓"}
+
+#: An enrolment file is a few tens of KiB.
+_ENROLMENT_MAX_BYTES = 1024 * 1024
+
+
+def doctor(*, common: Common | None = None) -> int:
+    """Check keys, clock, database, disk, directory, peers and the log, and say what to do.
+
+    Exit code 1 if anything is red.
+    """
+    common = common or Common()
+
+    async def work() -> Answer:
+        found = await call(common, api.DOCTOR, api.Nothing(), label="Examining")
+
+        def show(console: Console) -> None:
+            for finding in found.findings:
+                colour = _COLOURS[finding.level]
+                mark = _MARKS[finding.level]
+                console.print(f"[{colour}]{mark} {text(finding.check)}[/{colour}]  {text(finding.sentence)}")
+                if finding.action:
+                    console.print(f"    → {text(finding.action)}")
+
+        return Answer(data=found, show=show, ok=found.healthy)
+
+    return run(common, work)
+
+
+def verify(*, common: Common | None = None) -> int:
+    """Check every entry of the audit log, the tree over them, and its signed heads.
+
+    Exit code 1 if anything is wrong; the entry or head concerned is named.
+    """
+    common = common or Common()
+
+    async def work() -> Answer:
+        found = await call(common, api.AUDIT_VERIFY, api.Nothing(), label="Verifying the log")
+
+        def show(console: Console) -> None:
+            if found.verified:
+                console.print(
+                    f"[green]✓ The log of {text(found.authority)} is whole[/green]: {found.size} entries."
+                )
+                console.print(f"  root {text(found.root)}")
+                return
+            console.print(f"[bold red]✗ The log of {text(found.authority)} does not verify.[/bold red]")
+            for fault in found.faults:
+                console.print(f"  • {text(fault.sentence)}")
+            console.print(
+                "  → Send nothing more. Keep this database as it is, and restore the newest good copy."
+            )
+
+        return Answer(data=found, show=show, ok=found.verified)
+
+    return run(common, work)
+
+
+def list_keys(*, common: Common | None = None) -> int:
+    """List the keys of this authority and until when they are good."""
+    common = common or Common()
+
+    async def work() -> Answer:
+        found = await call(common, api.KEYS_LIST, api.Nothing(), label="Reading keys")
+
+        def show(console: Console) -> None:
+            rows = [
+                (
+                    key.use,
+                    key.alg,
+                    key.kid[:16] + "…",
+                    when(key.exp),
+                    key.status,
+                    "yes" if key.held else "destroyed",
+                )
+                for key in found.keys
+            ]
+            console.print(table("use", "algorithm", "key", "good until", "status", "private part", rows=rows))
+            console.print("\nWords that stand for all of them: [bold]" + " ".join(found.words) + "[/bold]")
+
+        return Answer(data=found, show=show)
+
+    return run(common, work)
+
+
+def rotate(
+    *,
+    use: Annotated[
+        list[Literal["sig", "enc", "req", "rcpt", "tls"]] | None, Parameter(consume_multiple=True)
+    ] = None,
+    common: Common | None = None,
+) -> int:
+    """Make new keys, list them in the own record and renew the enrolment file.
+
+    Old keys stay held: what was sealed and signed with them still opens and verifies.
+
+    Parameters
+    ----------
+    use:
+        Which keys: sig, enc, req, rcpt, tls; all of them if it is not said.
+    """
+    common = common or Common()
+
+    async def work() -> Answer:
+        params = api.RotateParams(uses=use or ["sig", "enc", "req", "rcpt", "tls"])
+        made = await call(common, api.KEYS_ROTATE, params, label="Making keys")
+
+        def show(console: Console) -> None:
+            rows = [(key.use, key.alg, key.kid[:16] + "…", when(key.exp)) for key in made.made]
+            console.print(table("use", "algorithm", "new key", "good until", rows=rows))
+            console.print(f"\nNext: send {text(made.enrolment)} to your peers, and have them enrol it.")
+            console.print("It is signed by a key they already know, so nobody needs to telephone.")
+
+        return Answer(data=made, show=show)
+
+    return run(common, work)
+
+
+def enrol(
+    peer: Path, *, replace: Annotated[bool, Parameter(negative=())] = False, common: Common | None = None
+) -> int:
+    """Take a peer's enrolment file into the directory, and show the words to compare by telephone.
+
+    Parameters
+    ----------
+    peer:
+        The enrolment file, as the peer sent it.
+    replace:
+        The peer has new keys and the words were compared by telephone again.
+    """
+    common = common or Common()
+
+    async def work() -> Answer:
+        params = api.EnrolParams(statement=_read_enrolment(peer), replace=replace)
+        done = await call(common, api.DIRECTORY_ENROL, params, label="Enrolling")
+
+        def show(console: Console) -> None:
+            console.print(f"{text(done.authority_id)}, {text(done.name)}, is in the directory now.")
+            console.print("\nTelephone it, on a number you already had, and compare these words:\n")
+            console.print("  [bold]" + " ".join(done.words) + "[/bold]\n")
+            console.print(
+                "If they differ, somebody else made this file: send nothing and enrol the right one."
+            )
+
+        return Answer(data=done, show=show)
+
+    return run(common, work)
+
+
+def _read_enrolment(path: Path) -> str:
+    if path.stat().st_size > _ENROLMENT_MAX_BYTES:
+        raise CommandFailed("enrolment-invalid", "This file is too large for an enrolment file.")
+    try:
+        return path.read_text(encoding="ascii")
+    except UnicodeDecodeError:
+        raise CommandFailed("enrolment-invalid", "This is no enrolment file.") from None
+
+
+def list_directory(*, common: Common | None = None) -> int:
+    """List the authorities this one exchanges requests with."""
+    common = common or Common()
+
+    async def work() -> Answer:
+        found = await call(common, api.DIRECTORY_LIST, api.Nothing(), label="Reading the directory")
+
+        def show(console: Console) -> None:
+            rows = [
+                (
+                    entry.authority_id + (" (we)" if entry.own else ""),
+                    entry.state,
+                    entry.name,
+                    ", ".join(entry.channels),
+                    str(entry.keys),
+                    entry.status,
+                )
+                for entry in found.authorities
+            ]
+            console.print(table("authority", "State", "name", "channels", "keys", "status", rows=rows))
+            if found.network == "lab":
+                note("Lab network: for trials only.")
+
+        return Answer(data=found, show=show)
+
+    return run(common, work)

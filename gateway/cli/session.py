@@ -1,0 +1,120 @@
+"""How a command reaches the gateway: the running service over its socket, or the home directly.
+
+Where no service runs, what reads and verifies works on the home itself; what writes does so too, under
+the home's lock, and whatever it queues travels once a service runs. The command says which it was.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import aiohttp
+import msgspec
+
+from gateway.app import App
+from gateway.cli.output import CommandFailed, Common, note, progress_bar
+from gateway.config import HomePaths, find_home, read_settings
+from gateway.errors import GatewayRefusal
+from gateway.web.api import NDJSON
+from gateway.web.operations import Operation, Problem, Progress
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+#: The longest line of an answer: a case with very many messages, or many receipts with their proofs.
+_LINE_MAX_BYTES = 64 * 1024 * 1024
+
+
+async def call(common: Common, operation: Operation[P, R], params: P, *, label: str) -> R:
+    """Return what an operation gives, from the running service or from the home itself.
+
+    Raises ``CommandFailed`` with the service's refusal, or the refusal of the service layer itself.
+    """
+    paths = find_home(common.home)
+    read_settings(paths.settings)
+    with progress_bar(common, label) as progress:
+        service = await _connect(paths)
+        if service is None:
+            note(
+                "No service is running for this home; working on it directly."
+                + (" What is queued now travels once `rogatory serve` runs." if operation.queues else "")
+            )
+            async with App.open(paths.root, writer=operation.writes) as app:
+                return await operation.run(app.desk, params, progress)
+        async with service:
+            return await _ask(service, operation, params, progress)
+
+
+async def ask_service(home: Path, operation: Operation[P, R], params: P, progress: Progress) -> R:
+    """Return what the running service of a home gives; never works on the home itself.
+
+    Raises ``CommandFailed`` with the service's refusal, ``GatewayRefusal`` ``not-running`` if there is none.
+    """
+    service = await _connect(HomePaths(home))
+    if service is None:
+        raise GatewayRefusal("not-running")
+    async with service:
+        return await _ask(service, operation, params, progress)
+
+
+async def _connect(paths: HomePaths) -> aiohttp.ClientSession | None:
+    """Return a session with the running service, or ``None`` if none answers."""
+    try:
+        socket = paths.socket_record.read_text()
+        token = paths.token.read_text()
+        _, writer = await asyncio.open_unix_connection(socket)
+    except (FileNotFoundError, ConnectionRefusedError):
+        return None
+    except PermissionError:
+        raise GatewayRefusal("token-invalid") from None
+    writer.close()
+    return aiohttp.ClientSession(
+        connector=aiohttp.UnixConnector(socket),
+        headers={"Authorization": f"Bearer {token}", "Accept": NDJSON},
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
+        read_bufsize=_LINE_MAX_BYTES // 2,
+    )
+
+
+async def _ask(
+    service: aiohttp.ClientSession, operation: Operation[P, R], params: P, progress: Progress
+) -> R:
+    url = "http://localhost" + operation.path
+    try:
+        if operation.method == "GET":
+            query = {
+                key: str(value) for key, value in msgspec.to_builtins(params).items() if value is not None
+            }
+            asked = service.get(url, params=query)
+        else:
+            body = msgspec.json.encode(params)
+            asked = service.post(url, data=body, headers={"Content-Type": "application/json"})
+        async with asked as answer:
+            if answer.content_type != NDJSON:
+                document = msgspec.json.decode(await answer.read())
+                raise _failure(msgspec.convert({k: document.get(k) for k in ("code", "sentence")}, Problem))
+            async for line in answer.content:
+                row = msgspec.json.decode(line)
+                if "result" in row:
+                    return msgspec.convert(row["result"], operation.result)
+                if "problem" in row:
+                    raise _failure(msgspec.convert(row["problem"], Problem))
+                progress(row["done"], row["total"])
+    except aiohttp.ClientError:
+        pass
+    raise CommandFailed(
+        "not-running", "The service stopped while it was asked; start it and look at the status."
+    )
+
+
+def _failure(problem: Problem) -> CommandFailed:
+    return CommandFailed(problem.code, problem.sentence, field=problem.field, items=problem.items)
+
+
+@asynccontextmanager
+async def reading(common: Common) -> AsyncIterator[App]:
+    """Open the home for reading beside whatever else uses it."""
+    async with App.open(find_home(common.home).root, writer=False) as app:
+        yield app

@@ -1,0 +1,41 @@
+"""The own log as peers may see it: the signed head and hash tiles, never an entry (docs/peer-api.md).
+
+Serves only what a signed head covers, so that nobody sees a tree that this authority has not signed.
+"""
+
+from crypto.checkpoint import parse_checkpoint
+from crypto.note import split_note
+from crypto.tiles import TILE_WIDTH
+from gateway.services.logtree import LogDamaged, StoredTree
+from gateway.services.sequence import Sequencer
+from gateway.storage.database import Connection, Database
+
+
+class LogPages:
+    """What ``GET /log/…`` answers with."""
+
+    def __init__(self, *, sequencer: Sequencer, database: Database) -> None:
+        self._sequencer = sequencer
+        self._database = database
+
+    async def checkpoint(self) -> bytes | None:
+        """Return the newest signed head, or ``None`` before the first."""
+        note = self._sequencer.head_note
+        return None if note is None else note.encode()
+
+    async def tile(self, level: int, index: int, width: int) -> bytes | None:
+        """Return ``width`` hashes of a tile (C2SP tlog-tiles), or ``None`` beyond the signed head."""
+        note = self._sequencer.head_note
+        if note is None or not 0 < width <= TILE_WIDTH:
+            return None
+        start = index * TILE_WIDTH
+        if start + width > parse_checkpoint(split_note(note)[0]).size >> (8 * level):
+            return None
+
+        def query(connection: Connection) -> bytes:
+            return b"".join(StoredTree(connection).hashes(level, start, start + width))
+
+        try:
+            return await self._database.read_slow(query)
+        except LogDamaged:
+            return None
