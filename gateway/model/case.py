@@ -1,0 +1,338 @@
+"""The state of a case: the fold of the messages both sides hold, over the one order of the thread.
+
+Each side folds for itself and both get the same, whatever arrived when; a late arrival only makes
+each side fold again. A message that is not allowed at its place is kept and changes nothing:
+``overtaken`` if it crossed another one, else ``out_of_state``. No machine decides on the merits, and
+a guard that messages cannot show (four eyes, validation) is the sender's to keep. Source: domain 5.4,
+6.2, 6.5; docs/state-machine.md.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from gateway.model.case_message import CaseMessage
+from gateway.model.codes import Side, Track, is_known
+from gateway.model.guards import Ledger, guards_hold
+from gateway.model.next_step import NextStep, next_step
+from gateway.model.thread_order import ThreadOrder, crossed, order
+from gateway.model.transitions import (
+    BEFORE_SENDING,
+    OPENS,
+    Transition,
+    implied_order,
+    senders,
+    transitions,
+    without_transition,
+)
+
+
+class Effect(StrEnum):
+    """What a message did."""
+
+    APPLIED = "applied"  # allowed at its place; the state may stay the same
+    IMPLIED = "implied"  # applied, and earlier steps nobody had told were entered with it
+    WAITING = "waiting"  # a follow-up that came before the preservation report; applies right after it
+    HELD = "held"  # behind a gap or a fork; no effect until that is closed
+    OVERTAKEN = "overtaken"  # not allowed at its place, because it crossed another message
+    OUT_OF_STATE = "out_of_state"  # not allowed at its place; its sender is told
+    UNKNOWN = "unknown"  # a type or deciding code this version does not know; a person looks at it
+    FORKED = "forked"  # shares its number with another message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageEffect:
+    """What one message did, and the state after it.
+
+    Attributes:
+        implied: Earlier states that were entered with it, in their order.
+    """
+
+    message: CaseMessage
+    effect: Effect
+    state: str | None
+    implied: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateEntry:
+    """One entry into a state.
+
+    Attributes:
+        message_id: What moved it; ``None`` for a machine receipt or a clock.
+        is_implied: Nobody told this step; it is never evidence of a machine receipt.
+    """
+
+    state: str
+    at: datetime
+    message_id: str | None
+    is_implied: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseStart:
+    """Where a case stands that began elsewhere, on paper or in another system.
+
+    Attributes:
+        items: Status per item.
+        asked: Consultations and offers sent so far, oldest first, with their time limits.
+        questions: Requests for information that are open.
+        consulted: A consultation was held, but stands in no message of the thread.
+        waiting: The decision on confidentiality is awaited.
+    """
+
+    state: str | None = None
+    items: Mapping[int, str] = field(default_factory=dict)
+    asked: Mapping[str, datetime | None] = field(default_factory=dict)
+    questions: frozenset[str] = frozenset()
+    consulted: bool = False
+    waiting: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseView:
+    """The case as both sides see it.
+
+    Attributes:
+        state: ``None`` before the first message took effect.
+        effects: One per message: those in the common order first, then held, then forked.
+        history: Entries into states, oldest first.
+        items: Status per item (domain 3.23; for a preservation 3.47, or ``open``).
+        missing: Numbers to ask for, per side.
+        next_step: Who acts next.
+        early_stops: Held withdrawals and releases, of which an officer is told at once.
+    """
+
+    state: str | None
+    effects: tuple[MessageEffect, ...]
+    history: tuple[StateEntry, ...]
+    items: Mapping[int, str]
+    missing: Mapping[Side, tuple[int, ...]]
+    next_step: NextStep
+    early_stops: tuple[CaseMessage, ...]
+
+    def effect_of(self, message_id: str) -> Effect:
+        """Return what a message did. Raises ``KeyError`` if it is not of this case."""
+        for entry in self.effects:
+            if entry.message.message_id == message_id:
+                return entry.effect
+        raise KeyError(message_id)
+
+    @property
+    def state_at(self) -> datetime | None:
+        """When the state was entered."""
+        return self.history[-1].at if self.history else None
+
+
+def fold(
+    track: Track,
+    messages: Iterable[CaseMessage],
+    *,
+    now: datetime | None = None,
+    linked_decision_seen: bool = False,
+    start: CaseStart | None = None,
+) -> CaseView:
+    """Return the case that the messages of one thread make, in whatever order they are given.
+
+    Args:
+        now: Lets a preservation lapse whose end has passed; without it no clock counts.
+        linked_decision_seen: The request that follows a preservation runs between the same two
+            authorities and has been decided (P10).
+        start: Only for a case that began elsewhere.
+    """
+    placed = order(messages)
+    run = _Run(track, placed, start or CaseStart())
+    for message in placed.taken:
+        run.take(message)
+    run.finish(now, linked_decision_seen)
+    return run.view()
+
+
+class _Run:
+    """One pass over the common order."""
+
+    def __init__(self, track: Track, placed: ThreadOrder, start: CaseStart) -> None:
+        self._track = track
+        self._placed = placed
+        self._state = start.state
+        self._ledger = Ledger(
+            items=dict(start.items),
+            asked=dict(start.asked),
+            consulted_items=frozenset(start.items) if start.consulted else frozenset(),
+            consulted_all=start.consulted,
+            waiting=start.waiting,
+            questions=set(start.questions),
+        )
+        self._history: list[StateEntry] = []
+        self._effects: list[MessageEffect] = []
+        self._waiting_follow_ups: list[int] = []
+
+    def take(self, message: CaseMessage) -> None:
+        """Apply the next message of the common order."""
+        effect, implied = self._apply(message)
+        self._effects.append(
+            MessageEffect(message=message, effect=effect, state=self._state, implied=implied)
+        )
+        if effect is Effect.WAITING:
+            self._waiting_follow_ups.append(len(self._effects) - 1)
+        elif effect in {Effect.APPLIED, Effect.IMPLIED} and message.message_type == "preservation_report":
+            self._apply_waiting_follow_ups()
+
+    def finish(self, now: datetime | None, linked_decision_seen: bool) -> None:
+        """Apply what no message of this thread says: the decision on the linked request, and the clock."""
+        if self._state == "held_pending_decision" and linked_decision_seen:
+            self._enter("preservation_released", self._history[-1].at if self._history else now, None)
+        end = self._ledger.last_end
+        running = self._state in {"preserved", "partly_preserved", "preservation_extended"}
+        if running and now is not None and end is not None and now > end and not self._ledger.extensions_open:
+            self._enter("preservation_lapsed", end, None)
+
+    def view(self) -> CaseView:
+        """Return the outcome."""
+        placed, ledger = self._placed, self._ledger
+        outside = [(m, Effect.HELD) for m in placed.held] + [(m, Effect.FORKED) for m in placed.forked]
+        self._effects += [MessageEffect(message=m, effect=e, state=self._state) for m, e in outside]
+        stops = {"withdrawal", "preservation_release"}
+        return CaseView(
+            state=self._state,
+            effects=tuple(self._effects),
+            history=tuple(self._history),
+            items=dict(sorted(ledger.items.items())),
+            missing=placed.missing,
+            next_step=next_step(
+                self._state,
+                forked=placed.has_open_fork,
+                missing=any(placed.missing.values()),
+                waiting=ledger.waiting and self._state in _waiting_states(),
+                consent_open=bool(ledger.consents_open),
+                extension_open=bool(ledger.extensions_open) and self._state in _EXTENDABLE,
+            ),
+            early_stops=tuple(m for m in placed.held if m.message_type in stops),
+        )
+
+    def _apply(self, message: CaseMessage) -> tuple[Effect, tuple[str, ...]]:
+        """Return what the message does at this place, and do it."""
+        if not is_known("message_type", message.message_type):
+            return Effect.UNKNOWN, ()
+        if message.side not in senders(message.message_type):
+            return self._refused(message), ()
+        if self._opens(message):
+            return Effect.APPLIED, ()
+        if message.message_type in without_transition():
+            return Effect.APPLIED, ()
+        found = self._find(message)
+        if found is None:
+            return (Effect.WAITING if self._is_early(message) else self._refused(message)), ()
+        transition, implied = found
+        if self._has_unknown_code(message, transition):
+            return Effect.UNKNOWN, ()
+        if not guards_hold(transition.guards, message, self._ledger, self._placed.taken):
+            return self._refused(message), ()
+        for state in implied:
+            self._enter(state, message.counts_at, message.message_id, is_implied=True)
+        self._move(message, transition)
+        return (Effect.IMPLIED if implied else Effect.APPLIED), implied
+
+    def _opens(self, message: CaseMessage) -> bool:
+        """Enter the first formal state if this message opens the thread."""
+        target = OPENS[self._track].get(message.message_type)
+        if target is None or self._state not in BEFORE_SENDING or message.facts.relation is not None:
+            return False
+        self._ledger.add_items(message)
+        self._ledger.instruments = frozenset(message.facts.instruments)
+        self._enter(target, message.at, message.message_id)
+        self._enter_delivered(message)
+        return True
+
+    def _find(self, message: CaseMessage) -> tuple[Transition, tuple[str, ...]] | None:
+        """Return the transition and the states to pass first; ``None`` where there is none."""
+        table, name = transitions(self._track), message.message_type
+        if name == "request" and message.facts.relation != _RELATION[self._track]:
+            return None
+        state = "draft" if self._state is None and message.side is Side.REQUESTING else self._state
+        here = table.get((state, name)) or table.get((self._state, name))
+        if here is not None:
+            return here, ()
+        steps = implied_order()
+        if message.side is not Side.REQUESTED or self._track is not Track.REQUEST or self._state not in steps:
+            return None
+        place = steps.index(self._state)
+        for n in range(place + 1, len(steps)):
+            later = table.get((steps[n], name))
+            if later is not None:
+                return later, steps[place + 1 : n + 1]
+        return None
+
+    def _is_early(self, message: CaseMessage) -> bool:
+        """Say whether this is a follow-up that waits for the preservation report (P9)."""
+        follows = message.message_type == "request" and message.facts.relation == "follows_preservation"
+        return self._state in _BEFORE_REPORT and (follows or message.message_type == "mla_follow_up_notice")
+
+    def _has_unknown_code(self, message: CaseMessage, transition: Transition) -> bool:
+        """Say whether the code that picks the target is one we do not know: it must not move a state."""
+        facts, deciding = message.facts, _DECIDED_BY.get(transition.id, frozenset())
+        lists = ("refusal_ground", "forbidden_refusal_ground", "postponement_ground")
+        known = {
+            "coverage": facts.coverage is None or is_known("coverage", facts.coverage),
+            "decision": facts.decision in {None, "go_on", "stop", "yes", "no"},
+            "ground": facts.ground is None or any(is_known(name, facts.ground) for name in lists),
+        }
+        return not all(known[member] for member in deciding)
+
+    def _move(self, message: CaseMessage, transition: Transition) -> None:
+        """Close items, raise and clear flags, and enter the target."""
+        ledger, name = self._ledger, message.message_type
+        key = ledger.record(message, transition.id, self._state)
+        target = transition.outcomes.get(key, "same") if transition.outcomes else transition.to
+        if target is not None and target != "same":
+            self._enter(target, message.counts_at, message.message_id)
+        if name == "written_confirmation":
+            self._enter_delivered(message)
+
+    def _enter_delivered(self, message: CaseMessage) -> None:
+        """Enter ``delivered`` where the machine receipt is there (T9)."""
+        if self._state == "transmitted" and message.consigned_at is not None:
+            self._enter("delivered", message.consigned_at, None)
+
+    def _enter(
+        self, state: str, at: datetime | None, message_id: str | None, *, is_implied: bool = False
+    ) -> None:
+        if state != self._state and at is not None:
+            self._history.append(StateEntry(state=state, at=at, message_id=message_id, is_implied=is_implied))
+        self._state = state
+
+    def _apply_waiting_follow_ups(self) -> None:
+        """A follow-up that was sent before the report applies right after it (P9)."""
+        for place in self._waiting_follow_ups:
+            message = self._effects[place].message
+            effect, _ = self._apply(message)
+            self._effects[place] = MessageEffect(message=message, effect=effect, state=self._state)
+        self._waiting_follow_ups = []
+
+    def _refused(self, message: CaseMessage) -> Effect:
+        others: Sequence[CaseMessage] = self._placed.taken
+        return Effect.OVERTAKEN if any(crossed(message, other) for other in others) else Effect.OUT_OF_STATE
+
+
+#: The relation by which a request of another thread acts on this one.
+_RELATION = {Track.REQUEST: "replaces", Track.PRESERVATION: "follows_preservation"}
+_BEFORE_REPORT = frozenset({"preservation_requested", "preservation_acknowledged", "preservation_at_risk"})
+_EXTENDABLE = frozenset({"preserved", "partly_preserved", "preservation_extended"})
+#: Which code of the message decides where a transition leads.
+_DECIDED_BY = {
+    "T22": frozenset({"coverage", "ground"}),
+    "T24": frozenset({"coverage", "ground"}),
+    "T29": frozenset({"coverage"}),
+    "T34": frozenset({"decision"}),
+    "P4": frozenset({"decision"}),
+    "P5": frozenset({"coverage"}),
+    "P6": frozenset({"ground"}),
+    "P8": frozenset({"decision"}),
+}
+
+
+def _waiting_states() -> frozenset[str | None]:
+    return frozenset(
+        state for state, name in transitions(Track.REQUEST) if name == "confidentiality_decision"
+    )

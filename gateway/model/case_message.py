@@ -1,0 +1,212 @@
+"""A message of a thread as the fold sees it: counters, type, and codes and numbers, never wording.
+
+The facts are what a database may keep in clear beside a sealed bundle; they are read from a checked
+form once and travel as a small JSON object. Unknown codes are kept as they came.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.model.codes import Side
+from gateway.model.fields import at, rows, text
+from gateway.model.message import wire_time
+from gateway.model.request import default_message_type, requested_items
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageFacts:
+    """What a message says that the fold decides on; absent members are empty.
+
+    Attributes:
+        items: Numbers of the items it adds or names.
+        coverage: ``all``, ``some`` or ``none``, as its sender saw it.
+        decision: ``go_on`` or ``stop``; ``yes`` or ``no`` for an extension report.
+        statuses: Outcome or status per item.
+        ends_at, effected_at: Of a preservation, per item.
+        answer_by: Time limit of a consultation, offer or question.
+        relation: ``replaces`` or ``follows_preservation``, where it acts on this thread by that.
+        corrects: Message that a correction names.
+        integrity: ``ok`` or ``failed``, of a result receipt.
+    """
+
+    items: tuple[int, ...] = ()
+    coverage: str | None = None
+    decision: str | None = None
+    statuses: Mapping[int, str] = field(default_factory=dict)
+    ends_at: Mapping[int, datetime] = field(default_factory=dict)
+    effected_at: Mapping[int, datetime] = field(default_factory=dict)
+    answer_by: datetime | None = None
+    ground: str | None = None
+    relation: str | None = None
+    corrects: str | None = None
+    integrity: str | None = None
+    instruments: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the facts as JSON values; ``from_json`` reads them back."""
+        return {f.name: _plain(value) for f in fields(self) if (value := getattr(self, f.name))}
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> "MessageFacts":
+        """Return the facts of stored JSON; members of another version are left out."""
+        known = {name: facts[name] for name in _READERS if name in facts}
+        return cls(**{name: _READERS[name](value) for name, value in known.items()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseMessage:
+    """One message of either side.
+
+    Attributes:
+        seq, seen: Counters of domain 6.5.
+        at: When it was made, by its sender's clock.
+        consigned_at: Time of the consignment receipt; ``None`` while there is none.
+    """
+
+    message_id: str
+    side: Side
+    seq: int
+    seen: int
+    message_type: str
+    in_reply_to: str | None
+    at: datetime
+    consigned_at: datetime | None
+    facts: MessageFacts = field(default_factory=MessageFacts)
+
+    @property
+    def counts_at(self) -> datetime:
+        """The instant by which time limits are measured: consignment, else when it was made."""
+        return self.consigned_at or self.at
+
+
+def case_message(form: Mapping[str, Any], *, message_id: str, consigned_at: datetime | None) -> CaseMessage:
+    """Return what the fold needs of a request or message form that fits its schema as a reader sees it."""
+    if "message_type" not in form:
+        thread = at(form, "thread") or {}
+        return CaseMessage(
+            message_id=message_id,
+            side=Side.REQUESTING,
+            seq=thread.get("seq", 1),
+            seen=thread.get("seen", 0),
+            message_type=thread.get("message_type") or default_message_type(form["request_kind"]),
+            in_reply_to=thread.get("in_reply_to"),
+            at=_instant(form["created_at"]),
+            consigned_at=consigned_at,
+            facts=facts_of(form),
+        )
+    return CaseMessage(
+        message_id=message_id,
+        side=Side(form["side"]),
+        seq=form["seq"],
+        seen=form["seen"],
+        message_type=form["message_type"],
+        in_reply_to=form["in_reply_to"],
+        at=_instant(form["created_at"]),
+        consigned_at=consigned_at,
+        facts=facts_of(form),
+    )
+
+
+def facts_of(form: Mapping[str, Any]) -> MessageFacts:
+    """Return the facts of a request or message form that fits its schema."""
+    if "message_type" not in form:
+        codes = [text(row, "code") for _, row in rows(form, "instruments")]
+        return MessageFacts(items=requested_items(form), instruments=tuple(code for code in codes if code))
+    content = at(form, "content")
+    listed = [row for _, row in rows(content, "items") if isinstance(row.get("item_no"), int)]
+    named = at(content, "item_nos")
+    numbers = [row["item_no"] for row in listed] + [n for n in named or () if isinstance(n, int)]
+    granted = at(content, "granted")
+    return MessageFacts(
+        items=tuple(sorted(set(numbers))),
+        coverage=text(content, "coverage") or None,
+        decision=text(content, "decision") or {True: "yes", False: "no"}.get(granted),
+        statuses={row["item_no"]: text(row, "outcome") or text(row, "status") for row in listed},
+        ends_at=_times(listed, "ends_at"),
+        effected_at=_times(listed, "effected_at"),
+        answer_by=_optional_instant(text(content, "answer_by")),
+        ground=text(content, "ground") or None,
+        corrects=text(content, "corrects") or None,
+        integrity=text(content, "integrity") or None,
+    )
+
+
+def linked_messages(
+    form: Mapping[str, Any], *, message_id: str, consigned_at: datetime | None
+) -> tuple[tuple[str, CaseMessage], ...]:
+    """Return how a request acts on other threads of the same two authorities, by thread id.
+
+    A request that replaces another one, or follows a preservation, uses one ``seq`` of that thread.
+    Source: domain 4.1, ``related_references``; 6.2 T38; 5.4 P9.
+    """
+    found = []
+    for _, row in rows(form, "related_references"):
+        relation, thread_id, seq, seen = (row.get(name) for name in ("relation", "thread_id", "seq", "seen"))
+        if relation not in {"replaces", "follows_preservation"} or not isinstance(thread_id, str):
+            continue
+        if isinstance(seq, int) and isinstance(seen, int):
+            message = CaseMessage(
+                message_id=message_id,
+                side=Side.REQUESTING,
+                seq=seq,
+                seen=seen,
+                message_type="request",
+                in_reply_to=None,
+                at=_instant(form["created_at"]),
+                consigned_at=consigned_at,
+                facts=MessageFacts(relation=relation),
+            )
+            found.append((thread_id, message))
+    return tuple(found)
+
+
+def _instant(moment: str) -> datetime:
+    """Return an RFC 3339 instant as aware UTC."""
+    return datetime.fromisoformat(moment).astimezone(UTC)
+
+
+def _optional_instant(moment: str) -> datetime | None:
+    try:
+        return _instant(moment) if moment else None
+    except ValueError:
+        # A leap second is well formed and Python has none; without a limit an answer is in time.
+        return None
+
+
+def _times(listed: list[Mapping[str, Any]], member: str) -> dict[int, datetime]:
+    found = {row["item_no"]: _optional_instant(text(row, member)) for row in listed}
+    return {number: moment for number, moment in found.items() if moment is not None}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return wire_time(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _read_times(value: Mapping[str, str]) -> dict[int, datetime]:
+    return {int(key): _instant(moment) for key, moment in value.items()}
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "items": tuple,
+    "coverage": _same,
+    "decision": _same,
+    "statuses": lambda value: {int(key): status for key, status in value.items()},
+    "ends_at": _read_times,
+    "effected_at": _read_times,
+    "answer_by": _instant,
+    "ground": _same,
+    "relation": _same,
+    "corrects": _same,
+    "integrity": _same,
+    "instruments": tuple,
+}

@@ -1,0 +1,138 @@
+"""The one order of all messages of a thread, the same on both sides whatever the order of arrival.
+
+At each step the next message of a side whose ``seen`` has been reached is taken; if both sides have
+one, the lower rank goes first, and with equal rank the requested side. Messages behind a gap or a
+fork are held: they have no effect until it is closed. Source: domain 6.5.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from gateway.model.case_message import CaseMessage
+from gateway.model.codes import Side, data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadOrder:
+    """The order, and what stands outside it.
+
+    Attributes:
+        taken: In the common order.
+        held: Arrived early or behind a fork; without effect for now.
+        forked: Share their ``seq`` with another message and are not named as the valid one.
+        missing: Numbers to ask for, per side.
+    """
+
+    taken: tuple[CaseMessage, ...]
+    held: tuple[CaseMessage, ...]
+    forked: tuple[CaseMessage, ...]
+    missing: Mapping[Side, tuple[int, ...]]
+
+    @property
+    def has_open_fork(self) -> bool:
+        """Whether a number is disputed and its side has not named the valid message."""
+        settled = {(m.side, m.seq) for m in (*self.taken, *self.held)}
+        return any((m.side, m.seq) not in settled for m in self.forked)
+
+
+@cache
+def _ranks() -> Mapping[str, int]:
+    return {
+        name: row["rank"]
+        for row in data("state_machine.json")["crossing"]["ranks"]
+        for name in row["messages"]
+        if name != "*"
+    }
+
+
+#: Rank of closing and of everything without effect on the state.
+_LAST_RANK = 5
+
+
+def rank_of(message: CaseMessage) -> int:
+    """Return the rank of a message among those that cross; lower goes first."""
+    ranks, name = _ranks(), message.message_type
+    for qualifier in (message.facts.decision, message.facts.relation):
+        if qualifier and f"{name}:{qualifier}" in ranks:
+            return ranks[f"{name}:{qualifier}"]
+    return ranks.get(name, _LAST_RANK)
+
+
+def crossed(one: CaseMessage, other: CaseMessage) -> bool:
+    """Say whether two messages crossed: they are of two sides, and neither sender had seen the other's."""
+    return one.side is not other.side and one.seen < other.seq and other.seen < one.seq
+
+
+def order(messages: Iterable[CaseMessage], *, before: Mapping[Side, int] | None = None) -> ThreadOrder:
+    """Return the common order of the messages of one thread.
+
+    Args:
+        messages: In any order; the same message twice counts once.
+        before: Highest number per side that lies before the first of these; 0 by default.
+    """
+    start = {side: (before or {}).get(side, 0) for side in Side}
+    unique = {message.message_id: message for message in messages}
+    by_side = {side: _by_number(unique.values(), side) for side in Side}
+    chosen: dict[Side, dict[int, CaseMessage]] = {side: {} for side in Side}
+    forked: list[CaseMessage] = []
+    for side, numbers in by_side.items():
+        named = _named_by_corrections(numbers)
+        for number, rivals in numbers.items():
+            # A side speaks for its own fork only, and only by naming exactly one of the rivals.
+            valid = rivals if len(rivals) == 1 else [m for m in rivals if m.message_id in named]
+            if len(valid) == 1:
+                chosen[side][number] = valid[0]
+            forked += [m for m in rivals if len(valid) != 1 or m is not valid[0]]
+    taken, reached = _merge(chosen, start)
+    placed = {m.message_id for m in taken} | {m.message_id for m in forked}
+    held = [m for side in Side for _, m in sorted(chosen[side].items()) if m.message_id not in placed]
+    return ThreadOrder(
+        taken=tuple(taken),
+        held=tuple(held),
+        forked=tuple(sorted(forked, key=lambda m: (m.side, m.seq, m.message_id))),
+        missing={side: _missing(side, by_side, reached, unique.values()) for side in Side},
+    )
+
+
+def _by_number(messages: Iterable[CaseMessage], side: Side) -> dict[int, list[CaseMessage]]:
+    numbers: dict[int, list[CaseMessage]] = {}
+    for message in messages:
+        if message.side is side:
+            numbers.setdefault(message.seq, []).append(message)
+    return numbers
+
+
+def _named_by_corrections(numbers: Mapping[int, Sequence[CaseMessage]]) -> set[str | None]:
+    """Return the messages that the corrections of a side name; a forked correction names nothing."""
+    alone = [rivals[0] for rivals in numbers.values() if len(rivals) == 1]
+    return {m.facts.corrects for m in alone if m.message_type == "correction"}
+
+
+def _merge(
+    chosen: Mapping[Side, Mapping[int, CaseMessage]], start: Mapping[Side, int]
+) -> tuple[list[CaseMessage], dict[Side, int]]:
+    """Take message after message until none is ready; return them and the numbers reached."""
+    reached = dict(start)
+    taken: list[CaseMessage] = []
+    while True:
+        waiting = [chosen[side].get(reached[side] + 1) for side in Side]
+        ready = [m for m in waiting if m is not None and m.seen <= reached[m.side.other]]
+        if not ready:
+            return taken, reached
+        following = min(ready, key=lambda m: (rank_of(m), m.side is not Side.REQUESTED))
+        reached[following.side] = following.seq
+        taken.append(following)
+
+
+def _missing(
+    side: Side,
+    by_side: Mapping[Side, Mapping[int, Sequence[CaseMessage]]],
+    reached: Mapping[Side, int],
+    messages: Iterable[CaseMessage],
+) -> tuple[int, ...]:
+    """Return the numbers of a side that others presuppose and that are not here."""
+    presupposed = [m.seen for m in messages if m.side is not side]
+    # A hostile counter must not make a list of a billion numbers.
+    highest = min(max([*by_side[side], *presupposed, 0]), reached[side] + 1000)
+    return tuple(n for n in range(reached[side] + 1, highest + 1) if n not in by_side[side])
