@@ -110,6 +110,8 @@ _LEAF = re.compile(
 )
 
 _TIME_MEMBER = "t"
+# Made once: json.dumps would make a new encoder for every entry.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +181,7 @@ def body_bytes(entry: PendingAuditEntry, t: str) -> bytes:
     members: dict[str, str | int] = {"ev": entry.event}
     members.update((name, value) for name, value in entry.body.items() if value is not None)
     members[_TIME_MEMBER] = t
-    return json.dumps(members, separators=(",", ":"), ensure_ascii=True).encode("ascii")
+    return _encode(members).encode("ascii")
 
 
 def leaf_bytes(t: str, event: str, commitment_b64u: str) -> bytes:

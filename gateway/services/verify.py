@@ -5,8 +5,10 @@ the same whatever the size of the log. A problem names the entry; it never ends 
 one report shows the whole extent. Needs no private key and changes nothing; docs/log.md section 6.
 """
 
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from json import JSONDecodeError, loads
 from typing import Any
 
@@ -15,7 +17,7 @@ from crypto.encoding import b64u
 from crypto.errors import Refusal
 from crypto.keys import PublicKey
 from crypto.leaf import SALT_SIZE, commitment
-from crypto.merkle import HASH_SIZE, leaf_hash
+from crypto.merkle import HASH_SIZE
 from crypto.receipts import receipt_digest
 from crypto.tiles import Edge, Tile
 from gateway.model.audit import body_belongs, read_leaf
@@ -134,15 +136,21 @@ class _Verification:
         while due is not None and due.size == 0:
             self._compare_root(due)
             due = next(expected, None)
+        append = self.edge.append
         for start in range(0, self.size, CHUNK):
             end = min(self.size, start + CHUNK)
             named: dict[str, list[int]] = {}
             tiles: list[Tile] = []
-            for index, (leaf, salt, body) in self._entries(start, end):
-                hashed = bytes(HASH_SIZE) if leaf is None else leaf_hash(leaf)
-                if leaf is not None:
-                    self._check_entry(index, leaf, salt, body, named)
-                tiles += self.edge.append(hashed)
+            for index, leaf, salt, body in self._entries(start, end):
+                if leaf is None:
+                    tiles += append(bytes(HASH_SIZE))
+                else:
+                    # The one hot line of the product's longest job: what is sound is told apart first.
+                    if not _is_sound(leaf, salt, body):
+                        self._explain(index, leaf, salt, body)
+                    elif b'"receipt":"' in body or b'"body.erased"' in body:
+                        self._check_meaning(index, body, named)
+                    tiles += append(sha256(b"\x00" + leaf).digest())
                 while due is not None and due.size <= index + 1:
                     self._compare_root(due)
                     due = next(expected, None)
@@ -231,50 +239,36 @@ class _Verification:
 
     # Entries
 
-    def _entries(self, start: int, end: int) -> Iterator[tuple[int, tuple[Any, Any, Any]]]:
-        """Yield every index of the range with leaf, salt and body; a missing leaf is a problem and None."""
-        expected = start
-        for index, leaf, salt, body in table.entries(self.connection, start, end):
-            while expected < index:
-                yield self._missing(expected)
-                expected += 1
-            yield index, (leaf, salt, body)
-            expected += 1
-        while expected < end:
-            yield self._missing(expected)
-            expected += 1
+    def _entries(self, start: int, end: int) -> Sequence[Any]:
+        """Return rows (index, leaf, salt, body) for every index; a missing leaf is a problem and None."""
+        rows = table.entries(self.connection, start, end)
+        if len(rows) == end - start:
+            return rows
+        found = {row[0]: row for row in rows}
+        for index in range(start, end):
+            if index not in found:
+                self._note(index, f"Entry {index} is missing.")
+        return [found.get(index, (index, None, None, None)) for index in range(start, end)]
 
-    def _missing(self, index: int) -> tuple[int, tuple[None, None, None]]:
-        self._note(index, f"Entry {index} is missing.")
-        return index, (None, None, None)
-
-    def _check_entry(
-        self, index: int, leaf: bytes, salt: bytes | None, body: bytes | None, named: dict[str, list[int]]
-    ) -> None:
+    def _explain(self, index: int, leaf: bytes, salt: bytes | None, body: bytes | None) -> None:
+        """Say what is wrong with an entry, or remember that its body has to be accounted for."""
         read = read_leaf(leaf)
         if read is None:
             self._note(index, f"Entry {index}: the leaf is not written as leaves are.")
-            return
-        t, event, hidden = read
-        if salt is None or body is None:
+        elif salt is None or body is None:
             self.without_body.add(index)
-            return
-        if len(salt) != SALT_SIZE or b64u(commitment(salt, body)).encode() != hidden:
+        elif len(salt) != SALT_SIZE or b64u(commitment(salt, body)).encode() != read[2]:
             self._note(index, f"Entry {index}: the leaf does not commit to the body and salt kept for it.")
-            return
-        if not body_belongs(body, t, event):
+        else:
             self._note(index, f"Entry {index}: leaf and body state different events or times.")
-            return
-        if event == b"body.erased" or b'"receipt":"' in body:
-            self._check_meaning(index, event, body, named)
 
-    def _check_meaning(self, index: int, event: bytes, body: bytes, named: dict[str, list[int]]) -> None:
+    def _check_meaning(self, index: int, body: bytes, named: dict[str, list[int]]) -> None:
         try:
             members = loads(body)
         except (JSONDecodeError, UnicodeDecodeError, RecursionError):
             self._note(index, f"Entry {index}: the body is not JSON.")
             return
-        if event == b"body.erased":
+        if members["ev"] == "body.erased":
             erased = members.get("index")
             if isinstance(erased, int) and erased in self.without_body:
                 self.without_body.discard(erased)
@@ -342,6 +336,19 @@ class _Verification:
                 self._note(index, f"Entry {index}: the receipt kept for it was changed.")
             elif row.body is not None and f'"receipt":"{digest}"'.encode() not in row.body:
                 self._note(index, f"Entry {index} is about another receipt than the one that claims it.")
+
+
+def _is_sound(leaf: bytes, salt: bytes | None, body: bytes | None) -> bool:
+    """Tell whether a leaf is well written and commits to this body, which states the same event and time."""
+    read = read_leaf(leaf)
+    return (
+        read is not None
+        and body is not None
+        and salt is not None
+        and len(salt) == SALT_SIZE
+        and urlsafe_b64encode(commitment(salt, body))[:43] == read[2]
+        and body_belongs(body, read[0], read[1])
+    )
 
 
 def _digest(jws: str) -> str:

@@ -108,13 +108,8 @@ def test_an_untouched_log_is_verified_and_counted(connection: Connection, small:
     seen: list[tuple[int, int]] = []
     report = verify(connection, small, progress=lambda done, total: seen.append((done, total)))
     assert report.verified, report.problems
-    assert (report.size, report.head_size, report.unsigned, report.heads, report.receipts) == (
-        12,
-        12,
-        0,
-        4,
-        1,
-    )
+    assert (report.size, report.head_size, report.unsigned) == (12, 12, 0)
+    assert (report.heads, report.receipts) == (5, 1)
     assert report.as_json()["verified"] is True
     assert seen == [(12, 12)]
 
