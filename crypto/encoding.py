@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 
 from crypto.errors import Refusal
 
+# "+", "/" and "=" become a character that no alphabet has.
+_TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/   ")
 _AID = re.compile(r"(?=.{4,63}\Z)[a-z]{2}(-[a-z0-9]+)+")
 _BID = re.compile(r"[0-9a-f]{32}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -36,11 +38,13 @@ def unb64u(text: str) -> bytes:
         Refusal: ``malformed`` for padding, other characters or non-zero spare bits.
     """
     try:
-        data = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-    except (UnicodeEncodeError, binascii.Error, ValueError):
+        standard = text.encode("ascii").translate(_TO_STANDARD)
+        data = binascii.a2b_base64(standard + b"=" * (-len(text) % 4), strict_mode=True)
+    except (UnicodeEncodeError, binascii.Error):
         raise Refusal("malformed", "base64url") from None
-    # The library ignores foreign characters and spare bits; only the canonical text re-encodes to itself.
-    if b64u(data) != text:
+    # What is left to differ is the spare bits of the last group.
+    last = len(data) - len(data) % 3
+    if b64u(data[last:]) != text[last // 3 * 4 :]:
         raise Refusal("malformed", "base64url not canonical")
     return data
 

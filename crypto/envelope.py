@@ -13,7 +13,7 @@ from types import MappingProxyType
 from crypto import hpke, strictjson
 from crypto.encoding import b64u, is_aid, is_bid, is_digest, is_kid, sha256_hex, unb64u, wire_time
 from crypto.errors import Refusal
-from crypto.jws import CompactJWS, parse_compact, sign_compact
+from crypto.jws import CompactJWS, parse_compact, sign_token
 from crypto.keys import GW_HYB1, PublicKey, Signer
 from crypto.members import Members, bad, check_must, check_version, entries, instant, integer, text
 from crypto.parts import manifest_size, sealed_size
@@ -209,9 +209,11 @@ def seal_envelope(
         **extra,
     }
     raw = strictjson.dumps(payload)
-    jws = sign_compact(raw, alg=GW_HYB1, typ=ENVELOPE_TYPE, signer=signer)
+    jws, token = sign_token(raw, alg=GW_HYB1, typ=ENVELOPE_TYPE, signer=signer)
     try:
-        return parse_envelope(jws)
+        if len(jws) > ENVELOPE_LIMIT:
+            raise Refusal("malformed", "too long")
+        return _read(jws, token, strictjson.loads_object(raw, max_bytes=ENVELOPE_LIMIT))
     except Refusal as refusal:
         raise ValueError(f"no reader would accept this envelope: {refusal}") from None
 

@@ -96,17 +96,29 @@ class CompactJWS:
             raise Refusal("sig-invalid", "signature")
 
 
-def sign_compact(payload: bytes, *, alg: str, typ: str, signer: Signer) -> bytes:
-    """Return the compact token over ``payload``.
+def sign_token(payload: bytes, *, alg: str, typ: str, signer: Signer) -> tuple[bytes, CompactJWS]:
+    """Return the compact token over ``payload``, and its parts as a reader would have them.
 
     Raises:
         ValueError: the signer's key is of another algorithm.
     """
     algorithm = _ALGORITHMS[alg]
     key = algorithm.prepare_key(signer)
-    header = strictjson.dumps({"alg": alg, "typ": typ, "kid": signer.public.kid})
+    kid = signer.public.kid
+    header = strictjson.dumps({"alg": alg, "typ": typ, "kid": kid})
     signing_input = f"{b64u(header)}.{b64u(payload)}".encode("ascii")
-    return signing_input + b"." + b64u(algorithm.sign(signing_input, key)).encode("ascii")
+    signature = algorithm.sign(signing_input, key)
+    token = CompactJWS(alg=alg, kid=kid, payload=payload, _signing_input=signing_input, _signature=signature)
+    return signing_input + b"." + b64u(signature).encode("ascii"), token
+
+
+def sign_compact(payload: bytes, *, alg: str, typ: str, signer: Signer) -> bytes:
+    """Return the compact token over ``payload``.
+
+    Raises:
+        ValueError: the signer's key is of another algorithm.
+    """
+    return sign_token(payload, alg=alg, typ=typ, signer=signer)[0]
 
 
 def parse_compact(token: bytes, *, alg: str, typ: str, max_bytes: int = 512 * 1024) -> CompactJWS:
