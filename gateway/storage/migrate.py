@@ -16,8 +16,9 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.pool import NullPool
 
-from gateway.storage.engines import NullPool, parse_url, postgresql_engine, sqlite_path, sqlite_writer
+from gateway.storage.engines import parse_url, postgresql_engine, sqlite_path, sqlite_writer
 from gateway.storage.faults import storage_fault
 
 #: Number of the advisory lock that upgrades take; ours alone within a database.
