@@ -279,6 +279,14 @@ async def test_an_error_names_no_values(database: Database) -> None:
     assert "the secret" not in str(caught.value)
 
 
+async def test_a_broken_row_is_not_repeated_in_the_error(database: Database) -> None:
+    # PostgreSQL's own DETAIL line would show the whole row.
+    with pytest.raises(IntegrityError) as caught:
+        await database.write(lambda tx: tx.insert(blob, sha256="the secret", size_bytes=None, data=b""))
+    shown = [str(caught.value), repr(caught.value), str(caught.value.orig), repr(caught.value.orig)]
+    assert not any("the secret" in each for each in shown)
+
+
 async def test_a_read_sees_the_last_commit_and_cannot_write(database: Database) -> None:
     await database.write(put("a"))
     assert await database.read_slow(lambda c: [row.key for row in c.execute(select(meta))]) == ["a"]
