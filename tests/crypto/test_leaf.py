@@ -1,7 +1,9 @@
 """Leaves: what they commit to, and receipts in logs."""
 
 import json
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,3 +111,10 @@ def test_a_place_that_is_not_the_receipts_is_refused() -> None:
         check(leaf, salt=bytes(32))
     with pytest.raises(Refusal, match="malformed"):
         check(leaf, body="\ud800")
+
+
+def test_the_worked_example_of_the_document_is_right() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "log.md").read_text()
+    leaf, body = (block.strip().encode() for block in re.findall(r"```json\n(.*?)```", document, re.DOTALL))
+    assert open_leaf(leaf, SALT, body)["bid"] == "0" * 31 + "1"
+    assert leaf_hash(leaf).hex() in document
