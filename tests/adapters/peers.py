@@ -161,6 +161,7 @@ class FakeAcceptor:
     Attributes:
         refuse: Code that the first chunk is refused with.
         hold: Set to an unset event, ``finish`` waits for it.
+        finishing: Set once a ``finish`` has begun.
         whole: Containers that are in.
         partial: Bytes of uploads under way.
         calls: What was asked, in order.
@@ -169,6 +170,7 @@ class FakeAcceptor:
     def __init__(self) -> None:
         self.refuse: str | None = None
         self.hold: asyncio.Event | None = None
+        self.finishing = asyncio.Event()
         self.relay = False
         self.whole: dict[tuple[str, str], bytes] = {}
         self.partial: dict[tuple[str, str], bytes] = {}
@@ -229,6 +231,7 @@ class FakeIntake:
         return State(offset=len(self._bytes))
 
     async def finish(self) -> Answer:
+        self._acceptor.finishing.set()
         if self._acceptor.hold is not None:
             await self._acceptor.hold.wait()
         self._acceptor.leave(self._key)
@@ -529,10 +532,10 @@ async def hang_up(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -
 
 
 async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer without end."""
+    """Answer with more than anybody should read."""
     await reader.readexactly(100)
     writer.write(b"HTTP/1.1 201 X\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
-    while True:
+    for _ in range(200):
         writer.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
         await writer.drain()
 
