@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, Pool, QueuePool
 
@@ -116,16 +116,28 @@ def postgresql_engine(
         "server_settings": settings,
     }
     if poolclass is not None:
-        return create_async_engine(url, poolclass=poolclass, hide_parameters=True, connect_args=arguments)
-    return create_async_engine(
-        url,
-        pool_size=READERS,
-        max_overflow=READERS,
-        pool_timeout=CONNECT_TIMEOUT_S,
-        pool_pre_ping=True,
-        hide_parameters=True,
-        connect_args=arguments,
-    )
+        engine = create_async_engine(url, poolclass=poolclass, hide_parameters=True, connect_args=arguments)
+    else:
+        engine = create_async_engine(
+            url,
+            pool_size=READERS,
+            max_overflow=READERS,
+            pool_timeout=CONNECT_TIMEOUT_S,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args=arguments,
+        )
+    event.listen(engine.sync_engine, "handle_error", _forget_the_row)
+    return engine
+
+
+def _forget_the_row(context: ExceptionContext) -> None:
+    # The server's DETAIL repeats the row that a constraint refused, and a traceback would log it.
+    error: BaseException | None = context.original_exception
+    while error is not None:
+        if getattr(error, "detail", None) is not None:
+            error.detail = None  # type: ignore[attr-defined]
+        error = error.__cause__
 
 
 def sync_time_s(folder: Path, *, rounds: int = 5) -> float:
