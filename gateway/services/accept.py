@@ -132,7 +132,7 @@ class Acceptor:
     ) -> "Intake":
         """Start taking a bundle from its first byte. ``jti`` is ``None`` where we fetched it ourselves.
 
-        Raises ``GatewayRefusal`` ``auth-invalid`` if the caller is not the sender, ``busy`` if it is arriving already.
+        Raises ``GatewayRefusal`` ``auth-invalid`` if the caller is not the sender, ``busy`` while it arrives.
         """
         intake = Intake(self, caller=caller, jti=jti, sender=sender, bid=bid)
         self._enter(intake)
@@ -236,9 +236,10 @@ class Acceptor:
     async def drop_expired_uploads(self, now: datetime) -> int:
         """Drop unfinished uploads past their time and return how many."""
         rows = await self.database.read(lambda c: uploads.expired_uploads(c, now))
+        if rows:
+            await self.database.write(lambda tx: [uploads.drop_upload(tx, r.sender, r.bid) for r in rows])
         for row in rows:
             self._paused.pop((row.sender, row.bid), None)
-            await self.database.write(lambda tx, row=row: uploads.drop_upload(tx, row.sender, row.bid))
             if row.temporary is not None:
                 await self.blobs.discard(row.temporary)
         return len(rows)
@@ -403,9 +404,7 @@ class Intake:
         await self._acceptor.database.write(unit)
         self.durable = self.offset
         self._acceptor.leave(self, paused=True)
-        return UploadState(
-            offset=self.offset, length=env.container_size, complete=False, envelope=env.digest
-        )
+        return UploadState(offset=self.offset, length=env.container_size, complete=False, envelope=env.digest)
 
     async def restore(self, held: uploads.UploadRow) -> None:
         """Continue what another process had taken; hashes the unfinished part again from the disk."""
@@ -546,7 +545,7 @@ class Intake:
                 sender=self.sender,
                 bid=self.bid,
                 envelope=env.digest,
-                manifest=env.manifest if released or outcome.manifest_sha256 else None,
+                manifest=env.manifest if isinstance(outcome, Opened) else outcome.manifest_sha256,
                 to=self.sender,
             ),
             at=now,
@@ -650,12 +649,10 @@ def _check_contents(manifest: Manifest, form_bytes: bytes) -> Mapping[str, Any]:
         raise Refusal("form-invalid", "not strict JSON", step=14) from None
     if not isinstance(form, dict):
         raise Refusal("form-invalid", "no object", step=14)
-    kind = "request" if is_request_form(form) else "message"
-    if check_form(form, kind, reader=True):
+    if check_form(form, "request" if is_request_form(form) else "message", reader=True):
         raise Refusal("form-invalid", "schema", step=14)
     said = strictjson.loads(manifest.raw, max_bytes=_FORM_LIMIT)
     differing = form_matches_manifest(form, said) if isinstance(said, dict) else ["manifest"]
     if differing:
         raise Refusal("form-invalid", "differs from the manifest: " + ", ".join(differing), step=14)
     return form
-

@@ -27,7 +27,7 @@ from gateway.storage.transmissions import (
     AttemptRow,
     TransmissionRow,
     add_attempt,
-    find_transmission,
+    lock_transmission,
     store_transmission,
 )
 
@@ -78,7 +78,7 @@ class TransmissionBook:
         self, tx: Transaction, key: tuple[str, str, str], tried: Tried, *, lease_owner: str
     ) -> TransmissionRow | None:
         """Record an attempt and return the new row, or ``None`` if the lease was lost meanwhile."""
-        row = find_transmission(tx.view(key[:2]), *key)
+        row = lock_transmission(tx.view(key[:2]), *key)
         if row is None or row.lease_owner != lease_owner:
             return None
         now = tried.ended_at
@@ -108,8 +108,8 @@ class TransmissionBook:
     def file_receipts(
         self, tx: Transaction, key: tuple[str, str, str], receipts: Sequence[CheckedReceipt], now: datetime
     ) -> TransmissionRow | None:
-        """Record receipts that came by themselves and return the row, ``None`` if we never sent this there."""
-        row = find_transmission(tx.view(key[:2]), *key)
+        """Record receipts that came by themselves; return the row, ``None`` if we never sent this there."""
+        row = lock_transmission(tx.view(key[:2]), *key)
         if row is None:
             return None
         after = self._file(tx, row, receipts, now)
@@ -123,7 +123,7 @@ class TransmissionBook:
         self, tx: Transaction, key: tuple[str, str, str], *, code: str, envelope: str, now: datetime
     ) -> TransmissionRow | None:
         """Record a problem that a puller reports: as the same answer to a PUT would be."""
-        row = find_transmission(tx.view(key[:2]), *key)
+        row = lock_transmission(tx.view(key[:2]), *key)
         if row is None or row.state in TERMINAL:
             return row
         row = self._after_failure(tx, replace(row, last_code=code, changed_at=now), code, now)
@@ -132,7 +132,7 @@ class TransmissionBook:
 
     def overdue(self, tx: Transaction, key: tuple[str, str, str], now: datetime) -> None:
         """Put a transmission back in the queue: it was dispatched or relayed and no receipt came in time."""
-        row = find_transmission(tx.view(key[:2]), *key)
+        row = lock_transmission(tx.view(key[:2]), *key)
         if row is None or row.next_action_at is None or row.next_action_at > now:
             return
         state = apply(TransmissionState(row.state), TransmissionEvent.RECEIPT_OVERDUE)

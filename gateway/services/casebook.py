@@ -90,9 +90,7 @@ class Casebook:
     def take_in(self, tx: Transaction, incoming: Incoming) -> None:
         """Add a peer's message to its case, opening the case if this is its first one."""
         manifest, form = incoming.manifest, incoming.form
-        said = case_message(
-            form, message_id=f"{manifest.sender}/{manifest.bid}", consigned_at=incoming.at
-        )
+        said = case_message(form, message_id=f"{manifest.sender}/{manifest.bid}", consigned_at=incoming.at)
         human = manifest.human or {}
         self._add(
             tx,
@@ -184,7 +182,7 @@ class Casebook:
         else:
             case = _with_reference(case, form)
             view = self._store_fold(tx, case, [*before, row], stored_at, cause=said.message_id)
-        cases.add_message(tx, replace(row, effect=str(view.effects[said.message_id])))
+        cases.add_message(tx, replace(row, effect=str(view.effect_of(said.message_id))))
         return before
 
     def consigned(self, tx: Transaction, sender: str, bid: str, *, at: datetime) -> None:
@@ -197,7 +195,7 @@ class Casebook:
         self._refold(tx, connection, held, at)
 
     def given_up(self, tx: Transaction, sender: str, bid: str, *, now: datetime) -> None:
-        """Every channel of a message was given up; the fold sees only messages, so the case stays where it was."""
+        """Every channel of a message was given up; the case stays, because only messages move it."""
         held = cases.find_message(tx.connection, sender, bid)
         if held is not None:
             tx.audit(
@@ -231,7 +229,7 @@ class Casebook:
         folded = self._folded(case, view, now)
         cases.store_case(tx, folded)
         for row in rows:
-            effect = str(view.effects[f"{row.sender}/{row.bid}"])
+            effect = str(view.effect_of(f"{row.sender}/{row.bid}"))
             if row.effect and effect != row.effect:
                 cases.set_effect(tx, row.sender, row.bid, effect)
         if folded.state != case.state:
@@ -283,9 +281,7 @@ class Casebook:
 
     @staticmethod
     def _folded(case: cases.CaseRow, view: CaseView, now: datetime) -> cases.CaseRow:
-        due = due_at(
-            view.next_step, track=Track(case.track), urgency_level=case.urgency_level, since=now
-        )
+        due = due_at(view.next_step, track=Track(case.track), urgency_level=case.urgency_level, since=now)
         return replace(
             case,
             state=view.state or case.state,

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 from adapters.base import Adapter, Endpoint, Outcome, Parcel, Verdict
@@ -24,15 +25,14 @@ from gateway.clock import Clock
 from gateway.errors import GatewayError, GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.authority import channels_for
-from gateway.services.book import Tried, TransmissionBook
+from gateway.services.book import TransmissionBook, Tried
 from gateway.services.container import ContainerSource, load_container
 from gateway.services.directory import Directory
 from gateway.services.evidence import CheckedReceipt, check_receipt
 from gateway.services.keyring import Keyring
 from gateway.services.vault import Vault, WrappedKey
-from gateway.storage import bundles, contentkeys, transmissions
+from gateway.storage import bundles, contentkeys, queue, transmissions
 from gateway.storage.blobs import Blobs
-from gateway.storage.claims import claim_due, due_overdue, extend_lease, next_due
 from gateway.storage.database import Connection, Database, Transaction
 from gateway.telemetry import get_log
 
@@ -68,6 +68,7 @@ class Job:
     sender: str = ""
     bid: str = ""
     next_action: str = "attempt"
+    lease_owner: str = ""
     source: ContainerSource | None = field(default=None, repr=False)
 
     @property
@@ -107,21 +108,21 @@ class Courier:
         self._limits = {_URGENT: limits.urgent, _ROUTINE: limits.routine}
         self._on_dispatched = on_dispatched
         self._on_recorded = on_recorded
-        self._owner = secrets.token_hex(16)
+        self._worker = secrets.token_hex(8)
         self._queues: dict[str, deque[Job]] = {_URGENT: deque(), _ROUTINE: deque()}
         self._wake = {_URGENT: asyncio.Event(), _ROUTINE: asyncio.Event()}
         self._running = False
         self._log = get_log("courier")
 
     def lease(self, lane: str, now: datetime) -> tuple[str, datetime] | None:
-        """Return the lease a new transmission is born with, ``None`` if the lane has enough in hand."""
+        """Return owner and end of the lease a new transmission is born with, ``None`` if the lane is full."""
         if not self._running or len(self._queues[lane]) >= _BACKLOG:
             return None
-        return self._owner, now + LEASE
+        return f"{self._worker}.{secrets.token_hex(8)}", now + LEASE
 
-    def hand(self, job: Job, *, leased: bool) -> None:
-        """Take a transmission that was just made durable; an unleased one is only a reason to look."""
-        if leased:
+    def hand(self, job: Job) -> None:
+        """Take a transmission that was just made durable; one without a lease is only a reason to look."""
+        if job.lease_owner:
             self._queues[job.lane].append(job)
         self._wake[job.lane].set()
 
@@ -150,7 +151,7 @@ class Courier:
                     busy.add(asyncio.create_task(self._attempt_safely(queue.popleft())))
                 if len(busy) < slots:
                     free = slots - len(busy)
-                    claimed = await self._guarded(lambda free=free: self._claim(lane, free))
+                    claimed = await self._guarded(partial(self._claim, lane, free))
                     queue.extend(claimed or ())
                     if claimed:
                         continue
@@ -159,7 +160,9 @@ class Courier:
                     pause = _IDLE_S
                 waiter = asyncio.create_task(wake.wait())
                 done, _ = await asyncio.wait(
-                    busy | {waiter}, timeout=_IDLE_S if pause is None else pause, return_when="FIRST_COMPLETED"
+                    busy | {waiter},
+                    timeout=_IDLE_S if pause is None else pause,
+                    return_when="FIRST_COMPLETED",
                 )
                 waiter.cancel()
                 busy -= done
@@ -178,23 +181,35 @@ class Courier:
 
     async def _claim(self, lane: str, free: int) -> list[Job]:
         now = self._clock.now()
-        for key in await self._database.read(lambda c: due_overdue(c, lane, now)):
-            await self._database.write(lambda tx, key=key: self._book.overdue(tx, key, now))
+        late = await self._database.read(lambda c: transmissions.overdue(c, lane, now))
+        if late:
+            await self._database.write(lambda tx: [self._book.overdue(tx, key, now) for key in late])
         # Reading first: an idle lane must not write.
-        due = await self._database.read(lambda c: next_due(c, lane, now))
+        due = await self._database.read(lambda c: transmissions.next_transmission(c, lane))
         if due is None or due > now:
             return []
         rows = await self._database.write(
-            lambda tx: claim_due(tx, lane=lane, now=now, owner=self._owner, until=now + LEASE, limit=free)
+            lambda tx: queue.claim_transmissions(
+                tx, lane=lane, now=now, until=now + LEASE, worker=self._worker, limit=free
+            )
         )
         return [
-            Job(to=r.to_aid, lane=lane, sender=r.sender, bid=r.bid, next_action=r.next_action) for r in rows
+            Job(
+                to=row.to_aid,
+                lane=lane,
+                sender=row.sender,
+                bid=row.bid,
+                next_action=row.next_action,
+                lease_owner=row.lease_owner or "",
+            )
+            for row in rows
         ]
 
     async def _pause(self, lane: str) -> float:
-        now = self._clock.now()
-        due = await self._database.read(lambda c: next_due(c, lane, now))
-        return _IDLE_S if due is None else min(_IDLE_S, max(0.0, (due - now).total_seconds()))
+        due = await self._database.read(lambda c: transmissions.next_transmission(c, lane))
+        if due is None:
+            return _IDLE_S
+        return min(_IDLE_S, max(0.0, (due - self._clock.now()).total_seconds()))
 
     async def _attempt_safely(self, job: Job) -> None:
         """One attempt. Trouble of our own leaves the lease, which runs out; it never stops the lane."""
@@ -216,7 +231,7 @@ class Courier:
         finally:
             renewal.cancel()
         row = await self._database.write(
-            lambda tx: self._book.record_attempt(tx, job.key, tried, lease_owner=self._owner)
+            lambda tx: self._book.record_attempt(tx, job.key, tried, lease_owner=job.lease_owner)
         )
         if row is not None and row.outbox_no is not None:
             self._on_dispatched(row.to_aid)
@@ -227,12 +242,14 @@ class Courier:
     async def _renew(self, job: Job) -> None:
         while True:
             await asyncio.sleep(_RENEWAL_S)
-            until = self._clock.now() + LEASE
-            await self._guarded(
-                lambda until=until: self._database.write(
-                    lambda tx: extend_lease(tx, job.key, owner=self._owner, until=until)
-                )
-            )
+            await self._guarded(partial(self._database.write, partial(self._extend, job)))
+
+    def _extend(self, job: Job, tx: Transaction) -> None:
+        sender, bid, to_aid = job.key
+        until = self._clock.now() + LEASE
+        queue.hold_transmission(
+            tx, sender=sender, bid=bid, to_aid=to_aid, lease_owner=job.lease_owner, until=until
+        )
 
     async def _try(self, job: Job) -> Tried:
         started = self._clock.now()
@@ -281,7 +298,7 @@ class Courier:
         refused: list[str] = []
         for offered in outcome.receipts:
             try:
-                checked.append(check_receipt(offered, self._directory))
+                checked.append(check_receipt(offered, self._directory, self._clock.now()))
             except Refusal as refusal:
                 refused.append(refusal.code)
         verdict = outcome.verdict
@@ -340,11 +357,16 @@ class Courier:
             size=env.container_size,
             expires_at=env.expires,
         )
-        body = {"from": env.sender, "bid": env.bid, "envelope": env.digest, "rev": env.rev}
+        body: dict[str, str | int | None] = {
+            "from": env.sender,
+            "bid": env.bid,
+            "envelope": env.digest,
+            "rev": env.rev,
+        }
         tx.audit(PendingAuditEntry(event="bundle.rewrapped", body=body, at=now))
 
     async def wake_peer(self, authority_id: str) -> None:
         """Try at once what waits for a peer: it was just heard of."""
         now = self._clock.now()
-        await self._database.write(lambda tx: transmissions.wake(tx, authority_id, now))
+        await self._database.write(lambda tx: queue.wake_peer(tx, authority_id, now))
         self.wake()

@@ -146,7 +146,7 @@ class Directory:
     def open(cls, path: Path, *, keyring: Keyring) -> "Directory":
         """Return the directory of a home.
 
-        Raises ``GatewayRefusal`` ``directory-unverifiable`` if the file is missing or its signature does not hold.
+        Raises ``GatewayRefusal`` ``directory-unverifiable`` if it is missing or unsigned.
         """
         payload = cls._read(path, keyring)
         return cls(path=path, keyring=keyring, network=payload["network"], issue=_Issue(payload))

@@ -293,7 +293,7 @@ def check_directory(directory: Directory, now: datetime) -> list[Diagnosis]:
             level = Level.RED if left < 0 else Level.YELLOW
             action = "Ask it for a new enrolment file and enrol that."
             found.append(Diagnosis(check="directory", level=level, sentence=sentence, action=action))
-    sentence = f"Issue {directory.version}, signed by us, lists {len(peers)} other authorities."
+    sentence = f"Issue {directory.version}, signed by us; authorities beside our own: {len(peers)}."
     return found or [_good("directory", sentence)]
 
 

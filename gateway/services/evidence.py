@@ -6,6 +6,7 @@ left out and the receipt still counts, because evidence climbs a ladder and neve
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from crypto import strictjson
@@ -43,11 +44,11 @@ class CheckedReceipt:
     proof_fault: str | None
 
 
-def check_receipt(offered: Mapping[str, Any], directory: Directory) -> CheckedReceipt:
+def check_receipt(offered: Mapping[str, Any], directory: Directory, now: datetime) -> CheckedReceipt:
     """Return the receipt after checking signature and log proof; what it is about is the caller's to compare.
 
     Raises:
-        Refusal: ``malformed``, ``version``, ``unknown-sender``, ``unknown-key``, ``sig-invalid``, ``sig-revoked``.
+        Refusal: ``malformed``, ``version``, ``unknown-*``, ``sig-invalid``, ``sig-revoked``.
     """
     jws = offered.get("jws")
     if not isinstance(jws, str):
@@ -59,7 +60,7 @@ def check_receipt(offered: Mapping[str, Any], directory: Directory) -> CheckedRe
         return used[-1]
 
     claims = read_receipt(jws, find)
-    key_verdict(directory.key_in_force(claims.iss, KeyUse.RCPT, used[0].kid), claims.at)
+    key_verdict(directory.key_in_force(claims.iss, KeyUse.RCPT, used[0].kid), claims.at, now)
     digest = receipt_digest(jws)
     place, fault = None, None
     if offered.get("proof") is not None:

@@ -69,7 +69,7 @@ class Library:
     async def read_part(
         self, bundle: OpenBundle, n: int, sink: BinaryIO, *, progress: Callable[[int], None] | None = None
     ) -> None:
-        """Decrypt one part into ``sink`` and check its digest; what was written counts only when this returns.
+        """Decrypt one part into ``sink`` and check it; what was written counts only when this returns.
 
         Raises ``StorageDamaged`` if the part is not what its manifest says.
         """

@@ -3,9 +3,15 @@
 Serves only what a signed head covers, so that nobody sees a tree that this authority has not signed.
 """
 
+import asyncio
+from pathlib import Path
+
 from crypto.checkpoint import parse_checkpoint
+from crypto.merkle import inclusion_path
 from crypto.note import split_note
+from crypto.proof import tlog_proof
 from crypto.tiles import TILE_WIDTH
+from gateway.services.headstore import HeadDamaged, read_head_file
 from gateway.services.logtree import LogDamaged, StoredTree
 from gateway.services.sequence import Sequencer
 from gateway.storage.database import Connection, Database
@@ -39,3 +45,30 @@ class LogPages:
             return await self._database.read_slow(query)
         except LogDamaged:
             return None
+
+
+class StoredProofs:
+    """Proofs under the head that is stored, for a home opened for reading: nothing new is signed."""
+
+    def __init__(self, *, database: Database, head_file: Path) -> None:
+        self._database = database
+        self._head_file = head_file
+
+    async def proof(self, index: int, timeout_s: float) -> str | None:
+        """Return the tlog-proof of an entry, or ``None`` where the stored head does not cover it."""
+        try:
+            note = await asyncio.to_thread(read_head_file, self._head_file)
+        except HeadDamaged:
+            return None
+        if note is None:
+            return None
+        head = parse_checkpoint(split_note(note)[0])
+        if index >= head.size:
+            return None
+        try:
+            path = await self._database.read(
+                lambda connection: inclusion_path(index, head.size, StoredTree(connection).node)
+            )
+        except LogDamaged:
+            return None
+        return tlog_proof(index, path, note)

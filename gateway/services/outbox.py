@@ -87,11 +87,9 @@ class Outbox:
         return {"items": items, "receipts": notes, "cursor": max((no for no, _ in own), default=after)}
 
     async def open(self, *, caller: str, bid: str) -> ContainerSource:
-        """Return the container of a bundle that waits for the caller. Raises ``GatewayRefusal`` ``not-found``."""
+        """Return a container that waits for the caller. Raises ``GatewayRefusal`` ``not-found``."""
         sender = self._authority_id
-        row = await self._database.read(
-            lambda c: transmissions.find_transmission(c, sender, bid, caller)
-        )
+        row = await self._database.read(lambda c: transmissions.find_transmission(c, sender, bid, caller))
         if row is None or row.outbox_no is None:
             raise GatewayRefusal("not-found")
         return await load_container(self._database, self._blobs, sender, bid)

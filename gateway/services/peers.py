@@ -11,7 +11,7 @@ _PULL = "https_pull"
 def push_address(directory: Directory, authority_id: str) -> str | None:
     """Return the origin at which a peer's gateway takes calls, ``None`` if it only calls out or is unknown.
 
-    An authority whose first channel is ``https_pull`` is not called, whatever else it lists: it says so itself.
+    An authority whose first channel is ``https_pull`` is not called, whatever else it lists.
     """
     entry = directory.lookup(authority_id).entry
     return None if entry is None else _address(entry)

@@ -6,6 +6,7 @@ after a relay, the handover when an officer opens, what a puller posts, what a s
 
 import asyncio
 import random
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,10 +26,10 @@ from gateway.services.peers import push_address
 from gateway.services.wire import ReceiptWire
 from gateway.storage import peers
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction
+from gateway.storage.queue import PushClaim, claim_pushes, hold_push, is_push_due
 from gateway.storage.receipts import (
-    PushRow,
     ReceiptRow,
-    due_pushes,
+    find_receipt,
     own_receipts,
     push_done,
     push_later,
@@ -45,6 +46,9 @@ _TOKEN_KEPT = timedelta(minutes=10)
 _FIRST_PAUSE = timedelta(seconds=5)
 _LONGEST_PAUSE = {"urgent": timedelta(minutes=5), "routine": timedelta(hours=1)}
 _IDLE_S = 5.0
+
+#: How long one push may take before somebody else tries it.
+_LEASE = timedelta(seconds=120)
 
 
 class ReceiptDesk:
@@ -74,7 +78,7 @@ class ReceiptDesk:
     async def take(
         self, *, caller: str, jti: str | None, exp: datetime | None, body: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """File what a peer posts about bundles we sent it; durable when it returns. A repeat changes nothing.
+        """File what a peer posts about bundles we sent it; durable when it returns. A repeat is harmless.
 
         Raises ``GatewayRefusal`` ``malformed``, ``auth-replay``. A receipt that does not check is left out and
         counted in the answer, so that one bad receipt cannot hold up the others.
@@ -111,7 +115,9 @@ class ReceiptDesk:
         refused: list[str] = []
         for row in offered:
             try:
-                receipt = check_receipt(row if isinstance(row, dict) else {}, self._directory)
+                receipt = check_receipt(
+                    row if isinstance(row, dict) else {}, self._directory, self._clock.now()
+                )
                 if receipt.claims.iss != caller or receipt.claims.sender != self._authority_id:
                     raise Refusal("receipt-mismatch", "not the caller's, or not about a bundle of ours")
             except Refusal as refusal:
@@ -166,6 +172,7 @@ class ReceiptPusher:
         self._adapter = adapter
         self._clock = clock
         self._rng = rng
+        self._worker = secrets.token_hex(8)
         self._wake = asyncio.Event()
         self._log = get_log("receipts")
 
@@ -191,15 +198,27 @@ class ReceiptPusher:
     async def push_due(self) -> int:
         """Send what is due, one body per peer, and return how many receipts were tried."""
         now = self._clock.now()
-        due = await self._database.read(lambda c: due_pushes(c, now, MOST_RECEIPTS))
-        by_peer: dict[str, list[tuple[PushRow, ReceiptRow]]] = {}
-        for push, receipt in due:
-            by_peer.setdefault(push.to_aid, []).append((push, receipt))
+        by_peer: dict[str, list[tuple[PushClaim, ReceiptRow]]] = {}
+        for lane in ("urgent", "routine"):
+            for push, receipt in await self._claim_due(lane, now):
+                by_peer.setdefault(push.to_aid, []).append((push, receipt))
         # Peers side by side: one that does not answer must not hold up the others.
         await asyncio.gather(*(self._push(aid, rows) for aid, rows in by_peer.items()))
-        return len(due)
+        return sum(len(rows) for rows in by_peer.values())
 
-    async def _push(self, authority_id: str, rows: Sequence[tuple[PushRow, ReceiptRow]]) -> None:
+    async def _claim_due(self, lane: str, now: datetime) -> list[tuple[PushClaim, ReceiptRow]]:
+        # Reading first: an idle gateway must not write.
+        if not await self._database.read(lambda c: is_push_due(c, lane, now)):
+            return []
+        return await self._database.write(lambda tx: self._claim(tx, lane, now))
+
+    def _claim(self, tx: Transaction, lane: str, now: datetime) -> list[tuple[PushClaim, ReceiptRow]]:
+        claims = claim_pushes(
+            tx, lane=lane, now=now, until=now + _LEASE, worker=self._worker, limit=MOST_RECEIPTS
+        )
+        return [(claim, find_receipt(tx.connection, claim.jws_sha256)) for claim in claims]
+
+    async def _push(self, authority_id: str, rows: Sequence[tuple[PushClaim, ReceiptRow]]) -> None:
         address = push_address(self._directory, authority_id)
         done = False
         if address is not None:
@@ -216,6 +235,7 @@ class ReceiptPusher:
 
         def unit(tx: Transaction) -> None:
             for push, _ in rows:
+                hold_push(tx, jws_sha256=push.jws_sha256, lease_owner=push.lease_owner)
                 if done:
                     push_done(tx, push.jws_sha256)
                 else:
@@ -225,7 +245,7 @@ class ReceiptPusher:
 
         await self._database.write(unit)
 
-    def _pause(self, push: PushRow, address: str | None) -> timedelta:
+    def _pause(self, push: PushClaim, address: str | None) -> timedelta:
         longest = _LONGEST_PAUSE[push.lane] if address is not None else timedelta(days=1)
         step = _FIRST_PAUSE * 2 ** min(push.attempts, 16) if address is not None else longest
         return min(step, longest) * (0.5 + self._rng.random() / 2)

@@ -88,9 +88,7 @@ async def _seal_one(
 
     def work() -> SealedPart:
         with opened() as source:
-            return seal_part(
-                source, spool, bk=content_key, bid=bid, n=n, plain_size=size, progress=progress
-            )
+            return seal_part(source, spool, bk=content_key, bid=bid, n=n, plain_size=size, progress=progress)
 
     try:
         part = await asyncio.to_thread(work)

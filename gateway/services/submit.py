@@ -1,4 +1,4 @@
-"""From an officer's form to a sealed bundle in the queue: checked before anything is sealed, stored whole or not at all.
+"""From an officer's form to a sealed bundle in the queue: checked before sealing, stored whole or not at all.
 
 Order: form and counters, contents by the law, addressee and channel by the directory, documents by the form;
 then sealing; then one transaction with request, bundle, transmission, submission receipt and log entries.
@@ -9,7 +9,7 @@ sent by whoever claims it.
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, BinaryIO
 
 from crypto import strictjson
@@ -42,9 +42,6 @@ from gateway.storage.transmissions import TransmissionRow, add_transmission
 
 #: A form is at most this long and this deep.
 _FORM_LIMIT = 1024 * 1024
-
-#: How long the maker of a transmission keeps it for itself.
-LEASE = timedelta(seconds=120)
 
 Progress = Callable[[int], None]
 
@@ -132,7 +129,7 @@ class Submitter:
         form_bytes: bytes | None = None,
         progress: Progress | None = None,
     ) -> Submission:
-        """Seal and queue a message of an existing thread, such as an acknowledgement; durable when it returns."""
+        """Seal and queue a message of an existing thread, an acknowledgement say; durable when it returns."""
         _refuse_invalid(form, "message")
         if form["author"]["authority_id"] != self._keyring.authority_id:
             raise GatewayRefusal("not-own-message", field="author/authority_id")
@@ -308,7 +305,7 @@ class Submitter:
                 refreshes=0,
                 last_code=None,
                 next_action="attempt",
-                next_action_at=now,
+                next_action_at=lease[1] if lease else now,
                 lease_owner=lease[0] if lease else None,
                 lease_until=lease[1] if lease else None,
                 outbox_no=None,
@@ -327,7 +324,8 @@ class Submitter:
             digest=env.digest,
             parts=sealed.refs,
         )
-        tx.after_commit(lambda: self._courier.hand(Job(to=to, source=source, lane=env.lane), leased=bool(lease)))
+        job = Job(to=to, lane=env.lane, source=source, lease_owner=lease[0] if lease else "")
+        tx.after_commit(lambda: self._courier.hand(job))
         return receipt
 
 
@@ -370,7 +368,7 @@ def _route(form: Mapping[str, Any], context: ThreadContext | None) -> tuple[str,
 def match_documents(form: Mapping[str, Any], attachments: Sequence[Attachment]) -> list[Document]:
     """Return the documents in the form's order, each with its file.
 
-    Raises ``GatewayRefusal``: ``name-unsafe``, ``attachment-twice``, ``-missing``, ``-unlisted``, ``-mismatch``.
+    Raises ``GatewayRefusal``: ``name-unsafe``, ``attachment-twice``, ``-missing``, ``-unlisted``, ...
     """
     by_name: dict[str, Attachment] = {}
     for attachment in attachments:
@@ -382,8 +380,7 @@ def match_documents(form: Mapping[str, Any], attachments: Sequence[Attachment]) 
             raise GatewayRefusal("attachment-twice")
         by_name[attachment.filename] = attachment
     listed = form.get("attachments") or []
-    numbers = {row["attachment_id"]: n for n, row in enumerate(listed, start=2)}
-    if len(numbers) != len(listed) or len({row["filename"] for row in listed}) != len(listed):
+    if any(len({row[key] for row in listed}) != len(listed) for key in ("attachment_id", "filename")):
         raise GatewayRefusal("attachment-twice", field="attachments")
     documents = []
     for i, row in enumerate(listed):

@@ -56,6 +56,6 @@ class Vault:
         )
 
     def unwrap(self, wrapped: WrappedKey) -> bytes:
-        """Return the content key. Raises ``Refusal`` ``open-failed`` if the storage key is unknown or wrong."""
+        """Return the content key. Raises ``Refusal`` ``open-failed`` for an unknown or wrong storage key."""
         key = self._keys.get(wrapped.storage_key_id, b"")
         return unwrap_content_key(key, wrapped.wrapped)

@@ -1,4 +1,4 @@
-"""The clocks that nobody waits for: cases that are due, uploads nobody went on with, tokens, wrecks on the disk.
+"""The clocks nobody waits for: cases that are due, abandoned uploads, used tokens, wrecks on the disk.
 
 Every row has a time; this is who looks. Nothing here decides about a transmission (``courier``) or the law.
 """

@@ -141,7 +141,11 @@ class Blobs:
             await self.settle()
             return BlobRef(sha256=sha256, size_bytes=size_bytes)
         finally:
-            await _in_thread(lambda: spool.close(remove=True))
+            if spool.path is None:
+                # Nothing on the disk: closing costs less than a thread.
+                spool.close(remove=True)
+            else:
+                await _in_thread(lambda: spool.close(remove=True))
 
     def _publish(self, temporary: Path, sha256: str, size_bytes: int) -> None:
         final = self._path(sha256)

@@ -41,6 +41,8 @@ class PartRow:
 class EnvelopeRow:
     """One signed envelope of a bundle."""
 
+    sender: str
+    bid: str
     sha256: str
     rev: int
     jws: bytes = field(repr=False)
@@ -49,11 +51,11 @@ class EnvelopeRow:
 _BY_KEY = (bundle.c.sender == bindparam("b_sender")) & (bundle.c.bid == bindparam("b_bid"))
 _FIND = select(bundle).where(_BY_KEY)
 _ENVELOPES = (
-    select(envelope.c.sha256, envelope.c.rev, envelope.c.jws)
+    select(envelope.c.sender, envelope.c.bid, envelope.c.sha256, envelope.c.rev, envelope.c.jws)
     .where((envelope.c.sender == bindparam("b_sender")) & (envelope.c.bid == bindparam("b_bid")))
     .order_by(envelope.c.rev)
 )
-_ENVELOPE = select(envelope.c.sha256, envelope.c.rev, envelope.c.jws).where(
+_ENVELOPE = select(envelope.c.sender, envelope.c.bid, envelope.c.sha256, envelope.c.rev, envelope.c.jws).where(
     envelope.c.sha256 == bindparam("b_sha256")
 )
 _PARTS = (
@@ -151,13 +153,13 @@ def find_by_bid(connection: Connection, bid: str) -> list[tuple[str, str]]:
 def envelopes_of(connection: Connection, sender: str, bid: str) -> list[EnvelopeRow]:
     """Return every envelope of a bundle, by rev."""
     rows = connection.execute(_ENVELOPES, {"b_sender": sender, "b_bid": bid})
-    return [EnvelopeRow(sha256=r.sha256, rev=r.rev, jws=r.jws) for r in rows]
+    return [EnvelopeRow(**r._mapping) for r in rows]
 
 
 def find_envelope(connection: Connection, sha256: str) -> EnvelopeRow | None:
     """Return the envelope with this digest or ``None``."""
     row = connection.execute(_ENVELOPE, {"b_sha256": sha256}).first()
-    return None if row is None else EnvelopeRow(sha256=row.sha256, rev=row.rev, jws=row.jws)
+    return None if row is None else EnvelopeRow(**row._mapping)
 
 
 def parts_of(connection: Connection, sender: str, bid: str) -> list[PartRow]:

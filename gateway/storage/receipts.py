@@ -32,17 +32,6 @@ class ReceiptRow:
     proof: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PushRow:
-    """An own receipt under way to a peer."""
-
-    jws_sha256: str
-    to_aid: str
-    lane: str
-    attempts: int
-    outbox_no: int | None
-
-
 _OF_BUNDLE = (receipt.c.sender == bindparam("b_sender")) & (receipt.c.bid == bindparam("b_bid"))
 _LIST = select(receipt).where(_OF_BUNDLE).order_by(receipt.c.stored_at, receipt.c.iss, receipt.c.n)
 _OWN = (
@@ -68,23 +57,14 @@ _ADD_PROOF = (
         proof=bindparam("v_proof"),
     )
 )
-_DUE = (
-    select(receipt_push)
-    .where(receipt_push.c.state == "pending", receipt_push.c.next_action_at <= bindparam("b_now"))
-    .order_by(receipt_push.c.lane.desc(), receipt_push.c.next_action_at)
-    .limit(bindparam("b_limit"))
-)
 _PUSH_KEY = receipt_push.c.jws_sha256 == bindparam("b_sha256")
 _PUSH_DONE = update(receipt_push).where(_PUSH_KEY).values(state="done", next_action_at=None)
 _PUSH_LATER = (
     update(receipt_push)
     .where(_PUSH_KEY)
-    .values(attempts=bindparam("v_attempts"), next_action_at=bindparam("v_at"))
-)
-_PUSH_WAKE = (
-    update(receipt_push)
-    .where(receipt_push.c.state == "pending", receipt_push.c.to_aid == bindparam("b_to"))
-    .values(next_action_at=bindparam("v_at"))
+    .values(
+        attempts=bindparam("v_attempts"), next_action_at=bindparam("v_at"), lease_owner=None, lease_until=None
+    )
 )
 _OUTBOX = (
     select(receipt_push.c.outbox_no, receipt)
@@ -181,20 +161,9 @@ def add_push(
     )
 
 
-def due_pushes(connection: Connection, now: datetime, limit: int) -> list[tuple[PushRow, ReceiptRow]]:
-    """Return the pushes that are due, urgent first, each with its receipt."""
-    found = []
-    for row in connection.execute(_DUE, {"b_now": now, "b_limit": limit}).all():
-        held = connection.execute(_FIND, {"b_sha256": row.jws_sha256}).one()
-        push = PushRow(
-            jws_sha256=row.jws_sha256,
-            to_aid=row.to_aid,
-            lane=row.lane,
-            attempts=row.attempts,
-            outbox_no=row.outbox_no,
-        )
-        found.append((push, ReceiptRow(**held._mapping)))
-    return found
+def find_receipt(connection: Connection, jws_sha256: str) -> ReceiptRow:
+    """Return a stored receipt."""
+    return ReceiptRow(**connection.execute(_FIND, {"b_sha256": jws_sha256}).one()._mapping)
 
 
 def push_done(tx: Transaction, jws_sha256: str) -> None:
@@ -205,11 +174,6 @@ def push_done(tx: Transaction, jws_sha256: str) -> None:
 def push_later(tx: Transaction, jws_sha256: str, *, attempts: int, at: datetime) -> None:
     """Try the push again at ``at``."""
     tx.execute(_PUSH_LATER, {"b_sha256": jws_sha256, "v_attempts": attempts, "v_at": at})
-
-
-def wake_pushes(tx: Transaction, to_aid: str, at: datetime) -> None:
-    """Let everything that waits for a peer be tried at ``at``."""
-    tx.execute(_PUSH_WAKE, {"b_to": to_aid, "v_at": at})
 
 
 def outbox_receipts(connection: Connection, to_aid: str, after: int) -> list[tuple[int, ReceiptRow]]:

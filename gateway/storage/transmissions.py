@@ -7,7 +7,7 @@ by whoever still holds the lease, so that a worker that was thought dead cannot 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, select, update
 
 from gateway.storage.database import Transaction
 from gateway.storage.schema import attempt, bundle, transmission
@@ -67,6 +67,8 @@ _KEY = and_(
     transmission.c.to_aid == bindparam("b_to"),
 )
 _FIND = select(transmission).where(_KEY)
+# Until the transaction ends nobody else changes what is read; SQLite's one writer needs no clause for it.
+_LOCK = _FIND.with_for_update()
 _OF_BUNDLE = select(transmission).where(
     transmission.c.sender == bindparam("b_sender"), transmission.c.bid == bindparam("b_bid")
 )
@@ -88,6 +90,23 @@ _MOVE = (
         expires_at=bindparam("v_expires_at"),
         changed_at=bindparam("v_changed_at"),
     )
+)
+_STATE_AND_LANE = and_(
+    transmission.c.state == bindparam("b_state"), transmission.c.lane == bindparam("b_lane")
+)
+_OVERDUE = select(transmission.c.sender, transmission.c.bid, transmission.c.to_aid).where(
+    _STATE_AND_LANE, transmission.c.next_action_at <= bindparam("b_now")
+)
+_NEXT = (
+    select(transmission.c.next_action_at)
+    .where(_STATE_AND_LANE)
+    .order_by(transmission.c.next_action_at)
+    .limit(1)
+)
+_RELEASE = (
+    update(transmission)
+    .where(transmission.c.state == "QUEUED", transmission.c.lease_owner.is_not(None))
+    .values(lease_owner=None, lease_until=None, next_action_at=bindparam("v_now"))
 )
 _ATTEMPTS = (
     select(
@@ -124,16 +143,6 @@ _OUTBOX = (
     .order_by(transmission.c.lane.desc(), transmission.c.outbox_no)
     .limit(100)
 )
-_WAKE = (
-    update(transmission)
-    .where(
-        transmission.c.to_aid == bindparam("b_to"),
-        transmission.c.state == "QUEUED",
-        transmission.c.next_action_at > bindparam("v_at"),
-        or_(transmission.c.lease_until.is_(None), transmission.c.lease_until < bindparam("v_at")),
-    )
-    .values(next_action_at=bindparam("v_at"))
-)
 
 
 def add_transmission(tx: Transaction, row: TransmissionRow) -> None:
@@ -165,6 +174,38 @@ def find_transmission(connection: Connection, sender: str, bid: str, to_aid: str
     """Return a transmission or ``None``."""
     row = connection.execute(_FIND, {"b_sender": sender, "b_bid": bid, "b_to": to_aid}).first()
     return None if row is None else TransmissionRow(**row._mapping)
+
+
+def lock_transmission(connection: Connection, sender: str, bid: str, to_aid: str) -> TransmissionRow | None:
+    """Return a transmission that this unit is about to change, or ``None``."""
+    row = connection.execute(_LOCK, {"b_sender": sender, "b_bid": bid, "b_to": to_aid}).first()
+    return None if row is None else TransmissionRow(**row._mapping)
+
+
+def overdue(connection: Connection, lane: str, now: datetime) -> list[tuple[str, str, str]]:
+    """Return the keys of what left, and whose receipt has not come by the time it was expected."""
+    found: list[tuple[str, str, str]] = []
+    for state in ("DISPATCHED", "RELAYED"):
+        rows = connection.execute(_OVERDUE, {"b_state": state, "b_lane": lane, "b_now": now})
+        found.extend((row.sender, row.bid, row.to_aid) for row in rows)
+    return found
+
+
+def next_transmission(connection: Connection, lane: str) -> datetime | None:
+    """Return when the next transmission of a lane falls due, ``None`` if none waits."""
+    found = [
+        connection.scalar(_NEXT, {"b_state": state, "b_lane": lane})
+        for state in ("QUEUED", "DISPATCHED", "RELAYED")
+    ]
+    return min((due for due in found if due is not None), default=None)
+
+
+def release_leases(tx: Transaction, now: datetime) -> None:
+    """Make everything due that a process which is no more had claimed.
+
+    Only for a process that knows itself to be the only one on this database.
+    """
+    tx.execute(_RELEASE, {"v_now": now})
 
 
 def transmissions_of(connection: Connection, sender: str, bid: str) -> list[TransmissionRow]:
@@ -220,8 +261,3 @@ def outbox_of(connection: Connection, to_aid: str) -> list[OutboxRow]:
     """Return what waits for a peer that only calls out, urgent first, at most 100."""
     rows = connection.execute(_OUTBOX, {"b_to": to_aid})
     return [OutboxRow(**row._mapping) for row in rows]
-
-
-def wake(tx: Transaction, to_aid: str, at: datetime) -> None:
-    """Let everything queued for a peer be tried at ``at``: it has just been heard of."""
-    tx.execute(_WAKE, {"b_to": to_aid, "v_at": at})

@@ -241,6 +241,7 @@ def create_tables() -> None:
         sa.Column("effect", sa.String(length=16), nullable=False, comment="outcome of the fold"),
         sa.Column("assurance", sa.String(length=32), nullable=True, comment="of the human act"),
         sa.Column("officer", sa.String(length=64), nullable=True, comment="pseudonym"),
+        sa.Column("made_at", sa.BigInteger(), nullable=False, comment="by its author's clock"),
         sa.Column("stored_at", sa.BigInteger(), nullable=False),
         sa.Column("consigned_at", sa.BigInteger(), nullable=True),
         sa.Column("opened_at", sa.BigInteger(), nullable=True, comment="when an officer first opened it"),
