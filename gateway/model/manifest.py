@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypedDict
 
+from gateway.model.codes import Side
 from gateway.model.request import REQUEST_TYPES, CooperationRequest, default_message_type, read_request
 
 FORM_ROLE = "structured_form"
@@ -148,12 +149,14 @@ def form_matches_manifest(form: Mapping[str, Any], manifest: Mapping[str, Any]) 
     """Return the names of what differs between a form and the manifest of its bundle; empty if they agree.
 
     ``manifest`` is the parsed manifest JSON with its wire names; the form fits its schema as a reader
-    sees it. Compared are identity, counters, parties, type, kind, urgency and, one to one,
+    sees it. Compared are identity, counters, parties, side, type, kind, urgency and, one to one,
     attachments and parts. A request form without ``thread`` opens one: ``seq`` 1, ``seen`` 0.
     Source: docs/bundle.md, open procedure, step 14.
     """
     said = _said_by_request(form) if is_request_form(form) else _said_by_message(form)
     wrong = [name for name, value in said.items() if manifest.get(name) != value]
+    if not is_request_form(form) and not _speaks_for_its_side(form):
+        wrong.append("side")
     message_id, addressee = _identity(form)
     if message_id is not None and message_id != f"{manifest.get('from')}/{manifest.get('bid')}":
         wrong.append("message_id")
@@ -166,6 +169,17 @@ def _identity(form: Mapping[str, Any]) -> tuple[str | None, str]:
     if is_request_form(form):
         return (form.get("thread") or {}).get("message_id"), form["requested_authority"]["authority_id"]
     return form["message_id"], form["addressee"]["authority_id"]
+
+
+def _speaks_for_its_side(form: Mapping[str, Any]) -> bool:
+    """Say whether the author is the authority of the side it claims: nobody withdraws another's request."""
+    thread, side = form["thread"], form["side"]
+    if side not in set(Side):
+        return False
+    return bool(
+        form["author"]["authority_id"] == thread[side]["authority_id"]
+        and form["addressee"]["authority_id"] == thread[Side(side).other]["authority_id"]
+    )
 
 
 def _said_by_request(form: Mapping[str, Any]) -> dict[str, Any]:

@@ -87,6 +87,23 @@ def test_a_request_type_in_the_message_form_is_a_difference() -> None:
     assert "message_type" in form_matches_manifest(form, manifest)
 
 
+@pytest.mark.parametrize(
+    ("side", "parties"),
+    [
+        ("requesting", {}),
+        ("a_side_of_next_year", {}),
+        ("requested", {"requested": {"authority_id": "xx-other", "reference": "X"}}),
+        ("requested", {"requesting": {"authority_id": "xx-other", "reference": "X"}}),
+    ],
+)
+def test_nobody_speaks_for_another_side(side: str, parties: dict[str, Any]) -> None:
+    form = sample("messages/01_acknowledgement_en.json")
+    manifest = wire_manifest(form)
+    form["side"] = side
+    form["thread"].update(parties)
+    assert form_matches_manifest(form, manifest) == ["side"]
+
+
 def test_a_form_without_its_identity_has_no_manifest() -> None:
     form = request(1)
     del form["thread"]
