@@ -43,7 +43,7 @@ from gateway.services.headstore import HeadStore
 from gateway.services.home import HomePlan, NewHome, init_home
 from gateway.services.keyring import Keyring, KeyringError
 from gateway.services.library import Library
-from gateway.services.logpages import LogPages
+from gateway.services.logpages import LogPages, StoredProofs
 from gateway.services.outbox import Outbox
 from gateway.services.peergate import PeerGate
 from gateway.services.peers import DirectoryReach, push_address
@@ -55,10 +55,11 @@ from gateway.services.submit import Submitter
 from gateway.services.vault import Vault
 from gateway.services.watch import Watch
 from gateway.services.wire import ReceiptWire
-from gateway.storage import peers, transmissions
+from gateway.storage import peers
 from gateway.storage.blobs import Blobs
 from gateway.storage.database import Database, Transaction
 from gateway.storage.migrate import upgrade
+from gateway.storage.queue import wake_peer
 from gateway.telemetry import get_log
 from gateway.web.api import LocalAPI
 from gateway.web.intake import PeerLimits
@@ -180,7 +181,10 @@ class App:
         library = Library(database=database, blobs=blobs, vault=vault)
         casebook = Casebook(database=database, library=library, authority_id=own)
         book = TransmissionBook(authority_id=own, stamp=stamp, casebook=casebook, rng=rng)
-        wire = ReceiptWire(proofs=self.sequencer or _NoProofs(), reach=DirectoryReach(directory))
+        proofs = self.sequencer or StoredProofs(
+            database=database, head_file=self.home.resolve(settings.log.head_file)
+        )
+        wire = ReceiptWire(proofs=proofs, reach=DirectoryReach(directory))
         self.outbox = Outbox(database=database, blobs=blobs, wire=wire, authority_id=own)
         self.courier = Courier(
             database=database,
@@ -247,15 +251,14 @@ class App:
         self.peer_gate = PeerGate(own_aid=own, directory=directory, heard=self._heard)
         self.cases = Cases(
             database=database,
-            blobs=blobs,
+            library=library,
             directory=directory,
-            keyring=keyring,
-            vault=vault,
+            authority_id=own,
             stamp=stamp,
-            casebook=casebook,
             submitter=self.submitter,
             wire=wire,
             clock=clock,
+            on_receipt=self.pusher.wake,
         )
         self.desk = Desk(
             paths=self.home,
@@ -409,7 +412,7 @@ class App:
 
         def unit(tx: Transaction) -> None:
             peers.set_heard(tx, aid, now)
-            transmissions.wake(tx, aid, now)
+            wake_peer(tx, aid, now)
 
         try:
             await self.database.write(unit)
@@ -439,14 +442,6 @@ class App:
         except Refusal:
             raise OSError("the peer's hello has no time") from None
         return PeerAnswer(ahead=theirs - (asked_at + (now - asked_at) / 2))
-
-
-class _NoProofs:
-    """Stands where no log is kept: a home opened for reading gives no new proofs."""
-
-    async def proof(self, index: int, timeout_s: float) -> str | None:
-        """Return nothing; the proof can be asked for while a service runs."""
-        return None
 
 
 def _open_keyring(paths: HomePaths, settings: Settings) -> Keyring:

@@ -81,14 +81,16 @@ def list_keys(*, common: Common | None = None) -> int:
                 (
                     key.use,
                     key.alg,
-                    key.kid[:16] + "…",
+                    key.kid[:12],
                     when(key.exp),
                     key.status,
                     "yes" if key.held else "destroyed",
                 )
                 for key in found.keys
             ]
-            console.print(table("use", "algorithm", "key", "good until", "status", "private part", rows=rows))
+            console.print(
+                table("use", "algorithm", "key", "good until (UTC)", "status", "private part", rows=rows)
+            )
             console.print("\nWords that stand for all of them: [bold]" + " ".join(found.words) + "[/bold]")
 
         return Answer(data=found, show=show)
@@ -119,8 +121,8 @@ def rotate(
         made = await call(common, api.KEYS_ROTATE, params, label="Making keys")
 
         def show(console: Console) -> None:
-            rows = [(key.use, key.alg, key.kid[:16] + "…", when(key.exp)) for key in made.made]
-            console.print(table("use", "algorithm", "new key", "good until", rows=rows))
+            rows = [(key.use, key.alg, key.kid[:12], when(key.exp)) for key in made.made]
+            console.print(table("use", "algorithm", "new key", "good until (UTC)", rows=rows))
             console.print(f"\nNext: send {text(made.enrolment)} to your peers, and have them enrol it.")
             console.print("It is signed by a key they already know, so nobody needs to telephone.")
 

@@ -7,6 +7,7 @@ outside is escaped before it reaches a terminal.
 import asyncio
 import sys
 import time
+import traceback
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gateway.config import SettingsError
-from gateway.errors import GatewayRefusal, expected
+from gateway.errors import GatewayError, GatewayRefusal, expected
 from gateway.telemetry import clean, start_logging
 
 #: A bar appears on whatever takes longer than this.
@@ -75,7 +76,8 @@ def run(common: Common, work: Callable[[], Coroutine[Any, Any, Answer]]) -> int:
     except Exception as error:
         failure = as_failure(error)
         if failure is None:
-            raise
+            traceback.print_exc()
+            failure = CommandFailed("internal", GatewayError.public_detail)
         return print_failure(common, failure)
     if common.json:
         print_json({"ok": answer.ok, **msgspec.to_builtins(answer.data)})
@@ -85,7 +87,7 @@ def run(common: Common, work: Callable[[], Coroutine[Any, Any, Answer]]) -> int:
 
 
 def as_failure(error: Exception) -> CommandFailed | None:
-    """Return an expected failure as it is shown, or ``None`` for a defect, which shows its traceback."""
+    """Return an expected failure as it is shown, or ``None`` for a defect."""
     if isinstance(error, CommandFailed):
         return error
     if isinstance(error, SettingsError):
@@ -136,11 +138,11 @@ def text(value: object) -> str:
 
 
 def when(at: datetime | str | None) -> str:
-    """Return an instant in UTC, to the minute."""
+    """Return an instant in UTC, to the minute; the zone is in the sentence or the heading around it."""
     if at is None:
         return "–"
     moment = datetime.fromisoformat(at) if isinstance(at, str) else at
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def size(count: int) -> str:
@@ -158,11 +160,15 @@ def words(code: str | None) -> str:
     return text(code.replace("_", " ") if code else None)
 
 
+#: Columns that are useless in halves: people copy from them.
+_WHOLE = frozenset({"bundle", "use"})
+
+
 def table(*columns: str, rows: Sequence[Sequence[object]], title: str | None = None) -> Table:
     """Return a plain table of safe text."""
     made = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:
-        made.add_column(column, overflow="fold")
+        made.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
     for row in rows:
         made.add_row(*(cell if isinstance(cell, str) else text(cell) for cell in row))
     return made

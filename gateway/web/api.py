@@ -11,17 +11,18 @@ import hmac
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from gateway import __version__
 from gateway.config import HomePaths
-from gateway.errors import GatewayError, GatewayRefusal, expected
+from gateway.errors import GatewayError, GatewayRefusal, expected, sentence_of
 from gateway.web.openapi import describe
 from gateway.web.operations import OPERATIONS, Desk, Operation, Problem
 
@@ -36,7 +37,7 @@ _SOCKET_PATH_MAX = 100
 _PROGRESS_EVERY_S = 0.2
 
 _log = structlog.get_logger()
-_Handler = Callable[[web.Request], Any]
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _STATUS = {
     "not-found": 404,
@@ -77,10 +78,11 @@ class LocalAPI:
         self._token = secrets.token_urlsafe(32)
         self._runner: web.AppRunner | None = None
         self._private_folder: Path | None = None
+        self._socket: Path | None = None
 
     async def start(self) -> Path:
         """Listen, then write token and socket path into the home; return the socket's path."""
-        app = web.Application(client_max_size=BODY_MAX_BYTES, middlewares=[self._guard])
+        app = web.Application(client_max_size=BODY_MAX_BYTES, middlewares=[self._guard()])
         for operation in OPERATIONS:
             app.router.add_route(operation.method, operation.path, self._handler(operation))
         app.router.add_get("/v1/openapi.json", _openapi)
@@ -93,6 +95,7 @@ class LocalAPI:
             await web.UnixSite(self._runner, str(socket)).start()
         finally:
             os.umask(old)
+        self._socket = socket
         _write_private(self._paths.token, self._token)
         _write_private(self._paths.socket_record, str(socket))
         return socket
@@ -103,6 +106,8 @@ class LocalAPI:
             path.unlink(missing_ok=True)
         if self._runner is not None:
             await self._runner.cleanup()
+        if self._socket is not None:
+            self._socket.unlink(missing_ok=True)
         if self._private_folder is not None:
             with contextlib.suppress(OSError):
                 self._private_folder.rmdir()
@@ -115,20 +120,23 @@ class LocalAPI:
         self._private_folder = Path(tempfile.mkdtemp(prefix="rogatory-"))
         return self._private_folder / "api.sock"
 
-    @web.middleware
-    async def _guard(self, http: web.Request, handler: _Handler) -> web.StreamResponse:
-        """Ask for the token, and turn whatever goes wrong into a problem document."""
-        given = http.headers.get("Authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), self._token.encode()):
-            return _answer(Problem(code="token-invalid", sentence="The token of the local API is not right."))
-        try:
-            answer: web.StreamResponse = await handler(http)
-            return answer
-        except web.HTTPException as refused:
-            code = {404: "not-found", 413: "too-large"}.get(refused.status, "params-invalid")
-            return _answer(Problem(code=code, sentence=f"{refused.reason}."), status=refused.status)
-        except Exception as error:
-            return _answer(_reported(error, http.path))
+    def _guard(self) -> Middleware:
+        """Return what asks for the token, and turns whatever goes wrong into a problem document."""
+
+        @web.middleware
+        async def guard(request: web.Request, handler: _Handler) -> web.StreamResponse:
+            given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+            if not hmac.compare_digest(given.encode(), self._token.encode()):
+                return _answer(Problem(code="token-invalid", sentence=sentence_of("token-invalid")))
+            try:
+                return await handler(request)
+            except web.HTTPException as refused:
+                code = {404: "not-found", 413: "too-large"}.get(refused.status, "params-invalid")
+                return _answer(Problem(code=code, sentence=f"{refused.reason}."), status=refused.status)
+            except Exception as error:
+                return _answer(_reported(error, request.path))
+
+        return guard
 
     def _handler(self, operation: Operation[Any, Any]) -> _Handler:
         async def handle(http: web.Request) -> web.StreamResponse:

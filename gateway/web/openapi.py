@@ -17,7 +17,7 @@ def describe(operations: Sequence[Operation[Any, Any]], *, version: str) -> dict
     """Return the document for these operations, ready to be encoded as JSON."""
     types = list(dict.fromkeys([Problem, *(t for o in operations for t in (o.params, o.result))]))
     references, schemas = msgspec.json.schema_components(types, ref_template=_REFERENCE)
-    reference = dict(zip(types, references, strict=True))
+    reference: dict[object, dict[str, Any]] = dict(zip(types, references, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _describe(
@@ -45,7 +45,7 @@ def describe(operations: Sequence[Operation[Any, Any]], *, version: str) -> dict
 
 
 def _describe(
-    operation: Operation[Any, Any], reference: Mapping[type, Any], schemas: Mapping[str, Any]
+    operation: Operation[Any, Any], reference: Mapping[object, Any], schemas: Mapping[str, Any]
 ) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": operation.name,

@@ -5,6 +5,7 @@ running service are made from it. Types here are the API's own, so that services
 what a service returns is converted, and checked, at this edge.
 """
 
+import base64
 import stat
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from gateway.clock import Clock
 from gateway.config import HomePaths, Settings
 from gateway.errors import GatewayRefusal
 from gateway.services.audits import audit_home
-from gateway.services.cases import Cases
+from gateway.services.cases import Cases, ReceiptInfo
 from gateway.services.directory import Directory, entry_words
 from gateway.services.doctor import Doctor
 from gateway.services.home import rotate_keys
@@ -32,6 +33,11 @@ Progress = Callable[[int, int], None]
 Reference = Annotated[
     str,
     msgspec.Meta(min_length=1, max_length=128, description="bundle id, from/bid, or either side's reference"),
+]
+
+#: Who acts: a pseudonym, never a name, because it is entered in the log.
+Officer = Annotated[
+    str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9_.:+/-]{0,63}$", description="pseudonym, never a name")
 ]
 
 
@@ -189,7 +195,13 @@ class StatusResult(_Type, kw_only=True):
 
 
 class ReceiptView(_Type, kw_only=True):
-    """One signed receipt. ``in_log``: its place in the issuer's audit log is proved here."""
+    """One signed receipt.
+
+    Attributes:
+        proves: What it proves, in words.
+        in_log: Its place in the issuer's audit log is proved here, by ``proof`` (C2SP tlog-proof).
+        leaf: Exact text of the log's leaf, which commits with ``salt`` to ``body``.
+    """
 
     type: str
     iss: str
@@ -202,6 +214,10 @@ class ReceiptView(_Type, kw_only=True):
     own: bool
     in_log: bool
     jws: str
+    leaf: str | None
+    salt: str | None
+    body: str | None
+    proof: str | None
 
 
 class ReceiptsResult(_Type, kw_only=True):
@@ -214,7 +230,8 @@ class OpenParams(_Type, kw_only=True):
     """Which bundle to decrypt, and where to: an absolute path of an empty or absent folder."""
 
     ref: Reference
-    directory: str
+    directory: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+    officer: Officer = "local"
 
 
 class OpenedFile(_Type, kw_only=True):
@@ -240,14 +257,14 @@ class AcknowledgeParams(_Type, kw_only=True):
     """A person's statement that the authority has the request.
 
     Attributes:
-        officer: Pseudonym of who states it.
-        reference: Own reference, so that both sides can name the case.
+        office: The office that speaks; from the own directory record if it is not said.
+        reference: Own reference, so that both sides can name the case; made if it is not said.
     """
 
     ref: Reference
-    officer: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-    office: str | None = None
-    reference: str | None = None
+    officer: Officer = "local"
+    office: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+    reference: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
 
 
 class AuditFault(_Type, kw_only=True):
@@ -550,6 +567,57 @@ def _submission(submission: Submission) -> SubmissionView:
     )
 
 
+async def _inbox(desk: Desk, _params: Nothing, _progress: Progress) -> InboxResult:
+    return InboxResult(items=[_view(InboxItemView, item) for item in await desk.cases.inbox()])
+
+
+async def _status(desk: Desk, params: RefParams, _progress: Progress) -> StatusResult:
+    return _view(StatusResult, await desk.cases.status(params.ref))
+
+
+async def _receipts(desk: Desk, params: RefParams, _progress: Progress) -> ReceiptsResult:
+    return ReceiptsResult(receipts=[_receipt(row) for row in await desk.cases.receipts(params.ref)])
+
+
+def _receipt(row: ReceiptInfo) -> ReceiptView:
+    return ReceiptView(
+        type=row.type,
+        iss=row.iss,
+        sender=row.sender,
+        bid=row.bid,
+        n=row.n,
+        at=row.at,
+        reason=row.reason,
+        proves=row.proves,
+        own=row.own,
+        in_log=row.in_log,
+        jws=row.jws,
+        leaf=row.leaf,
+        salt=None if row.salt is None else base64.urlsafe_b64encode(row.salt).rstrip(b"=").decode(),
+        body=row.body,
+        proof=row.proof,
+    )
+
+
+async def _open(desk: Desk, params: OpenParams, progress: Progress) -> OpenResult:
+    folder = Path(params.directory)
+    if not folder.is_absolute():
+        raise GatewayRefusal("folder-unusable", field="directory")
+    try:
+        opened = await desk.cases.open(params.ref, folder, officer=params.officer, progress=progress)
+    except (PermissionError, NotADirectoryError, FileNotFoundError):
+        raise GatewayRefusal("folder-unusable", field="directory") from None
+    return _view(OpenResult, opened)
+
+
+async def _acknowledge(desk: Desk, params: AcknowledgeParams, _progress: Progress) -> SubmissionView:
+    return _submission(
+        await desk.cases.acknowledge(
+            params.ref, officer=params.officer, office=params.office, reference=params.reference
+        )
+    )
+
+
 def _operation(
     name: str,
     method: Literal["GET", "POST"],
@@ -585,6 +653,48 @@ SUBMIT = _operation(
     "Check, seal and queue a request or message; durable when it is answered",
     _submit,
     params=SubmitParams,
+    result=SubmissionView,
+    writes=True,
+    queues=True,
+)
+INBOX = _operation(
+    "listInbox", "GET", "/v1/inbox", "What has arrived", _inbox, params=Nothing, result=InboxResult
+)
+STATUS = _operation(
+    "readStatus",
+    "GET",
+    "/v1/status",
+    "Where a request stands and who acts next",
+    _status,
+    params=RefParams,
+    result=StatusResult,
+)
+RECEIPTS = _operation(
+    "listReceipts",
+    "GET",
+    "/v1/receipts",
+    "The signed receipts of a request",
+    _receipts,
+    params=RefParams,
+    result=ReceiptsResult,
+)
+OPEN = _operation(
+    "openRequest",
+    "POST",
+    "/v1/openings",
+    "Decrypt a request into a folder; its sender gets a handover receipt",
+    _open,
+    params=OpenParams,
+    result=OpenResult,
+    writes=True,
+)
+ACKNOWLEDGE = _operation(
+    "acknowledgeRequest",
+    "POST",
+    "/v1/acknowledgements",
+    "Tell the requesting authority that its request is here",
+    _acknowledge,
+    params=AcknowledgeParams,
     result=SubmissionView,
     writes=True,
     queues=True,
@@ -643,6 +753,11 @@ DOCTOR = _operation(
 OPERATIONS: tuple[Operation[Any, Any], ...] = (
     INFO,
     SUBMIT,
+    INBOX,
+    STATUS,
+    RECEIPTS,
+    OPEN,
+    ACKNOWLEDGE,
     KEYS_LIST,
     KEYS_ROTATE,
     DIRECTORY_LIST,

@@ -1,0 +1,300 @@
+"""Commands of the officer: submit, status, receipts, inbox, open, acknowledge."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+from rich.console import Console
+
+from crypto import strictjson
+from crypto.errors import Refusal
+from gateway.cli.output import Answer, CommandFailed, Common, run, size, table, text, when, words
+from gateway.cli.session import call
+from gateway.web import operations as api
+
+#: Largest form; more is refused before it is read (docs/bundle.md, limits).
+_FORM_MAX_BYTES = 1024 * 1024
+
+_ACTORS = {
+    "requesting": "the requesting authority",
+    "requested": "the requested authority",
+    "system": "the gateway",
+    "nobody": "nobody",
+}
+
+
+def submit(
+    request: Path,
+    *,
+    attach: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative=())] = None,
+    common: Common | None = None,
+) -> int:
+    """Check a request, seal it with its documents, and send it.
+
+    Parameters
+    ----------
+    request:
+        The form, a JSON file.
+    attach:
+        The documents that the form lists. Only the last part of each path is used, to match the form.
+    """
+    common = common or Common()
+    attached = [api.AttachmentFile(filename=path.name, path=os.path.abspath(path)) for path in attach or []]
+
+    async def work() -> Answer:
+        params = api.SubmitParams(form=msgspec.Raw(_read_form(request)), attachments=attached)
+        sent = await call(common, api.SUBMIT, params, label="Sealing")
+
+        def show(console: Console) -> None:
+            console.print(f"[green]Sealed and queued[/green] for {text(sent.to)}, {words(sent.lane)} lane.")
+            console.print(f"  bundle   {sent.sender}/{sent.bid}")
+            console.print(f"  thread   {sent.thread_id}")
+            console.print(f"  channel  {words(sent.channel)}")
+            for finding in sent.findings:
+                source = text(finding.source)
+                console.print(
+                    f"  [yellow]! {text(finding.code)}[/yellow] {text(finding.sentence)} ({source})"
+                )
+            console.print(f"\nTo follow it: rogatory status {sent.bid}")
+
+        return Answer(data=sent, show=show)
+
+    return run(common, work)
+
+
+def _read_form(path: Path) -> bytes:
+    """Return the form's bytes as they are; refuse here what could not even be carried to the service."""
+    if path.stat().st_size > _FORM_MAX_BYTES:
+        raise CommandFailed(
+            "form-unreadable", "The request is larger than 1 MiB; documents go into --attach."
+        )
+    form = path.read_bytes()
+    try:
+        strictjson.loads(form, max_bytes=_FORM_MAX_BYTES)
+    except Refusal as refusal:
+        raise CommandFailed(
+            "form-unreadable", f"The request is not well-formed JSON within the limits ({refusal.detail})."
+        ) from None
+    return form
+
+
+def status(ref: str, *, common: Common | None = None) -> int:
+    """Show where a request stands, why, and who acts next.
+
+    Parameters
+    ----------
+    ref:
+        A bundle id, from/bid, or either side's reference.
+    """
+    common = common or Common()
+
+    async def work() -> Answer:
+        found = await call(common, api.STATUS, api.RefParams(ref=ref), label="Looking")
+
+        def show(console: Console) -> None:
+            _show_status(console, found)
+
+        return Answer(data=found, show=show)
+
+    return run(common, work)
+
+
+def _show_status(console: Console, found: api.StatusResult) -> None:
+    ours = "sent to" if found.side == "requesting" else "received from"
+    console.print(
+        f"[bold]{words(found.request_kind)}[/bold], {ours} {text(found.peer)}, {words(found.urgency_level)}"
+    )
+    console.print(f"  state       [bold]{words(found.state)}[/bold] since {when(found.state_at)} UTC")
+    console.print(f"  {text(found.sentence)}")
+    due = f", by {when(found.next_action_at)} UTC" if found.next_action_at else ""
+    actor = _ACTORS.get(found.next_actor, found.next_actor)
+    console.print(f"  next        {text(actor)}: {words(found.next_action)}{due}")
+    console.print(f"  references  {text(found.reference_requesting)} / {text(found.reference_requested)}")
+    console.print(f"  bundle      {found.sender}/{found.bid}\n")
+    if found.transmissions:
+        rows = [
+            (
+                t.to,
+                words(t.state.lower()),
+                words(t.channel),
+                str(t.attempts),
+                text(t.last_code),
+                when(t.next_action_at),
+            )
+            for t in found.transmissions
+        ]
+        console.print(
+            table("under way to", "state", "channel", "attempts", "last code", "next at (UTC)", rows=rows)
+        )
+        console.print()
+    rows2 = [
+        (
+            when(m.stored_at),
+            words(m.side),
+            words(m.message_type),
+            words(m.effect),
+            when(m.consigned_at),
+            when(m.opened_at),
+        )
+        for m in found.messages
+    ]
+    console.print(table("at (UTC)", "by", "message", "effect", "arrived", "opened", rows=rows2))
+
+
+def receipts(ref: str, *, common: Common | None = None) -> int:
+    """Show the signed receipts of a request and what each proves.
+
+    Parameters
+    ----------
+    ref:
+        A bundle id, from/bid, or either side's reference.
+    """
+    common = common or Common()
+
+    async def work() -> Answer:
+        found = await call(common, api.RECEIPTS, api.RefParams(ref=ref), label="Looking")
+
+        def show(console: Console) -> None:
+            rows = [
+                (
+                    when(r.at),
+                    words(r.type),
+                    r.iss,
+                    text(r.proves),
+                    "yes" if r.in_log else "not yet",
+                    text(r.reason),
+                )
+                for r in found.receipts
+            ]
+            console.print(
+                table("at (UTC)", "receipt", "issued by", "what it proves", "in log", "reason", rows=rows)
+            )
+
+        return Answer(data=found, show=show)
+
+    return run(common, work)
+
+
+def inbox(*, common: Common | None = None) -> int:
+    """List what has arrived, urgent first, and who acts next."""
+    common = common or Common()
+
+    async def work() -> Answer:
+        found = await call(common, api.INBOX, api.Nothing(), label="Looking")
+
+        def show(console: Console) -> None:
+            if not found.items:
+                console.print("Nothing has arrived yet.")
+                return
+            rows = [
+                (
+                    "[bold red]urgent[/bold red]" if item.lane == "urgent" else "",
+                    when(item.stored_at),
+                    item.sender,
+                    words(item.message_type),
+                    text(item.reference_requesting),
+                    size(item.size_bytes),
+                    words(item.state),
+                    f"{text(_ACTORS.get(item.next_actor, item.next_actor))}: {words(item.next_action)}",
+                    when(item.next_action_at),
+                    item.bid,
+                )
+                for item in found.items
+            ]
+            console.print(
+                table(
+                    "",
+                    "arrived",
+                    "from",
+                    "message",
+                    "reference",
+                    "size",
+                    "state",
+                    "next",
+                    "by",
+                    "bundle",
+                    rows=rows,
+                )
+            )
+
+        return Answer(data=found, show=show)
+
+    return run(common, work)
+
+
+def open_(
+    ref: str,
+    *,
+    to: Path,
+    officer: str = "local",
+    common: Common | None = None,
+) -> int:
+    """Decrypt a request into a new or empty folder.
+
+    The sender of an incoming request gets a handover receipt the first time.
+
+    Parameters
+    ----------
+    ref:
+        A bundle id, from/bid, or either side's reference.
+    to:
+        Folder for the decrypted files; they are named safely, whatever their sender called them.
+    officer:
+        Pseudonym of who opens it, for the log; never a name.
+    """
+    common = common or Common()
+    folder = os.path.abspath(to)
+
+    async def work() -> Answer:
+        params = api.OpenParams(ref=ref, directory=folder, officer=officer)
+        opened = await call(common, api.OPEN, params, label="Opening")
+
+        def show(console: Console) -> None:
+            rows = [
+                (Path(f.path).name, text(f.filename), text(f.media), size(f.size_bytes)) for f in opened.files
+            ]
+            console.print(f"[green]Opened[/green] {words(opened.message_type)} {opened.sender}/{opened.bid}")
+            console.print(f"into {text(folder)}; every file has the digest its sender signed.\n")
+            console.print(table("file", "called by its sender", "type", "size", rows=rows))
+
+        return Answer(data=opened, show=show)
+
+    return run(common, work)
+
+
+def acknowledge(
+    ref: str,
+    *,
+    officer: str = "local",
+    office: str | None = None,
+    reference: str | None = None,
+    common: Common | None = None,
+) -> int:
+    """Tell the requesting authority that its request has arrived and is being dealt with.
+
+    Parameters
+    ----------
+    ref:
+        A bundle id, from/bid, or either side's reference.
+    officer:
+        Pseudonym of who states it; never a name.
+    office:
+        The office that speaks; from the own directory record if it is not said.
+    reference:
+        Own reference of the case; one is made if it is not said.
+    """
+    common = common or Common()
+
+    async def work() -> Answer:
+        params = api.AcknowledgeParams(ref=ref, officer=officer, office=office, reference=reference)
+        sent = await call(common, api.ACKNOWLEDGE, params, label="Sealing")
+
+        def show(console: Console) -> None:
+            console.print(f"[green]Acknowledged[/green]; the message is on its way to {text(sent.to)}.")
+            console.print(f"  bundle  {sent.sender}/{sent.bid}")
+
+        return Answer(data=sent, show=show)
+
+    return run(common, work)
