@@ -9,9 +9,20 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from sqlalchemy import (
+    BigInteger,
+    Insert,
+    LargeBinary,
+    Text,
+    bindparam,
+    cast,
+    delete,
+    exists,
+    func,
+    select,
+    text,
+)
 from sqlalchemy import Connection as Connection
-from sqlalchemy import Insert, LargeBinary, bindparam, cast, delete, func, select, text
-from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.storage.schema import audit_body, audit_checkpoint, audit_leaf, audit_tile, receipt
 
@@ -51,6 +62,13 @@ _HEADS, _HEADS_AS_BYTES = (
     .order_by(audit_checkpoint.c.size)
     .limit(bindparam("b_limit"))
     for note in (audit_checkpoint.c.note, cast(audit_checkpoint.c.note, LargeBinary))
+)
+# Not ON CONFLICT DO NOTHING: the trigger that refuses INSERT OR REPLACE would refuse that too.
+_ADD_HEAD = audit_checkpoint.insert().from_select(
+    ["size", "note"],
+    select(bindparam("b_size", type_=BigInteger), bindparam("b_note", type_=Text)).where(
+        ~exists().where(audit_checkpoint.c.size == bindparam("b_size", type_=BigInteger))
+    ),
 )
 _LAST_HEAD = select(func.max(audit_checkpoint.c.size))
 _BODY_EXISTS = select(audit_body.c.idx).where(audit_body.c.idx == bindparam("b_idx"))
@@ -97,7 +115,7 @@ def add_rows(connection: Connection, rows: NewRows) -> None:
 
 def add_head(connection: Connection, size: int, note: str) -> None:
     """Keep a signed head; if one of that size is there already, that one stays."""
-    connection.execute(_insert_head(connection.dialect.name), {"size": size, "note": note})
+    connection.execute(_ADD_HEAD, {"b_size": size, "b_note": note})
 
 
 @cache
@@ -107,13 +125,6 @@ def _insert(table: str) -> Insert:
         .insert()
         .inline()
     )
-
-
-@cache
-def _insert_head(dialect: str) -> Insert:
-    if dialect == "postgresql":
-        return postgresql.insert(audit_checkpoint).on_conflict_do_nothing().inline()
-    return sqlite.insert(audit_checkpoint).on_conflict_do_nothing().inline()
 
 
 def leaves(connection: Connection, start: int, end: int) -> list[tuple[int, bytes]]:
