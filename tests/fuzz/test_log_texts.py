@@ -17,13 +17,16 @@ from crypto.checkpoint import (
     sign_checkpoint,
     verify_cosignature,
 )
+from crypto.encoding import b64u
 from crypto.errors import Refusal
 from crypto.keys import ED25519, NOTE_ED25519, NOTE_ML_DSA_44, PrivateKey
+from crypto.leaf import commitment, open_leaf, parse_leaf
 from crypto.merkle import Frontier
 from crypto.note import split_note
 from crypto.proof import parse_tlog_proof, tlog_proof, verify_tlog_proof
 from crypto.receipts import ReceiptClaims, issue, read_receipt
 from crypto.reqjwt import issue_request_token, verify_request_token
+from gateway.model.audit import leaf_bytes
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ED = PrivateKey.generate("log", NOTE_ED25519)
@@ -98,6 +101,18 @@ def test_a_good_text_with_a_piece_changed_is_a_value_or_a_refusal(name: str, dat
         st.text(st.characters(), max_size=30) | st.sampled_from(["\n", "\n\n", "=", ".", "A" * 44, "— "])
     )
     value_or_refusal(name, good[:start] + piece + good[end:])
+
+
+@given(st.binary(max_size=300), st.binary(max_size=40), st.binary(max_size=300))
+def test_any_bytes_are_a_leaf_or_a_refusal(leaf: bytes, salt: bytes, body: bytes) -> None:
+    with suppress(Refusal):
+        parse_leaf(leaf)
+    with suppress(Refusal):
+        open_leaf(leaf, salt, body)
+    # A leaf that does commit to whatever bytes there are.
+    hidden = b64u(commitment(bytes(32), body))
+    with suppress(Refusal):
+        open_leaf(leaf_bytes("2026-03-01T12:00:00Z", "bundle.consigned", hidden), bytes(32), body)
 
 
 @given(st.binary(max_size=300))
