@@ -58,6 +58,7 @@ from gateway.services.wire import ReceiptWire
 from gateway.storage import peers
 from gateway.storage.blobs import Blobs
 from gateway.storage.database import Database, Transaction
+from gateway.storage.group import Commit, commit_now
 from gateway.storage.migrate import upgrade
 from gateway.storage.queue import wake_peer
 from gateway.telemetry import get_log
@@ -112,12 +113,19 @@ class App:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, home: Path, *, clock: Clock | None = None, writer: bool = True
+        cls,
+        home: Path,
+        *,
+        clock: Clock | None = None,
+        writer: bool = True,
+        transport: HTTPSAdapter | None = None,
+        commit: Commit = commit_now,
     ) -> "AsyncIterator[App]":
         """Open a home; leaving the block stops whatever was started, in order.
 
         With ``writer`` the home's lock is held, tables are brought up to date and entries can be recorded;
-        without, everything is read only and may be used beside a running service.
+        without, everything is read only and may be used beside a running service. Tests hand in a clock, a
+        ``transport`` that needs no network, and a ``commit`` that fails.
 
         Raises ``SettingsError``, or ``GatewayRefusal`` ``home-in-use``, ``keys-unreadable``,
         ``directory-unverifiable``, ``home-invalid``.
@@ -129,13 +137,15 @@ class App:
         async with AsyncExitStack() as stack:
             if writer:
                 stack.enter_context(_locked(paths))
-            await app._open(stack, writer=writer)
+            await app._open(stack, writer=writer, transport=transport, commit=commit)
             try:
                 yield app
             finally:
                 await app._stop()
 
-    async def _open(self, stack: AsyncExitStack, *, writer: bool) -> None:
+    async def _open(
+        self, stack: AsyncExitStack, *, writer: bool, transport: HTTPSAdapter | None, commit: Commit
+    ) -> None:
         """Open directory, log and database, then make the services around them."""
         paths, settings, clock = self.home, self.settings, self.clock
         self.directory = Directory.open(paths.directory, keyring=self.keyring)
@@ -149,7 +159,7 @@ class App:
             store = HeadStore(paths.resolve(settings.log.head_file))
             stack.callback(store.close)
             self.sequencer = _sequencer(self.keyring, store, clock)
-        self.database = await Database.open(url, read_only=not writer, hook=self.sequencer)
+        self.database = await Database.open(url, read_only=not writer, hook=self.sequencer, commit=commit)
         stack.push_async_callback(self.database.aclose)
         if self.sequencer is not None:
             await self.sequencer.start(self.database)
@@ -162,14 +172,13 @@ class App:
         if writer:
             await self.blobs.prepare()
         self.vault = await Vault.open(self.database, kek=self.keyring.kek, now=clock.now())
+        self.adapter = transport or self._https()
         self._make_services()
         stack.push_async_callback(self.adapter.aclose)
 
-    def _make_services(self) -> None:
-        settings, clock, directory, database = self.settings, self.clock, self.directory, self.database
-        own, keyring, blobs, vault = self.authority_id, self.keyring, self.blobs, self.vault
-        rng = random.SystemRandom()
-        self.adapter = HTTPSAdapter(
+    def _https(self) -> HTTPSAdapter:
+        settings = self.settings
+        return HTTPSAdapter(
             identity=self._identity,
             token=self._token,
             policy=EgressPolicy(network=Network(settings.authority.network)),
@@ -177,6 +186,11 @@ class App:
             proxy_url=settings.peer.proxy_url or None,
             segment_bytes=settings.peer.segment_bytes,
         )
+
+    def _make_services(self) -> None:
+        settings, clock, directory, database = self.settings, self.clock, self.directory, self.database
+        own, keyring, blobs, vault = self.authority_id, self.keyring, self.blobs, self.vault
+        rng = random.SystemRandom()
         stamp = Stamp(keyring=keyring)
         library = Library(database=database, blobs=blobs, vault=vault)
         casebook = Casebook(database=database, library=library, authority_id=own)
