@@ -15,13 +15,21 @@ from typing import Any
 from tests.bench import places, timing
 
 
-async def answer_rounds(one: Callable[[], Awaitable[object]]) -> None:
-    """Run rounds of ``one`` until standard input ends."""
+async def _nothing() -> None:
+    pass
+
+
+async def answer_rounds(
+    one: Callable[[], Awaitable[object]], *, after: Callable[[], Awaitable[None]] = _nothing
+) -> None:
+    """Run rounds of ``one`` until standard input ends; ``after`` each, not timed, the work is checked."""
     loop = asyncio.get_running_loop()
     print("ready", flush=True)
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         in_flight, seconds = line.split()
-        print(json.dumps(await run_round(one, int(in_flight), float(seconds))), flush=True)
+        figures = await run_round(one, int(in_flight), float(seconds))
+        await after()
+        print(json.dumps(figures), flush=True)
 
 
 async def run_round(one: Callable[[], Awaitable[object]], in_flight: int, seconds: float) -> dict[str, float]:
@@ -59,7 +67,7 @@ class Process:
             stdout=subprocess.PIPE,
             text=True,
         )
-        if self._line() != "ready":
+        if not self._line().startswith("ready"):
             raise timing.BenchFailure(f"{command[2]} did not start")
 
     @property

@@ -10,17 +10,22 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One figure of a goal; ``must`` and ``stretch`` are bounds, from below unless ``at_most``."""
+    """One figure of a goal; ``must`` and ``stretch`` are bounds, from below unless ``at_most``.
+
+    ``must`` is ``None`` where the goals name a line to aim at only.
+    """
 
     name: str
     value: float
-    must: float
+    must: float | None
     stretch: float
     at_most: bool = False
 
     @property
     def ok(self) -> bool:
         """Whether the must line holds."""
+        if self.must is None:
+            return True
         return self.value <= self.must if self.at_most else self.value >= self.must
 
     @property
@@ -28,8 +33,10 @@ class Case:
         """Whether the stretch line holds."""
         return self.value <= self.stretch if self.at_most else self.value >= self.stretch
 
-    def bound(self, limit: float) -> str:
+    def bound(self, limit: float | None) -> str:
         """Return a bound as it is printed."""
+        if limit is None:
+            return "-"
         return f"{'<=' if self.at_most else '>='} {limit:g}"
 
 

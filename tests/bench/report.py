@@ -23,7 +23,7 @@ def table(goals: Sequence[Goal]) -> str:
                     case.name,
                     f"{case.value:.3g}",
                     case.bound(case.must),
-                    "yes" if case.ok else "**no**",
+                    "-" if case.must is None else "yes" if case.ok else "**no**",
                     case.bound(case.stretch),
                     "yes" if case.reached else "no",
                 )

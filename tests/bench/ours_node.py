@@ -1,0 +1,88 @@
+"""Homes of two real gateways that know each other, and the 4 KB request one sends the other.
+
+The homes are made as ``rogatory init`` makes them, with the settings a new home gets, in a lab
+network (loopback). The request is the fictional sample 1 cut down to what the law demands, its facts
+as long as makes exactly 4,096 bytes of JSON.
+"""
+
+import asyncio
+import json
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gateway.app import make_home
+from gateway.config import AuthoritySettings, HomePaths, PeerSettings, Settings
+from gateway.services.directory import Directory
+from gateway.services.home import HomePlan, plan_record
+from gateway.services.keyring import Keyring
+from tests import sampledata
+from tests.bench.peer_exchange import free_port
+
+SENDER, RECIPIENT = "ke-ag", "sg-agc"
+REQUEST_BYTES = 4096
+_OPTIONAL = (
+    "thread",
+    "special_circumstances",
+    "assurances",
+    "costs",
+    "dual_criminality_note",
+    "link_to_requested_state",
+    "scope",
+    "respond_by",
+)
+
+
+def make_pair(folder: Path) -> None:
+    """Make both homes under ``folder``, named after their authorities, each enrolled with the other."""
+    asyncio.run(_make_pair(folder))
+
+
+async def _make_pair(folder: Path) -> None:
+    now = datetime.now(UTC)
+    directory = sampledata.sample("directory.json")
+    for authority_id in (SENDER, RECIPIENT):
+        listen = f"127.0.0.1:{free_port()}"
+        row = sampledata.entry(authority_id)
+        settings = Settings(
+            authority=AuthoritySettings(
+                id=authority_id, state=row["state"], name=row["name_en"], network="lab"
+            ),
+            peer=PeerSettings(listen=listen),
+        )
+        record, state = plan_record(settings=settings, address=f"https://{listen}", given=directory)
+        plan = HomePlan(settings=settings, record=record, state=state)
+        await make_home(HomePaths(folder / authority_id), plan)
+    for own, peer in ((SENDER, RECIPIENT), (RECIPIENT, SENDER)):
+        paths = HomePaths(folder / own)
+        keyring = Keyring.open(paths.keys)
+        opened = Directory.open(paths.directory, keyring=keyring)
+        opened.enrol(HomePaths(folder / peer).enrolment.read_bytes(), now=now)
+
+
+def template() -> dict[str, Any]:
+    """Return a valid request that has 4,096 bytes once it has a thread and a reference."""
+    form = {name: value for name, value in sampledata.request(1).items() if name not in _OPTIONAL}
+    form["attachments"] = []
+    form["assistance"] = form["assistance"][:1]
+    form["persons"] = form["persons"][:1]
+    facts = form.pop("facts_summary")
+    room = REQUEST_BYTES - len(numbered({**form, "facts_summary": ""})[1])
+    form["facts_summary"] = (facts * 2)[:room]
+    return form
+
+
+def numbered(form: dict[str, Any]) -> tuple[str, bytes]:
+    """Return the bid and the JSON of one more request like ``form``."""
+    bid = secrets.token_hex(16)
+    thread = {
+        "message_type": "request",
+        "message_id": f"{SENDER}/{bid}",
+        "thread_id": secrets.token_hex(16),
+        "in_reply_to": None,
+        "seq": 1,
+        "seen": 0,
+    }
+    one = {**form, "reference_requesting": f"BENCH/{bid[:12]}", "thread": thread}
+    return bid, json.dumps(one, ensure_ascii=False, separators=(",", ":")).encode()
