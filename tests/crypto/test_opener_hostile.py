@@ -218,6 +218,15 @@ def test_a_signature_of_another_length_is_invalid(length: int) -> None:
     refused(with_jws(GOOD, head + b"." + body + b"." + b64u(signature).encode()), "sig-invalid", 2)
 
 
+def test_a_token_that_names_another_key_than_the_one_that_signed_is_invalid() -> None:
+    # One signature may verify under several keys; the identifier in the signed header says which was meant.
+    header = {"alg": "GW-HYB1", "typ": "gw-env+jws", "kid": OTHER_SIG.public.kid}
+    env = Opener().parse(signed(payload_of(GOOD), header=header))
+    for key in (SIG, OTHER_SIG):
+        with pytest.raises(Refusal, match="sig-invalid"):
+            env.token.verify(key.public)
+
+
 def test_a_key_of_another_use_is_not_found() -> None:
     req = PrivateKey.generate(KeyUse.REQ, ED25519)
     keys = [replace(in_force(), public=req.public)]
@@ -358,7 +367,7 @@ MEMBERS: list[tuple[str, dict[str, Any], str]] = [
     ("to holds text", {"to": ["yy-moj"]}, "malformed"),
     ("to names one twice", {"to": [_WRAP, _WRAP]}, "malformed"),
     ("to names 17", {"to": [{**_WRAP, "aid": f"yy-m{n}"} for n in range(17)]}, "malformed"),
-    ("wrap short", {"to": [{**_WRAP, "wrap": _WRAP["wrap"][:-4]}]}, "malformed"),
+    ("wrap short", {"to": [{**_WRAP, "wrap": _WRAP["wrap"][:-2]}]}, "malformed"),
     ("wrap padded", {"to": [{**_WRAP, "wrap": _WRAP["wrap"] + "="}]}, "malformed"),
     ("wrap with spare bits", {"to": [{**_WRAP, "wrap": _WRAP["wrap"][:-1] + "_"}]}, "malformed"),
     ("wrap demands tomorrow", {"to": [{**_WRAP, "must": ["kem2"]}]}, "version"),
@@ -369,6 +378,11 @@ MEMBERS: list[tuple[str, dict[str, Any], str]] = [
     ("parts from 1", {"parts": _PARTS[1:]}, "malformed"),
     ("part size below the smallest", {"parts": [_PARTS[0], {**_PARTS[1], "size": 71}]}, "malformed"),
     ("part size true", {"parts": [_PARTS[0], {**_PARTS[1], "size": True}]}, "malformed"),
+    (
+        "part 0 below the smallest manifest",
+        {"parts": [{**_PARTS[0], "size": 4167}, *_PARTS[1:]]},
+        "malformed",
+    ),
     ("part 0 above a manifest's limit", {"parts": [{**_PARTS[0], "size": 2**22}]}, "malformed"),
     ("1002 parts", {"parts": [{**_PARTS[0], "n": n} for n in range(1002)]}, "malformed"),
 ]

@@ -174,6 +174,15 @@ def test_bytes_hidden_in_the_padding_are_refused(size: int, position: int) -> No
         _open(sealed, bytes(size))
 
 
+@pytest.mark.parametrize("padded", [10_000, 10_239, 10_241, 20_000])
+def test_pieces_with_another_amount_of_padding_are_refused(padded: int) -> None:
+    sealed, _ = _seal(bytes(padded), pad=False)
+    opener = PartOpener(BK, BID, 1, plain_size=10_000)
+    with pytest.raises(Refusal, match="than its manifest says"):
+        opener.update(sealed)
+        opener.finish()
+
+
 @pytest.mark.parametrize("size", [10_000, MIB + 10_000])
 @pytest.mark.parametrize("difference", [-1, 1])
 def test_a_source_that_changed_its_size_is_not_sealed(size: int, difference: int) -> None:
