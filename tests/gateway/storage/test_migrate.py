@@ -1,6 +1,7 @@
 """Migrations and tables say the same, on both engines, and the runtime role stays powerless over the log."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -9,8 +10,9 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import ProgrammingError
 
 from gateway.errors import StorageUnavailable
+from gateway.storage import migrate
 from gateway.storage.database import Database
-from gateway.storage.migrate import Upgrade, current, head, may_alter_audit_log, upgrade
+from gateway.storage.migrate import Upgrade, current, head, may_alter_audit_log, migrations_folder, upgrade
 from gateway.storage.schema import metadata
 from tests.postgres import Cluster
 
@@ -158,3 +160,16 @@ async def test_it_is_seen_who_could_switch_the_protection_off(
     as_owner = await Database.open(postgresql_cluster.url(owned_database, user="the_owner"))
     assert await as_owner.read(may_alter_audit_log)
     await as_owner.aclose()
+
+
+def test_an_installed_package_uses_its_own_migrations_before_any_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "__file__", str(tmp_path / "gateway" / "storage" / "migrate.py"))
+    inside, beside = tmp_path / "gateway" / "_migrations", tmp_path / "migrations"
+    with pytest.raises(FileNotFoundError, match="install it again"):
+        migrations_folder()
+    for folder in (beside, inside):
+        folder.mkdir(parents=True)
+        (folder / "env.py").touch()
+        assert migrations_folder() == folder
