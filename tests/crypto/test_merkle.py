@@ -184,3 +184,10 @@ def test_hostile_sizes_are_refused_before_any_loop() -> None:
 def test_a_subtree_root_needs_complete_subtrees_only() -> None:
     assert subtree_root(0, 0, naive_read(0)) == EMPTY_ROOT
     assert subtree_root(64, 64 + 37, naive_read(101)) == naive_root(64, 101)
+
+
+def test_a_proof_in_a_smaller_tree_is_none_in_a_larger_one_of_the_same_root() -> None:
+    path = inclusion_path(0, 4, naive_read(4))
+    verify_inclusion(0, 4, naive_root(0, 1), path, naive_root(0, 4))
+    with pytest.raises(Refusal, match="too short"):
+        verify_inclusion(0, 8, naive_root(0, 1), path, naive_root(0, 4))

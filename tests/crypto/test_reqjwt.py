@@ -303,6 +303,12 @@ def test_a_signature_by_another_key_is_refused() -> None:
         verify(signed(json.dumps(HEADER).encode(), json.dumps(claims()).encode(), OTHER))
 
 
+def test_a_receipt_key_stands_behind_no_token_even_if_it_signed_it() -> None:
+    header = json.dumps({**HEADER, "kid": RCPT.public.kid}).encode()
+    with pytest.raises(Refusal, match="another use"):
+        verify(signed(header, json.dumps(claims()).encode(), RCPT))
+
+
 def test_an_unlisted_sender_is_named_as_such_and_a_receipt_key_signs_no_token() -> None:
     with pytest.raises(Refusal, match="unknown-sender"):
         verify(issue(iss="zz-moj"))

@@ -233,6 +233,23 @@ async def test_two_processes_share_one_log_and_never_fork_it(home: LogHome) -> N
     assert home.alarms == []
 
 
+async def test_what_another_process_appends_never_takes_the_place_of_what_was_rolled_back(
+    home: LogHome,
+) -> None:
+    def bad(tx: Transaction) -> None:
+        tx.audit(an_entry(99))
+        raise LookupError("this unit fails")
+
+    async with home.opened() as one, home.opened() as two:
+        with pytest.raises(LookupError):
+            await one.database.write(bad)
+        await two.add()
+        (entry,) = await one.add()
+        assert entry.index == 1
+        assert await one.sequencer.proof(1, 5) is not None
+    assert home.alarms == []
+
+
 async def test_a_full_disk_in_the_second_place_delays_proofs_and_loses_nothing(
     home: LogHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
