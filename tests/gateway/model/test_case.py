@@ -301,6 +301,43 @@ def test_a_case_runs_from_request_to_closure() -> None:
     assert view.next_step.actor == "nobody"
 
 
+def test_of_two_closures_that_cross_the_requested_sides_goes_first() -> None:
+    result = rd(1, 1, "result", items=ITEMS, statuses=dict.fromkeys(ITEMS, "executed"))
+    checked = rq(2, 1, "result_receipt", integrity="ok")
+    theirs, ours = rd(2, 2, "closure"), rq(3, 1, "closure")
+    view = story(result, checked, ours, theirs)
+    assert (view.effect_of(theirs.message_id), view.effect_of(ours.message_id)) == (
+        Effect.APPLIED,
+        Effect.OVERTAKEN,
+    )
+
+
+RESULT = rd(1, 1, "result", items=ITEMS, statuses=dict.fromkeys(ITEMS, "executed"))
+CHECKED = rq(2, 1, "result_receipt", integrity="ok")
+UNFOUNDED: dict[str, tuple[CaseMessage, ...]] = {
+    "consent that nobody asked for": (RESULT, CHECKED, rd(2, 2, "use_consent_reply", re=ASKED)),
+    "a decision on confidentiality nobody asked for": (
+        rq(2, 0, "confidentiality_decision", decision="stop"),
+    ),
+    "results whose files are damaged": (RESULT, rq(2, 1, "result_receipt", integrity="failed")),
+    "a supplement that numbers an item again": (rq(2, 0, "supplementary_request", items=(3, 4)),),
+    "an answer to no open question": (
+        rd(1, 1, "additional_information_request"),
+        rq(2, 1, "additional_information", re=ASKED),
+    ),
+    "a reply to no consultation": (CONSULTED, rq(2, 1, "consultation_reply", re=ASKED)),
+    "a withdrawal of nothing": (rq(2, 0, "withdrawal", coverage="some"),),
+}
+
+
+@pytest.mark.parametrize("what", UNFOUNDED)
+def test_what_has_no_ground_in_the_thread_changes_nothing(what: str) -> None:
+    *before, last = UNFOUNDED[what]
+    view = story(*before, last)
+    assert view.effect_of(last.message_id) is Effect.OUT_OF_STATE
+    assert (view.state, view.items) == (story(*before).state, story(*before).items)
+
+
 def test_a_draft_may_be_consulted_on_before_the_request() -> None:
     view = fold(
         Track.REQUEST, [rq(1, 0, "draft_consultation"), rd(1, 1, "draft_comment"), rq(2, 1, "request")]

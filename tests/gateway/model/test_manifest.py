@@ -80,6 +80,12 @@ def test_a_part_too_many_or_too_few_is_a_difference() -> None:
     assert form_matches_manifest(form, manifest) == ["attachments"]
 
 
+def test_one_attachment_id_for_two_documents_is_a_difference() -> None:
+    form = request(3)
+    form["attachments"] = [form["attachments"][0]] * 2
+    assert form_matches_manifest(form, wire_manifest(form)) == ["attachment_id"]
+
+
 def test_a_request_type_in_the_message_form_is_a_difference() -> None:
     form = sample("messages/01_acknowledgement_en.json")
     manifest = wire_manifest(form)
@@ -102,6 +108,13 @@ def test_nobody_speaks_for_another_side(side: str, parties: dict[str, Any]) -> N
     form["side"] = side
     form["thread"].update(parties)
     assert form_matches_manifest(form, manifest) == ["side"]
+
+
+def test_the_author_is_the_sender_of_the_bundle() -> None:
+    form = sample("messages/01_acknowledgement_en.json")
+    manifest = wire_manifest(form)
+    form["author"]["authority_id"] = form["thread"]["requested"]["authority_id"] = "xx-other"
+    assert form_matches_manifest(form, manifest) == ["from"]
 
 
 def test_a_form_without_its_identity_has_no_manifest() -> None:
