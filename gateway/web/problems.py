@@ -79,12 +79,14 @@ class Unsupported(GatewayRefusal):
         self.status = status
 
 
-def problem(error: GatewayError) -> web.Response:
-    """Return the document for an expected failure."""
-    code = _OUTWARD.get(error.code, error.code)
+def problem(error: GatewayError | None) -> web.Response:
+    """Return the document for an expected failure, or for ``None``, which is a defect of ours."""
+    code = "unavailable" if error is None else _OUTWARD.get(error.code, error.code)
     if code not in STATUS:
         code = "unavailable"
-    status = error.status if isinstance(error, Unsupported) else STATUS[code]
+    status = STATUS[code] if error is not None else 500
+    if isinstance(error, Unsupported):
+        status = error.status
     headers = dict(HEADERS)
     if code in _RETRY_AFTER:
         headers["Retry-After"] = str(_RETRY_AFTER[code])
@@ -99,16 +101,10 @@ def problem(error: GatewayError) -> web.Response:
 
 @cache
 def _document(code: str, status: int) -> bytes:
-    return json.dumps(
-        {
-            "type": TYPE_PREFIX + code,
-            "title": code.replace("-", " "),
-            "status": status,
-            "detail": sentence_of(code),
-        },
-        ensure_ascii=False,
-        separators=(",", ":"),
-    ).encode()
+    document = {"type": TYPE_PREFIX + code, "title": code.replace("-", " "), "status": status}
+    if status != 500:
+        document["detail"] = sentence_of(code)
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 @web.middleware
@@ -129,4 +125,4 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         _log.error("peer.failed %s at %s:%s", type(error).__name__, frame.filename, frame.lineno)
-        return problem(GatewayError(code="unavailable", retryable=True))
+        return problem(None)

@@ -120,6 +120,9 @@ class Listing:
         self._tls[authority.certificate] = authority.aid
         self.version += 1
 
+    def set_key(self, aid: str, key: KeyInForce) -> None:
+        self._keys[aid, key.public.kid] = key
+
     def drop_certificate(self, authority: Authority) -> None:
         del self._tls[authority.certificate]
         self.version += 1
@@ -177,11 +180,15 @@ class FakeAcceptor:
         self.calls: list[tuple[Any, ...]] = []
         self.tokens: list[str] = []
         self._running: set[tuple[str, str]] = set()
+        self._changed = asyncio.Condition()
 
     async def begin(self, *, caller: str, jti: str, exp: datetime, sender: str, bid: str) -> "FakeIntake":
         self.calls.append(("begin", sender, bid))
         self.tokens.append(jti)
-        return self._enter((sender, bid), b"")
+        intake = self._enter((sender, bid), b"")
+        async with self._changed:
+            self._changed.notify_all()
+        return intake
 
     async def resume(
         self, *, caller: str, jti: str, exp: datetime, sender: str, bid: str, offset: int
@@ -206,6 +213,11 @@ class FakeAcceptor:
             raise GatewayRefusal("busy")
         self._running.add(key)
         return FakeIntake(self, key, held)
+
+    async def begun(self, number: int) -> None:
+        """Wait until so many uploads are under way."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: len(self._running) >= number)
 
     def leave(self, key: tuple[str, str]) -> None:
         self._running.discard(key)
@@ -275,10 +287,12 @@ class FakeOutbox:
     def __init__(self) -> None:
         self.waiting: dict[tuple[str, str], Waiting] = {}
         self.asked: list[tuple[str, int, float]] = []
+        self.polled = asyncio.Event()
         self.hold: asyncio.Event | None = None
 
     async def listing(self, *, caller: str, after: int, wait_s: float) -> Mapping[str, Any]:
         self.asked.append((caller, after, wait_s))
+        self.polled.set()
         if self.hold is not None:
             await self.hold.wait()
         items = [

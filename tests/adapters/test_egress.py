@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from adapters.base import Verdict
+from adapters.base import Endpoint, Verdict
 from adapters.egress import CheckedResolver, EgressPolicy, EgressRefused, Network, check_origin
 from adapters.https import HTTPSAdapter
-from tests.adapters.peers import LAB, Authority, SettableClock, endpoint_of, parcel_of
+from tests.adapters.peers import LAB, Authority, Listing, Served, SettableClock, endpoint_of, parcel_of
 
 REAL = EgressPolicy()
 
@@ -181,25 +181,28 @@ async def test_a_lab_refuses_a_name_that_leaves_loopback() -> None:
         await resolver.resolve("moj.example.org", 443)
 
 
-async def test_a_rebinding_name_never_leads_to_the_second_address(tmp_path: Path) -> None:
-    # The first answer is harmless, every later one points inside: the connection must use what was
-    # checked (one look-up per connection), and the next connection is checked anew.
-    own, peer = Authority.make("xx-moj", tmp_path), Authority.make("yy-moj", tmp_path)
-    dns = FakeDNS(["192.0.2.1"], ["127.0.0.1"])
-    clock = SettableClock()
+async def test_a_rebinding_name_reaches_only_what_was_checked(tmp_path: Path) -> None:
+    # Asked once per connection, which then goes to the checked address; the next connection is checked anew.
+    own = Authority.make("xx-moj", tmp_path)
+    peer = Authority.make("yy-moj", tmp_path, hosts=("moj.example.org",))
+    dns, clock = FakeDNS(["127.0.0.1"], ["10.0.0.1"]), SettableClock()
+    served = Served(peer, Listing(own), clock)
+    await served.start()
     adapter = HTTPSAdapter(
-        identity=lambda: own.identity, token=own.token_maker(clock), policy=REAL, lookup=dns
+        identity=lambda: own.identity, token=own.token_maker(clock), policy=LAB, lookup=dns
     )
-    endpoint = endpoint_of(peer, 8443)
-    endpoint = type(endpoint)(
-        authority_id="yy-moj", address="https://moj.example.org:8443", certificates=endpoint.certificates
-    )
-    for asked in (1, 2):
-        outcome = await adapter.deliver(parcel_of(b"sealed"), endpoint)
-        assert outcome.verdict is Verdict.RETRY
-        assert "allowed address" in outcome.detail
-        assert dns.asked == asked
+    address = f"https://moj.example.org:{served.port}"
+    endpoint = Endpoint(authority_id="yy-moj", address=address, certificates=(peer.certificate,))
+    for body in (b"sealed 1", b"sealed 2"):
+        outcome = await adapter.deliver(parcel_of(body), endpoint)
+        assert (outcome.verdict, dns.asked) == (Verdict.ACCEPTED, 1)
     await adapter.aclose()
+    outcome = await adapter.deliver(parcel_of(b"sealed 3"), endpoint)
+    assert (outcome.verdict, dns.asked) == (Verdict.RETRY, 2)
+    assert "allowed address" in outcome.detail
+    assert len(served.acceptor.whole) == 2
+    await adapter.aclose()
+    await served.stop()
 
 
 async def test_an_address_that_is_no_origin_is_an_outcome_and_asks_no_resolver(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ async def test_a_large_container_travels_in_segments_and_arrives_whole(
     assert offsets == list(range(65_536, len(LARGE), 65_536))
 
 
+@pytest.mark.slow
 async def test_an_upload_cut_twenty_times_resumes_and_ends_with_the_same_digest(
     https_peer: HTTPSPeer, adapter: HTTPSAdapter
 ) -> None:
