@@ -52,6 +52,7 @@ from gateway.services.receipts import ReceiptDesk, ReceiptPusher
 from gateway.services.sequence import Sequencer
 from gateway.services.stamp import Stamp
 from gateway.services.submit import Submitter
+from gateway.services.upkeep import Upkeep
 from gateway.services.vault import Vault
 from gateway.services.watch import Watch
 from gateway.services.wire import ReceiptWire
@@ -280,9 +281,16 @@ class App:
             clock=clock,
             keyring=keyring,
             directory=directory,
-            database=database,
             submitter=self.submitter,
             cases=self.cases,
+            upkeep=Upkeep(
+                paths=self.home,
+                settings=settings,
+                keyring=keyring,
+                directory=directory,
+                database=database,
+                clock=clock,
+            ),
             doctor=Doctor(
                 paths=self.home,
                 settings=settings,
@@ -335,6 +343,10 @@ class App:
         ):
             self._tasks.append(asyncio.create_task(self._supervised(name, run), name=name))
         await self._journal("service.started")
+        own = self.settings.authority
+        _log.info(
+            "service.started", authority=own.id, network=own.network, listen=peer.listen, version=__version__
+        )
 
     _server: PeerServer | None = None
     _local: LocalAPI | None = None
@@ -365,6 +377,7 @@ class App:
         if was_running:
             with contextlib.suppress(Exception):
                 await self._journal("service.stopped")
+            _log.info("service.stopped", authority=self.authority_id)
 
     async def _supervised(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """Keep one background task going: a defect in it is logged and it begins again, later each time."""

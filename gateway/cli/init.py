@@ -22,6 +22,7 @@ from gateway.config import (
     AuthoritySettings,
     DatabaseSettings,
     HomePaths,
+    LogSettings,
     PeerSettings,
     Settings,
     find_home,
@@ -46,7 +47,10 @@ def init(
     pull_only: Annotated[bool, Parameter(negative=())] = False,
     database: str = "",
     database_password_file: Path | None = None,
-    database_owner: str | None = None,
+    database_owner: Annotated[
+        str | None, Parameter(env_var="ROGATORY_DATABASE_OWNER", show_env_var=True)
+    ] = None,
+    log_head_file: Path | None = None,
     yes: Annotated[bool, Parameter(negative=())] = False,
     common: Common | None = None,
 ) -> int:
@@ -76,6 +80,9 @@ def init(
         File that holds the password of that user.
     database_owner:
         URL of the role that owns the tables and makes them; the gateway itself runs without those rights.
+        Better in the environment than on the command line, as it holds a password.
+    log_head_file:
+        Second place of the audit log's signed head; best on another disk than the database.
     yes:
         Ask nothing.
     """
@@ -101,10 +108,8 @@ def init(
             answers,
             given,
             pull_only=pull_only,
-            database=DatabaseSettings(
-                url=database,
-                password_file=password_file,
-            ),
+            database=DatabaseSettings(url=database, password_file=password_file),
+            log=LogSettings() if log_head_file is None else LogSettings(head_file=str(log_head_file)),
         )
         if wizard and not _confirm(paths, plan):
             raise CommandFailed("cancelled", "Nothing was made.")
@@ -165,7 +170,12 @@ def _ask(answers: dict[str, Any], pull_only: bool) -> None:
 
 
 def _plan(
-    answers: dict[str, Any], given: dict[str, Any] | None, *, pull_only: bool, database: DatabaseSettings
+    answers: dict[str, Any],
+    given: dict[str, Any] | None,
+    *,
+    pull_only: bool,
+    database: DatabaseSettings,
+    log: LogSettings,
 ) -> HomePlan:
     """Return the checked plan. Raises ``CommandFailed`` naming the flag that is missing."""
     given_id = answers["authority_id"]
@@ -192,6 +202,7 @@ def _plan(
         authority=AuthoritySettings(id=given_id, state=own_state, name=own_name, network=answers["network"]),
         database=database,
         peer=PeerSettings(listen=listening),
+        log=log,
     )
     settings = parse_settings(render_settings(settings), name="these settings")
     own_record, state_record = plan_record(settings=settings, address=origin, given=given)

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from gateway.cli.output import Answer, CommandFailed, Common, note, run, table, text, when
 from gateway.cli.session import call
-from gateway.web import operations as api
+from gateway.web import calls as api
 
 _COLOURS = {"red": "bold red", "yellow": "yellow", "green": "green"}
 _MARKS = {"red": "✗", "yellow": "!", "green": "✓"}

@@ -82,7 +82,7 @@ def run(common: Common, work: Callable[[], Coroutine[Any, Any, Answer]]) -> int:
     if common.json:
         print_json({"ok": answer.ok, **msgspec.to_builtins(answer.data)})
     else:
-        answer.show(Console(highlight=False))
+        answer.show(terminal())
     return 0 if answer.ok else 1
 
 
@@ -113,12 +113,18 @@ def print_failure(common: Common, failure: CommandFailed) -> int:
             error["items"] = failure.items
         print_json({"ok": False, "error": error})
         return 1
-    console = Console(stderr=True, highlight=False)
+    console = terminal(stderr=True)
     where = f" [dim]({text(failure.field)})[/dim]" if failure.field else ""
     console.print(f"[bold red]Not done[/bold red] \\[{failure.code}]: {text(failure.sentence)}{where}")
     for item in failure.items:
         console.print("  • " + text(" – ".join(str(part) for part in item.values() if part)))
     return 1
+
+
+def terminal(*, stderr: bool = False) -> Console:
+    """Return the console: codes are not highlighted, colons make no pictures, and pipes get wide lines."""
+    is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(stderr=stderr, highlight=False, emoji=False, width=None if is_terminal else 120)
 
 
 def print_json(value: Any) -> None:

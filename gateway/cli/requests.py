@@ -12,7 +12,7 @@ from crypto import strictjson
 from crypto.errors import Refusal
 from gateway.cli.output import Answer, CommandFailed, Common, run, size, table, text, when, words
 from gateway.cli.session import call
-from gateway.web import operations as api
+from gateway.web import calls as api
 
 #: Largest form; more is refused before it is read (docs/bundle.md, limits).
 _FORM_MAX_BYTES = 1024 * 1024
@@ -188,40 +188,25 @@ def inbox(*, common: Common | None = None) -> int:
             if not found.items:
                 console.print("Nothing has arrived yet.")
                 return
-            rows = [
-                (
-                    "[bold red]urgent[/bold red]" if item.lane == "urgent" else "",
-                    when(item.stored_at),
-                    item.sender,
-                    words(item.message_type),
-                    text(item.reference_requesting),
-                    size(item.size_bytes),
-                    words(item.state),
-                    f"{text(_ACTORS.get(item.next_actor, item.next_actor))}: {words(item.next_action)}",
-                    when(item.next_action_at),
-                    item.bid,
-                )
-                for item in found.items
-            ]
-            console.print(
-                table(
-                    "",
-                    "arrived",
-                    "from",
-                    "message",
-                    "reference",
-                    "size",
-                    "state",
-                    "next",
-                    "by",
-                    "bundle",
-                    rows=rows,
-                )
-            )
+            for item in found.items:
+                _show_item(console, item)
 
         return Answer(data=found, show=show)
 
     return run(common, work)
+
+
+def _show_item(console: Console, item: api.InboxItemView) -> None:
+    """Show one message in a few lines that fit any terminal."""
+    urgent = "[bold red]URGENT[/bold red]  " if item.lane == "urgent" else ""
+    unread = "" if item.opened_at else "  [bold]not opened yet[/bold]"
+    due = f", by {when(item.next_action_at)} UTC" if item.next_action_at else ""
+    actor = text(_ACTORS.get(item.next_actor, item.next_actor))
+    what = f"{urgent}[bold]{words(item.message_type)}[/bold] from {text(item.sender)}"
+    console.print(f"{what}, {when(item.stored_at)} UTC, {size(item.size_bytes)}{unread}")
+    console.print(f"  {words(item.request_kind)}, {text(item.reference_requesting)}, {words(item.state)}")
+    console.print(f"  next: {actor}: {words(item.next_action)}{due}")
+    console.print(f"  bundle {item.sender}/{item.bid}\n")
 
 
 def open_(

@@ -5,9 +5,7 @@ import signal
 import sys
 from typing import Any
 
-from rich.console import Console
-
-from gateway.cli.output import Answer, Common, print_json, run, text
+from gateway.cli.output import Answer, Common, print_json, run, terminal, text
 from gateway.config import find_home
 
 
@@ -53,5 +51,5 @@ def _ready(common: Common, settings: Any, *, pid: int) -> None:
         return
     where = f"listening on {settings.peer.listen}" if settings.peer.listen else "calling out only"
     lab = " [yellow](lab network: trials only)[/yellow]" if own.network == "lab" else ""
-    Console(highlight=False).print(f"ready: {text(own.id)}, {where}{lab}")
+    terminal().print(f"ready: {text(own.id)}, {where}{lab}")
     sys.stdout.flush()

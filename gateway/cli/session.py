@@ -5,20 +5,16 @@ the home's lock, and whatever it queues travels once a service runs. The command
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import aiohttp
 import msgspec
 
-from gateway.app import App
 from gateway.cli.output import CommandFailed, Common, note, progress_bar
 from gateway.config import HomePaths, find_home, read_settings
 from gateway.errors import GatewayRefusal
-from gateway.web.api import NDJSON
-from gateway.web.operations import Operation, Problem, Progress
+from gateway.web.calls import NDJSON, Call, Problem, Progress
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -27,8 +23,8 @@ R = TypeVar("R")
 _LINE_MAX_BYTES = 64 * 1024 * 1024
 
 
-async def call(common: Common, operation: Operation[P, R], params: P, *, label: str) -> R:
-    """Return what an operation gives, from the running service or from the home itself.
+async def call(common: Common, asked: Call[P, R], params: P, *, label: str) -> R:
+    """Return what a call gives, from the running service or from the home itself.
 
     Raises ``CommandFailed`` with the service's refusal, or the refusal of the service layer itself.
     """
@@ -39,15 +35,19 @@ async def call(common: Common, operation: Operation[P, R], params: P, *, label: 
         if service is None:
             note(
                 "No service is running for this home; working on it directly."
-                + (" What is queued now travels once `rogatory serve` runs." if operation.queues else "")
+                + (" What is queued now travels once `rogatory serve` runs." if asked.queues else "")
             )
-            async with App.open(paths.root, writer=operation.writes) as app:
-                return await operation.run(app.desk, params, progress)
+            # Only here: a command that asks a running service need not load the services.
+            from gateway.app import App
+            from gateway.web.operations import perform
+
+            async with App.open(paths.root, writer=asked.writes) as app:
+                return await perform(app.desk, asked, params, progress)
         async with service:
-            return await _ask(service, operation, params, progress)
+            return await _ask(service, asked, params, progress)
 
 
-async def ask_service(home: Path, operation: Operation[P, R], params: P, progress: Progress) -> R:
+async def ask_service(home: Path, asked: Call[P, R], params: P, progress: Progress) -> R:
     """Return what the running service of a home gives; never works on the home itself.
 
     Raises ``CommandFailed`` with the service's refusal, ``GatewayRefusal`` ``not-running`` if there is none.
@@ -56,7 +56,7 @@ async def ask_service(home: Path, operation: Operation[P, R], params: P, progres
     if service is None:
         raise GatewayRefusal("not-running")
     async with service:
-        return await _ask(service, operation, params, progress)
+        return await _ask(service, asked, params, progress)
 
 
 async def _connect(paths: HomePaths) -> aiohttp.ClientSession | None:
@@ -78,27 +78,25 @@ async def _connect(paths: HomePaths) -> aiohttp.ClientSession | None:
     )
 
 
-async def _ask(
-    service: aiohttp.ClientSession, operation: Operation[P, R], params: P, progress: Progress
-) -> R:
-    url = "http://localhost" + operation.path
+async def _ask(service: aiohttp.ClientSession, asked: Call[P, R], params: P, progress: Progress) -> R:
+    url = "http://localhost" + asked.path
     try:
-        if operation.method == "GET":
+        if asked.method == "GET":
             query = {
                 key: str(value) for key, value in msgspec.to_builtins(params).items() if value is not None
             }
-            asked = service.get(url, params=query)
+            sending = service.get(url, params=query)
         else:
             body = msgspec.json.encode(params)
-            asked = service.post(url, data=body, headers={"Content-Type": "application/json"})
-        async with asked as answer:
+            sending = service.post(url, data=body, headers={"Content-Type": "application/json"})
+        async with sending as answer:
             if answer.content_type != NDJSON:
                 document = msgspec.json.decode(await answer.read())
                 raise _failure(msgspec.convert({k: document.get(k) for k in ("code", "sentence")}, Problem))
             async for line in answer.content:
                 row = msgspec.json.decode(line)
                 if "result" in row:
-                    return msgspec.convert(row["result"], operation.result)
+                    return msgspec.convert(row["result"], asked.result)
                 if "problem" in row:
                     raise _failure(msgspec.convert(row["problem"], Problem))
                 progress(row["done"], row["total"])
@@ -111,10 +109,3 @@ async def _ask(
 
 def _failure(problem: Problem) -> CommandFailed:
     return CommandFailed(problem.code, problem.sentence, field=problem.field, items=problem.items)
-
-
-@asynccontextmanager
-async def reading(common: Common) -> AsyncIterator[App]:
-    """Open the home for reading beside whatever else uses it."""
-    async with App.open(find_home(common.home).root, writer=False) as app:
-        yield app

@@ -331,7 +331,8 @@ def make_enrolment(
         "record": dict(record),
         "state": None if state is None else dict(state),
     }
-    return sign_statement(keyring.signer(KeyUse.SIG, now), payload, ENROLMENT_TYPE)
+    # By the oldest key in force, so that peers can tell a rotation from another authority's claim.
+    return sign_statement(keyring.voucher(now), payload, ENROLMENT_TYPE)
 
 
 def entry_words(entry: DirectoryEntry) -> tuple[str, ...]:

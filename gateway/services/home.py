@@ -228,8 +228,7 @@ def rotate_keys(
 ) -> tuple[HeldKey, ...]:
     """Make a new key for each use, list it in the own record and renew the enrolment file; durable.
 
-    The directory stays signed by a key we hold, and the enrolment file is signed by the key peers know:
-    the new ``sig`` key signs only once the old one has vouched for it.
+    The enrolment file is signed by the oldest key in force, which peers know: it vouches for the new ones.
     """
     state = own_state(paths)
     made = keyring.rotate(uses, now=now, hosts=tls_hosts(directory.own.raw, settings))

@@ -208,6 +208,13 @@ class Keyring:
             signer = self._signers[key.public.kid] = self._load(key).signer()
         return signer
 
+    def voucher(self, now: datetime) -> Signer:
+        """Return the signer of the oldest ``sig`` key in force: the one that peers already know."""
+        for key in self._held:
+            if key.public.use == KeyUse.SIG and key.is_in_force(now):
+                return self._load(key).signer()
+        raise KeyringError("no key for sig is in force; run `rogatory keys rotate --use sig`")
+
     def decapsulator(self, kid: str) -> Decapsulator | None:
         """Return what opens wraps made for ``kid``, or ``None`` if that key is not held (any more)."""
         found = self._decapsulators.get(kid)

@@ -23,13 +23,13 @@ from aiohttp.typedefs import Middleware
 from gateway import __version__
 from gateway.config import HomePaths
 from gateway.errors import GatewayError, GatewayRefusal, expected, sentence_of
+from gateway.web.calls import CALLS, NDJSON, Call, Problem
 from gateway.web.openapi import describe
-from gateway.web.operations import OPERATIONS, Desk, Operation, Problem
+from gateway.web.operations import Desk, perform
 
 #: Largest body: a form and the names of its documents. The documents themselves are read from their files.
 BODY_MAX_BYTES = 4 * 1024 * 1024
 
-NDJSON = "application/x-ndjson"
 _PROBLEM = "application/problem+json"
 
 #: sun_path holds 108 bytes with its final NUL on Linux, 104 elsewhere.
@@ -83,8 +83,8 @@ class LocalAPI:
     async def start(self) -> Path:
         """Listen, then write token and socket path into the home; return the socket's path."""
         app = web.Application(client_max_size=BODY_MAX_BYTES, middlewares=[self._guard()])
-        for operation in OPERATIONS:
-            app.router.add_route(operation.method, operation.path, self._handler(operation))
+        for call in CALLS:
+            app.router.add_route(call.method, call.path, self._handler(call))
         app.router.add_get("/v1/openapi.json", _openapi)
         self._runner = web.AppRunner(app, handler_cancellation=False, access_log=None)
         await self._runner.setup()
@@ -138,20 +138,18 @@ class LocalAPI:
 
         return guard
 
-    def _handler(self, operation: Operation[Any, Any]) -> _Handler:
+    def _handler(self, call: Call[Any, Any]) -> _Handler:
         async def handle(http: web.Request) -> web.StreamResponse:
-            params = await _params(operation, http)
+            params = await _params(call, http)
             if NDJSON in http.headers.get("Accept", ""):
-                return await self._stream(operation, params, http)
-            result = await operation.run(self._desk, params, _silent)
+                return await self._stream(call, params, http)
+            result = await perform(self._desk, call, params, _silent)
             return web.Response(body=msgspec.json.encode(result), content_type="application/json")
 
         return handle
 
-    async def _stream(
-        self, operation: Operation[Any, Any], params: Any, http: web.Request
-    ) -> web.StreamResponse:
-        """Answer with progress lines while the operation runs, then with its outcome."""
+    async def _stream(self, call: Call[Any, Any], params: Any, http: web.Request) -> web.StreamResponse:
+        """Answer with progress lines while the call runs, then with its outcome."""
         response = web.StreamResponse(headers={"Content-Type": NDJSON})
         await response.prepare(http)
         latest: list[tuple[int, int]] = []
@@ -159,7 +157,7 @@ class LocalAPI:
         def progress(done: int, total: int) -> None:
             latest[:] = [(done, total)]
 
-        task = asyncio.ensure_future(operation.run(self._desk, params, progress))
+        task = asyncio.ensure_future(perform(self._desk, call, params, progress))
         while not task.done():
             await asyncio.wait({task}, timeout=_PROGRESS_EVERY_S)
             if latest and not task.done():
@@ -181,11 +179,11 @@ def _reported(error: BaseException, route: str) -> Problem:
     return problem
 
 
-async def _params(operation: Operation[Any, Any], http: web.Request) -> Any:
-    if operation.method == "GET":
-        return msgspec.convert(_single(http), operation.params, strict=False)
+async def _params(call: Call[Any, Any], http: web.Request) -> Any:
+    if call.method == "GET":
+        return msgspec.convert(_single(http), call.params, strict=False)
     try:
-        return msgspec.json.decode(await http.read(), type=operation.params)
+        return msgspec.json.decode(await http.read(), type=call.params)
     except (msgspec.DecodeError, RecursionError) as error:
         if isinstance(error, msgspec.ValidationError):
             raise
@@ -216,7 +214,7 @@ def _answer(problem: Problem, *, status: int | None = None) -> web.Response:
 
 async def _openapi(_http: web.Request) -> web.Response:
     return web.Response(
-        body=msgspec.json.encode(describe(OPERATIONS, version=__version__)), content_type="application/json"
+        body=msgspec.json.encode(describe(CALLS, version=__version__)), content_type="application/json"
     )
 
 

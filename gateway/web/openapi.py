@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 description of the local API, made from the table of operations and their types.
+"""The OpenAPI 3.1 description of the local API, made from the table of calls and their types.
 
 Nothing is described by hand, so the description cannot drift from what is served.
 """
@@ -8,21 +8,19 @@ from typing import Any
 
 import msgspec
 
-from gateway.web.operations import Operation, Problem
+from gateway.web.calls import Call, Problem
 
 _REFERENCE = "#/components/schemas/{name}"
 
 
-def describe(operations: Sequence[Operation[Any, Any]], *, version: str) -> dict[str, Any]:
-    """Return the document for these operations, ready to be encoded as JSON."""
-    types = list(dict.fromkeys([Problem, *(t for o in operations for t in (o.params, o.result))]))
+def describe(calls: Sequence[Call[Any, Any]], *, version: str) -> dict[str, Any]:
+    """Return the document for these calls, ready to be encoded as JSON."""
+    types = list(dict.fromkeys([Problem, *(t for o in calls for t in (o.params, o.result))]))
     references, schemas = msgspec.json.schema_components(types, ref_template=_REFERENCE)
     reference: dict[object, dict[str, Any]] = dict(zip(types, references, strict=True))
     paths: dict[str, dict[str, Any]] = {}
-    for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _describe(
-            operation, reference, schemas
-        )
+    for call in calls:
+        paths.setdefault(call.path, {})[call.method.lower()] = _describe(call, reference, schemas)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -45,22 +43,22 @@ def describe(operations: Sequence[Operation[Any, Any]], *, version: str) -> dict
 
 
 def _describe(
-    operation: Operation[Any, Any], reference: Mapping[object, Any], schemas: Mapping[str, Any]
+    call: Call[Any, Any], reference: Mapping[object, Any], schemas: Mapping[str, Any]
 ) -> dict[str, Any]:
     described: dict[str, Any] = {
-        "operationId": operation.name,
-        "summary": operation.summary,
+        "operationId": call.name,
+        "summary": call.summary,
         "responses": {
-            "200": _json("The result.", reference[operation.result]),
+            "200": _json("The result.", reference[call.result]),
             "default": _json("Refused; nothing was changed.", reference[Problem], "application/problem+json"),
         },
     }
-    if operation.method == "GET":
-        described["parameters"] = _parameters(schemas[operation.params.__name__])
+    if call.method == "GET":
+        described["parameters"] = _parameters(schemas[call.params.__name__])
     else:
         described["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": reference[operation.params]}},
+            "content": {"application/json": {"schema": reference[call.params]}},
         }
     return described
 
