@@ -6,10 +6,12 @@ nothing stays on the disk either, unless ``--keep`` names a folder.
 
 import asyncio
 import contextlib
+import multiprocessing
 import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -18,13 +20,13 @@ from cyclopts import Parameter
 
 from gateway.cli.output import CommandFailed, Common, as_failure, print_failure, print_json
 from gateway.cli.session import ask_service
-from gateway.demo.documents import CannotPrint, Enclosed, Press, enclose, free_bytes, parse_size
+from gateway.demo.documents import CannotPrint, Enclosed, free_bytes, parse_size, print_all
 from gateway.demo.network import DemoFailed, LabNetwork, Progress
-from gateway.demo.samples import Sample, read_directory, read_samples
+from gateway.demo.samples import LARGE_EVIDENCE, read_directory, read_samples, read_states
 from gateway.demo.story import Story
 from gateway.demo.telling import Teller, as_data
 from gateway.errors import GatewayRefusal
-from gateway.web.operations import Operation
+from gateway.web.calls import Call
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -66,10 +68,12 @@ def demo(
         size = _size(evidence_size)
         with _places(keep) as (work, homes):
             _check_room(work, homes, size)
-            return asyncio.run(
-                _Demonstration(common, size, work, homes, keep_running, kept=keep is not None).run()
-            )
-    except KeyboardInterrupt:
+            demonstration = _Demonstration(common, size, work, homes, keep_running, kept=keep is not None)
+            try:
+                return asyncio.run(demonstration.run())
+            finally:
+                demonstration.network.kill()
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
     except Exception as error:
         failure = as_failure(error)
@@ -90,13 +94,13 @@ class _Demonstration:
         self._keep_running = keep_running
         self._kept = kept
         self._samples = read_samples()
-        self._network = LabNetwork(
+        self.network = LabNetwork(
             homes=homes, logs=work / "logs", directory=read_directory(), ask=_ask, pull_only=PULL_ONLY
         )
 
     async def run(self) -> int:
         """Play it all; return the exit code."""
-        teller = Teller(samples=self._samples, quiet=self._json)
+        teller = Teller(samples=self._samples, states=read_states(), quiet=self._json)
         teller.begin(evidence_size_bytes=self._size)
         story: Story | None = None
         failure: DemoFailed | None = None
@@ -104,7 +108,7 @@ class _Demonstration:
             try:
                 with teller:
                     story = Story(
-                        network=self._network,
+                        network=self.network,
                         enclosed=await self._write_documents(teller),
                         opened=self._work / "opened",
                         watcher=teller,
@@ -112,56 +116,58 @@ class _Demonstration:
                     )
                     teller.start_requests()
                     await story.tell()
-                self._network.measure()
+                self.network.measure()
                 self._answer(story, None)
-                teller.finish(story.outcomes, story.logs, self._network)
+                teller.finish(story.outcomes, story.logs, self.network)
                 if self._kept or self._keep_running:
-                    teller.where_to_look(self._network, story.outcomes, serving=self._keep_running)
+                    teller.where_to_look(self.network, story.outcomes, serving=self._keep_running)
                 if self._keep_running:
                     with contextlib.suppress(asyncio.CancelledError):
                         await asyncio.Event().wait()
             except (DemoFailed, CannotPrint) as error:
                 failure = error if isinstance(error, DemoFailed) else DemoFailed(str(error))
             finally:
-                await self._network.close()
+                await self.network.close()
         if failure is None:
             return 0
-        teller.fail(failure, self._network.log_tails(failure.authorities))
+        teller.fail(failure, self.network.log_tails(failure.authorities))
         self._answer(story, failure)
         return 1
 
     async def _write_documents(self, teller: Teller) -> tuple[Enclosed, ...]:
-        total = sum(len(sample.attachments) for sample in self._samples)
-        with teller.phase("Writing the documents", total) as phase:
-            press = Press()
-            made = []
-            for sample in self._samples:
-                made.append(await asyncio.to_thread(self._enclose, sample, press, teller))
-                phase.advance(len(sample.attachments))
-        return tuple(made)
-
-    def _enclose(self, sample: Sample, press: Press, teller: Teller) -> Enclosed:
+        """Let a process of its own write the documents; how far it is shows in the size of the largest."""
+        folder = self._work / "documents"
+        name, attachment_id = LARGE_EVIDENCE
+        sample = next(sample for sample in self._samples if sample.name == name)
+        row = next(row for row in sample.attachments if row["attachment_id"] == attachment_id)
         report = teller.moving(sample, "writing the evidence")
-        written = 0
-
-        def progress(count: int) -> None:
-            nonlocal written
-            written += count
-            report(min(written, self._size), self._size)
-
-        folder = self._work / "documents" / sample.name
-        return enclose(sample, folder, press=press, evidence_size_bytes=self._size, progress=progress)
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, mp_context=context, initializer=_leave_interrupts_to_us) as pool:
+            written = asyncio.get_running_loop().run_in_executor(pool, print_all, folder, self._size)
+            while not (await asyncio.wait({written}, timeout=0.2))[0]:
+                with contextlib.suppress(FileNotFoundError):
+                    report((folder / name / row["filename"]).stat().st_size, self._size)
+            enclosed, peak = written.result()
+        report(self._size, self._size)
+        if peak is not None:
+            self.network.peak_rss_mib["documents"] = peak
+        return enclosed
 
     def _answer(self, story: Story | None, failure: DemoFailed | None) -> None:
         if self._json:
             outcomes, logs = (story.outcomes, story.logs) if story is not None else ([], [])
-            print_json(as_data(outcomes, logs, self._network.peak_rss_mib, failure))
+            print_json(as_data(outcomes, logs, self.network.peak_rss_mib, failure))
 
 
-async def _ask(home: Path, operation: Operation[P, R], params: P, *, progress: Progress | None = None) -> R:
+def _leave_interrupts_to_us() -> None:
+    """In the process that writes the documents: Ctrl-C is for its parent, which ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+async def _ask(home: Path, asked: Call[P, R], params: P, *, progress: Progress | None = None) -> R:
     """Ask a home's service as every command does; a refusal ends the story."""
     try:
-        return await ask_service(home, operation, params, progress or (lambda done, total: None))
+        return await ask_service(home, asked, params, progress or (lambda done, total: None))
     except (CommandFailed, GatewayRefusal) as error:
         refused = as_failure(error)
         if refused is None:
@@ -170,7 +176,7 @@ async def _ask(home: Path, operation: Operation[P, R], params: P, *, progress: P
             f" {' – '.join(str(part) for part in item.values() if part)}" for item in refused.items
         )
         raise DemoFailed(
-            f"{home.name} refused to {operation.name.replace('_', ' ')} [{refused.code}]: "
+            f"{home.name} refused to {asked.name.replace('_', ' ')} [{refused.code}]: "
             f"{refused.sentence}{items}",
             authorities=(home.name,),
         ) from None

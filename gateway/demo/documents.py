@@ -12,7 +12,7 @@ import json
 import os
 import random
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.demo.letters import compose
-from gateway.demo.samples import LARGE_EVIDENCE, Sample, folder
+from gateway.demo.memory import peak_rss_mib
+from gateway.demo.samples import LARGE_EVIDENCE, Sample, folder, read_samples
 
 _PIECE = 1024 * 1024
 
@@ -103,6 +104,20 @@ class Press:
         return printed
 
 
+def print_all(folder: Path, evidence_size_bytes: int) -> tuple[tuple[Enclosed, ...], float | None]:
+    """Write the documents of all samples, each into a folder of its name.
+
+    Also returns the peak memory of this process: setting type takes much, so it has a process of its own.
+    Raises ``CannotPrint``.
+    """
+    press = Press()
+    enclosed = tuple(
+        enclose(sample, folder / sample.name, press=press, evidence_size_bytes=evidence_size_bytes)
+        for sample in read_samples()
+    )
+    return enclosed, peak_rss_mib(os.getpid())
+
+
 def find_fonts(folders: Iterable[str] = FONT_FOLDERS) -> tuple[Path, ...]:
     """Return the folders that hold the fonts. Raises ``CannotPrint`` naming the package to install."""
     found: dict[str, Path] = {}
@@ -127,18 +142,14 @@ def enclose(
     *,
     press: Press,
     evidence_size_bytes: int,
-    progress: Callable[[int], None] | None = None,
 ) -> Enclosed:
-    """Write the documents of a request into a folder and return the request with true sizes and digests.
-
-    ``progress`` is called with the number of bytes written since the last call.
-    """
+    """Write the documents of a request into a folder and return the request with true sizes and digests."""
     into.mkdir(parents=True, exist_ok=True)
     form = deepcopy(dict(sample.form))
     enclosures = []
     for row in form["attachments"]:
         pieces = _pieces(sample, row, press, evidence_size_bytes)
-        enclosure = _write(into / row["filename"], pieces, progress or (lambda _: None))
+        enclosure = _write(into / row["filename"], pieces)
         row["size_bytes"], row["sha256"] = enclosure.size_bytes, enclosure.sha256
         enclosures.append(enclosure)
     return Enclosed(sample=sample, form=form, enclosures=tuple(enclosures))
@@ -158,14 +169,13 @@ def _pieces(
     return noise(seed, evidence_size_bytes if large else SMALL_EVIDENCE_BYTES)
 
 
-def _write(path: Path, pieces: Iterable[bytes], progress: Callable[[int], None]) -> Enclosure:
+def _write(path: Path, pieces: Iterable[bytes]) -> Enclosure:
     digest, size = hashlib.sha256(), 0
     with open(path, "wb") as file:
         for piece in pieces:
             file.write(piece)
             digest.update(piece)
             size += len(piece)
-            progress(len(piece))
     return Enclosure(path=path, size_bytes=size, sha256=digest.hexdigest())
 
 

@@ -6,6 +6,7 @@ only and cannot be enrolled in a real network. Whatever happens, ``close`` leave
 """
 
 import asyncio
+import contextlib
 import errno
 import json
 import os
@@ -30,8 +31,9 @@ from gateway.config import (
     parse_settings,
     render_settings,
 )
+from gateway.demo.memory import peak_rss_mib
 from gateway.services.home import HomePlan, plan_record
-from gateway.web.operations import Operation
+from gateway.web.calls import Call
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -64,9 +66,9 @@ class Ask(Protocol):
     """Asks the running service of a home through its local API. Raises ``DemoFailed`` with its refusal."""
 
     async def __call__(
-        self, home: Path, operation: Operation[P, R], params: P, *, progress: Progress | None = None
+        self, home: Path, asked: Call[P, R], params: P, *, progress: Progress | None = None
     ) -> R:
-        """Return what the operation gives."""
+        """Return what the call gives."""
         ...
 
 
@@ -193,13 +195,13 @@ class LabNetwork:
         return not _can_bind(int(settings.peer.listen.rpartition(":")[2]))
 
     async def request(
-        self, authority_id: str, operation: Operation[P, R], params: P, *, progress: Progress | None = None
+        self, authority_id: str, asked: Call[P, R], params: P, *, progress: Progress | None = None
     ) -> R:
         """Ask the service of an authority. Raises ``DemoFailed`` if it refuses or is gone."""
         running = self._running.get(authority_id)
         if running is None or running.process.returncode is not None:
             raise DemoFailed(f"The gateway of {authority_id} has stopped.", authorities=(authority_id,))
-        return await self.ask(self.home(authority_id), operation, params, progress=progress)
+        return await self.ask(self.home(authority_id), asked, params, progress=progress)
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -239,6 +241,13 @@ class LabNetwork:
         await asyncio.gather(*(r.drain for r in self._running.values()), return_exceptions=True)
         self._running.clear()
 
+    def kill(self) -> None:
+        """Stop by force what ``close`` could not, when this process itself is being torn down."""
+        for running in self._running.values():
+            if running.process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(running.process.pid, signal.SIGKILL)
+
     def log_tails(self, authorities: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
         """Return the last lines of the logs of some authorities."""
         tails = {}
@@ -260,16 +269,12 @@ async def _drain(stdout: asyncio.StreamReader) -> None:
 async def _end(process: asyncio.subprocess.Process) -> int:
     """Stop a process, by force if it must be, and return its exit code."""
     if process.returncode is None:
-        process.send_signal(signal.SIGTERM)
-        try:
-            await asyncio.wait_for(process.wait(), _STOP_TIMEOUT_S)
-        except (TimeoutError, asyncio.CancelledError):
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
-            if asyncio.current_task() is not None and asyncio.current_task().cancelling():  # type: ignore[union-attr]
-                raise asyncio.CancelledError from None
-    return process.returncode if process.returncode is not None else -1
+        process.terminate()
+    try:
+        return await asyncio.wait_for(process.wait(), _STOP_TIMEOUT_S)
+    except TimeoutError:
+        process.kill()
+        return await process.wait()
 
 
 def free_port() -> int:
@@ -291,15 +296,3 @@ def _can_bind(port: int) -> bool:
                 return False
             raise
     return True
-
-
-def peak_rss_mib(pid: int) -> float | None:
-    """Return the largest resident memory a process ever had, in MiB; ``None`` where nothing tells."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return None
-    for line in status.splitlines():
-        if line.startswith("VmHWM:"):
-            return round(int(line.split()[1]) / 1024, 1)
-    return None

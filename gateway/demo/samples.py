@@ -82,6 +82,13 @@ def read_directory() -> Mapping[str, Any]:
     return _parsed("directory.json")
 
 
+def read_states() -> Mapping[str, str]:
+    """Return the State of each authority, as it is called within an English sentence."""
+    directory = read_directory()
+    names = {row["state"]: row["name"] for row in directory["states"]} | {"US": "the United States"}
+    return {row["authority_id"]: names[row["state"]] for row in directory["authorities"]}
+
+
 def read_wording() -> Mapping[str, Mapping[str, Any]]:
     """Return the fixed words of letters, per language."""
     return _parsed("wording.json")

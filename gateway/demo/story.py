@@ -18,7 +18,8 @@ import msgspec
 from gateway.demo.documents import Enclosed
 from gateway.demo.network import DemoFailed, LabNetwork, Progress
 from gateway.demo.samples import Sample
-from gateway.web import operations as api
+from gateway.web import calls as api
+from gateway.web.operations import perform
 
 T = TypeVar("T")
 
@@ -66,8 +67,11 @@ class Verified:
 class Watcher(Protocol):
     """Sees what happens while it happens."""
 
+    def begins(self, sample: Sample) -> None:
+        """A request sets out."""
+
     def step(self, sample: Sample, sentence: str, receipt: str | None = None) -> None:
-        """One thing has happened in a request; ``receipt`` is the type of the receipt that proves it."""
+        """One thing has happened; ``{from}`` and ``{to}`` stand for the States, ``receipt`` proves it."""
 
     def moving(self, sample: Sample, label: str) -> Progress:
         """Return a function that is told (done, total) bytes of a long step."""
@@ -157,12 +161,13 @@ class _Exchange:
         """Play the exchange to its good end."""
         sample, network, watcher = self.request.sample, self.story.network, self.story.watcher
         began = time.monotonic()
+        watcher.begins(sample)
         sent = await self._submit()
-        watcher.step(sample, "checked against the treaty's list, sealed and queued", "submission")
+        watcher.step(sample, "{from} checks it by the treaty, signs it and seals it for {to}", "submission")
         await self._until("to arrive", self._arrived)
-        watcher.step(sample, "stored, opened and checked by the other gateway", "consignment")
+        watcher.step(sample, "the gateway of {to} has stored, opened and checked it", "consignment")
         await self._open()
-        watcher.step(sample, "opened by an officer; every document is the one that was sent", "handover")
+        watcher.step(sample, "an officer of {to} opens it: every document as it was sent", "handover")
         await network.request(
             sample.requested,
             api.ACKNOWLEDGE,
@@ -174,7 +179,8 @@ class _Exchange:
             ),
         )
         state = await self._until("for its acknowledgement to come back", self._acknowledged)
-        watcher.step(sample, f"acknowledged as {self._own_reference()}; both sides say: {state}")
+        said = state.replace("_", " ")
+        watcher.step(sample, f"{{to}} acknowledges it as {self._own_reference()}; both sides say: {said}")
         receipts = await self._until("for its receipts", self._receipts)
         return Outcome(
             sample=sample,
@@ -279,7 +285,7 @@ async def verify_at_rest(home: Path) -> api.AuditResult:
     from gateway.app import App
 
     async with App.open(home, writer=False) as app:
-        return await api.AUDIT_VERIFY.run(app.desk, api.Nothing(), lambda done, total: None)
+        return await perform(app.desk, api.AUDIT_VERIFY, api.Nothing(), lambda done, total: None)
 
 
 async def _all(works: Iterable[Awaitable[None]]) -> None:

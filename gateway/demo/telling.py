@@ -12,7 +12,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from gateway.demo.network import DemoFailed, LabNetwork
@@ -28,8 +29,6 @@ _BAR_FROM_BYTES = 32 * 1024 * 1024
 #: What it takes on a machine with two cores: the whole, and more per GiB of evidence.
 USUAL_S, USUAL_S_PER_GIB = 30, 30
 
-_SIGNED_BY = {"submission": "requesting", "consignment": "requested", "handover": "requested"}
-
 
 @dataclass(frozen=True, slots=True)
 class _Step:
@@ -43,7 +42,8 @@ class _Step:
 class Teller:
     """Tells the story on a terminal, or keeps quiet but for progress where a program listens."""
 
-    def __init__(self, *, samples: Sequence[Sample], quiet: bool) -> None:
+    def __init__(self, *, samples: Sequence[Sample], states: Mapping[str, str], quiet: bool) -> None:
+        """``states`` names the State of each authority."""
         self.console = Console(stderr=quiet, highlight=False)
         self._quiet = quiet
         self._samples = samples
@@ -51,7 +51,7 @@ class Teller:
         self._began: dict[int, float] = {}
         self._done: dict[int, Outcome] = {}
         self._told = 0
-        self._labels: dict[str, str] = {}
+        self._states = dict(states)
         self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -59,9 +59,6 @@ class Teller:
             console=self.console,
             transient=True,
             disable=not self.console.is_terminal,
-        )
-        self._bytes = Progress(
-            TextColumn("  {task.description}"), BarColumn(), DownloadColumn(), console=self.console
         )
         self._overall: TaskID | None = None
         self._moving: dict[str, TaskID] = {}
@@ -88,26 +85,31 @@ class Teller:
             "over TLS on this machine only, in a lab network that no real one can join. What one sends,\n"
             "only the other can open. [yellow]Persons, cases and documents are fictional.[/yellow]\n"
         )
-        self.console.print(f"This usually takes about {_duration(usual)}.\n")
-
-    def phase(self, label: str, total: int) -> "_Phase":
-        """Show a bar for a number of things that are made one after the other."""
-        return _Phase(self._bars, label, total)
+        self.console.print(
+            "A receipt is signed by the authority that its line speaks of. "
+            f"This usually takes about {_duration(usual)}.\n"
+        )
 
     def start_requests(self) -> None:
         """Show how many requests are done."""
         self._overall = self._bars.add_task("Requests", total=len(self._samples))
 
+    def begins(self, sample: Sample) -> None:
+        """Start a request's own clock."""
+        self._began[sample.number] = time.monotonic()
+
     def step(self, sample: Sample, sentence: str, receipt: str | None = None) -> None:
         """Keep one line of a request's story."""
-        began = self._began.setdefault(sample.number, time.monotonic())
+        began = self._began[sample.number]
+        names = {"from": self._states[sample.requesting], "to": self._states[sample.requested]}
+        sentence = sentence.format(**names)
+        sentence = sentence[0].upper() + sentence[1:]
         self._steps.setdefault(sample.number, []).append(
             _Step(at_s=time.monotonic() - began, sentence=sentence, receipt=receipt)
         )
 
     def moving(self, sample: Sample, label: str) -> Report:
         """Return a function that shows a bar where there is much to move."""
-        self._began.setdefault(sample.number, time.monotonic())
         key = f"{sample.number} {label}"
 
         def report(done: int, total: int) -> None:
@@ -136,22 +138,27 @@ class Teller:
     def _tell(self, outcome: Outcome) -> None:
         sample = outcome.sample
         if self._quiet:
-            self.console.print(f"{sample.number} of {len(self._samples)}: {escape(sample.headline)}: done")
+            line = f"{sample.number} of {len(self._samples)}: {escape(sample.headline)}: done"
+            self.console.print(line, soft_wrap=True)
             return
         form = sample.form
         kind = code_list("request_kind")[form["request_kind"]].meaning
         self.console.print(f"[bold]{sample.number}  {escape(sample.headline)}[/bold]")
-        self.console.print(
-            f"   [dim]{_text(form['reference_requesting'])} · {_text(kind)} · {outcome.lane} lane, "
-            f"{_channel(outcome.channel)} · {len(sample.attachments)} documents, "
-            f"{_size(outcome.size_bytes)}[/dim]"
+        lines = (
+            f"{kind}, {form['reference_requesting']}",
+            f"{len(sample.attachments)} documents, {_size(outcome.size_bytes)}; {outcome.lane} lane, "
+            f"{_channel(outcome.channel)}",
         )
+        for line in lines:
+            self.console.print(Padding(f"[dim]{_text(line)}[/dim]", (0, 0, 0, 3)))
+        steps = Table.grid(padding=(0, 2))
+        steps.add_column(width=8, justify="right", style="dim")
+        steps.add_column(width=max(30, min(84, self.console.width - 34)))
+        steps.add_column(no_wrap=True, style="green")
         for step in self._steps.get(sample.number, ()):
-            mark = ""
-            if step.receipt is not None:
-                signer = getattr(sample, _SIGNED_BY[step.receipt])
-                mark = f"  [green]{step.receipt} receipt, signed by {signer}[/green]"
-            self.console.print(f"   {step.at_s:5.1f} s  {_text(step.sentence)}{mark}")
+            mark = f"{step.receipt} receipt" if step.receipt is not None else ""
+            steps.add_row(f"{step.at_s:.1f} s", _text(step.sentence), _text(mark))
+        self.console.print(steps)
         self.console.print()
 
     # At the end
@@ -215,24 +222,6 @@ class Teller:
                 console.print(f"\n[bold]Last lines of {authority_id}'s log[/bold]")
             for line in lines:
                 console.print(f"   {_text(line)}", soft_wrap=True)
-
-
-class _Phase:
-    """One bar for a number of things; use as a context."""
-
-    def __init__(self, bars: Progress, label: str, total: int) -> None:
-        self._bars, self._label, self._total = bars, label, total
-
-    def __enter__(self) -> "_Phase":
-        self._task = self._bars.add_task(self._label, total=self._total)
-        return self
-
-    def advance(self, count: int = 1) -> None:
-        """So many more are made."""
-        self._bars.advance(self._task, count)
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.remove_task(self._task)
 
 
 def as_data(
