@@ -27,7 +27,7 @@ from gateway.telemetry import get_log
 _POLL_S = 50.0
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 60.0
-_DIRECTORY_CHECK_S = 5.0
+_DIRECTORY_CHECK_S = 1.0
 
 #: How often a fetch that was cut goes on from where it was, before the item waits for the next poll.
 _RESUMES = 100
