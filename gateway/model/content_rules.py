@@ -4,6 +4,7 @@ Each returns what is lacking, nothing where the rule holds, and ``None`` where i
 The table with severities and articles is in ``contents``.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -42,13 +43,13 @@ def assistance(draft: Draft) -> Iterator[Lack]:
     items = rows(draft.form, "assistance")
     if not items:
         yield absent("$.assistance", "Name at least one item of assistance, with its type and a description.")
-    numbers = [at(row, "item_no") for _, row in items]
+    numbers = Counter(number for _, row in items if isinstance(number := at(row, "item_no"), int))
     for n, row in items:
         if not text(row, "type"):
             yield absent(f"$.assistance[{n}].type", "Choose the type of assistance.")
         if not text(row, "description"):
             yield absent(f"$.assistance[{n}].description", "Describe the assistance asked for.")
-        if numbers.count(at(row, "item_no")) > 1:
+        if isinstance(number := at(row, "item_no"), int) and numbers[number] > 1:
             yield absent(f"$.assistance[{n}].item_no", "Give each item a number of its own.")
     yield from kind_lacks(draft.form, draft.kind)
 
@@ -193,9 +194,10 @@ def _document_lacks(
     listed: list[tuple[int, Mapping[str, Any]]], documents: Mapping[str, tuple[int, str]]
 ) -> Iterator[Lack]:
     ids = [text(row, "attachment_id") for _, row in listed]
+    times = Counter(ids)
     for (n, row), attachment_id in zip(listed, ids, strict=True):
         path, document = f"$.attachments[{n}]", documents.get(attachment_id)
-        if ids.count(attachment_id) > 1:
+        if times[attachment_id] > 1:
             yield absent(f"{path}.attachment_id", "Give each attachment an id of its own.")
         elif document is None:
             yield absent(path, "The document is not there: attach it or remove it from the list.")

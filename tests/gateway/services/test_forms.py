@@ -148,9 +148,14 @@ def test_anything_else_is_a_problem_and_never_an_exception(form: object) -> None
         assert check_form(form, name, reader=True)
 
 
-def test_a_hostile_form_does_not_make_a_book() -> None:
-    form = {**request(1), "assistance": [{}] * 10_000}
-    assert len(check_form(form, "request")) == MAX_PROBLEMS
+@pytest.mark.parametrize("reader", [False, True])
+def test_a_hostile_form_makes_no_book_and_takes_no_time(reader: bool) -> None:
+    form = {**request(1), "assistance": [{}] * 1_000}
+    assert len(check_form(form, "request", reader)) == MAX_PROBLEMS
+    form["assistance"] = [{}] * 300_000
+    start = time.perf_counter()
+    assert len(check_form(form, "request", reader)) == 1
+    assert time.perf_counter() - start < 0.2
 
 
 def test_a_check_of_a_form_that_fits_takes_microseconds() -> None:
