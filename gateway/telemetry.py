@@ -91,7 +91,7 @@ def only_allowed(_logger: object, _method: str, line: MutableMapping[str, Any]) 
 
 def get_log(name: str) -> Any:
     """Return the log of one part of the gateway; its lines carry ``name`` as ``logger``."""
-    return structlog.get_logger().bind(logger=name)
+    return structlog.get_logger(logger=name)
 
 
 def _described(record: logging.LogRecord) -> dict[str, Any]:

@@ -8,7 +8,10 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from gateway.telemetry import clean, start_logging
+from gateway.telemetry import clean, get_log, start_logging
+
+#: Made when the module is loaded, as the services make theirs: before logging was started.
+_EARLY = get_log("early")
 
 
 @pytest.fixture
@@ -54,6 +57,13 @@ def test_what_our_own_modules_log_keeps_its_text(log: io.StringIO) -> None:
     logging.getLogger("gateway.web.problems").info("peer.refused %s step %d", "sig-invalid", 4)
     line = json.loads(log.getvalue())
     assert (line["event"], line["detail"]) == ("peer.refused", "sig-invalid step 4")
+
+
+def test_a_log_made_before_logging_started_follows_it(log: io.StringIO) -> None:
+    _EARLY.debug("too.quiet")
+    _EARLY.info("service.started", authority="ke-ag")
+    line = json.loads(log.getvalue())
+    assert (line["event"], line["logger"], line["level"]) == ("service.started", "early", "info")
 
 
 def test_a_long_value_is_cut() -> None:
