@@ -16,8 +16,8 @@ import structlog
 #: Every field a log line may have. None of them can hold content or personal data.
 ALLOWED_FIELDS = frozenset(
     {
-        "authority",
         "attempts",
+        "authority",
         "bid",
         "bytes",
         "channel",
@@ -33,10 +33,10 @@ ALLOWED_FIELDS = frozenset(
         "lane",
         "level",
         "listen",
-        "logger",
         "method",
         "network",
         "offset",
+        "part",
         "peer",
         "route",
         "sender",
@@ -90,8 +90,8 @@ def only_allowed(_logger: object, _method: str, line: MutableMapping[str, Any]) 
 
 
 def get_log(name: str) -> Any:
-    """Return the log of one part of the gateway; its lines carry ``name`` as ``logger``."""
-    return structlog.get_logger(logger=name)
+    """Return the log of one part of the gateway; its lines carry ``name`` as ``part``."""
+    return structlog.get_logger(part=name)
 
 
 def _described(record: logging.LogRecord) -> dict[str, Any]:
@@ -102,10 +102,10 @@ def _described(record: logging.LogRecord) -> dict[str, Any]:
     """
     if record.name.split(".")[0] in _OURS:
         event, _, detail = record.getMessage().partition(" ")
-        return {"event": event, "logger": record.name, "detail": detail}
+        return {"event": event, "part": record.name, "detail": detail}
     line: dict[str, Any] = {
         "event": "library",
-        "logger": record.name,
+        "part": record.name,
         "where": f"{record.module}:{record.lineno}",
     }
     if record.exc_info and record.exc_info[1] is not None:

@@ -49,7 +49,7 @@ def test_containers_and_exception_texts_never_reach_the_log(log: io.StringIO) ->
 def test_what_a_library_logs_is_reduced_to_its_place(log: io.StringIO) -> None:
     logging.getLogger("aiohttp.server").error("bad request: %s", "content")
     line = json.loads(log.getvalue())
-    assert (line["event"], line["logger"]) == ("library", "aiohttp.server")
+    assert (line["event"], line["part"]) == ("library", "aiohttp.server")
     assert "content" not in log.getvalue()
 
 
@@ -63,7 +63,7 @@ def test_a_log_made_before_logging_started_follows_it(log: io.StringIO) -> None:
     _EARLY.debug("too.quiet")
     _EARLY.info("service.started", authority="ke-ag")
     line = json.loads(log.getvalue())
-    assert (line["event"], line["logger"], line["level"]) == ("service.started", "early", "info")
+    assert (line["event"], line["part"], line["level"]) == ("service.started", "early", "info")
 
 
 def test_a_long_value_is_cut() -> None:
