@@ -9,6 +9,7 @@ officer may override a rule, and the contents per kind (``kind_contents``), are 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from typing import Any
 
 from gateway.model import addressee_rules, content_rules
@@ -34,6 +35,9 @@ class Finding:
     field: str
     sentence: str
 
+
+#: More findings of one rule help nobody.
+MAX_FINDINGS_PER_RULE = 50
 
 #: What a rule yields: nothing where it holds, ``None`` alone where it does not apply.
 Check = Callable[[Draft], Iterable[Lack] | None]
@@ -77,7 +81,7 @@ def _findings(rule: Rule, draft: Draft) -> Iterator[Finding]:
     lacks = rule.check(draft)
     if lacks is None:
         return
-    found = list(lacks)
+    found = list(islice(lacks, MAX_FINDINGS_PER_RULE))
     if not found:
         found = [Lack(field="$", sentence=rule.holds, result=CheckResult.OK)]
     for lack in found:

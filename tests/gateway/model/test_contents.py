@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.authority import DesignationMatch, DirectoryFacts, facts_from, parse_entry, parse_state
-from gateway.model.contents import RULES, Finding, blocking, check_contents
+from gateway.model.contents import MAX_FINDINGS_PER_RULE, RULES, Finding, blocking, check_contents
 from tests.sampledata import entry, request, sample
 
 TODAY = date(2026, 9, 1)
@@ -313,6 +313,11 @@ def test_a_finding_tells_no_content_of_the_form() -> None:
     form["request_kind"] = form["purpose"] = "Lanternfield"
     form["respond_by"] = {"date": "2020-01-01"}
     assert "Lanternfield" not in str(check(form))
+
+
+def test_a_hostile_draft_does_not_make_a_book() -> None:
+    form = {**request(1), "assistance": [{}] * 10_000}
+    assert len([f for f in check(form) if f.code == "V03"]) == MAX_FINDINGS_PER_RULE
 
 
 def test_the_table_has_each_rule_about_requests_once_in_order() -> None:
