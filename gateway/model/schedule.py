@@ -68,6 +68,11 @@ POLICIES: Mapping[str, RetryPolicy] = MappingProxyType(
 #: How often a directory refresh may not help before a person is told.
 REFRESHES_BEFORE_ALARM = 3
 
+#: Codes that damage on the way can also cause, because they are found before or by the signature:
+#: only when one came this often in a row is it the bundle's own defect and a person's matter.
+DAMAGE_CODES = frozenset({"malformed", "version", "sig-invalid"})
+REPEATS_BEFORE_PERSON = 3
+
 #: What a sender does about each code; a code that is not here is tried again.
 ACTIONS: Mapping[str, Step] = MappingProxyType(
     {
@@ -112,7 +117,7 @@ def next_attempt(
     now: datetime,
     code: str | None,
     jitter: float,
-    refreshes: int = 0,
+    repeats: int = 0,
 ) -> Decision:
     """Return what to do after ``attempts`` tries, the last of which ended with ``code``.
 
@@ -120,11 +125,13 @@ def next_attempt(
         attempts: Tries so far; 0 means the first one is due now.
         code: Refusal code of the last try; ``None`` for a network failure or no try yet.
         jitter: From 0 to 1; spreads the delay over its upper half, so peers do not come back in step.
-        refreshes: Directory refreshes already made in a row for this transmission.
+        repeats: How often the same code had come in a row before this time.
 
     The last attempt falls on the horizon itself; ``give_up`` follows only after it.
     """
     action = ACTIONS.get(code, Step.WAIT) if code is not None else Step.WAIT
+    if code in DAMAGE_CODES and repeats < REPEATS_BEFORE_PERSON - 1:
+        action = Step.WAIT
     if action is Step.PERSON:
         return Decision(kind=Step.PERSON, at=now, reason=f"The other gateway answered {code}.")
     horizon = horizon_of(lane=lane, created_at=created_at, expires_at=expires_at)
@@ -134,7 +141,7 @@ def next_attempt(
         ended = "the bundle has expired" if horizon == expires_at else "14 days have passed"
         return Decision(kind=Step.GIVE_UP, at=now, reason=f"{attempts} attempts failed and {ended}.")
     at = min(now + _delay(lane, attempts, jitter), horizon)
-    alarm = action is Step.REFRESH and refreshes >= REFRESHES_BEFORE_ALARM
+    alarm = action is Step.REFRESH and repeats >= REFRESHES_BEFORE_ALARM
     last = f"the last answer was {code}" if code is not None else "the other gateway was not reached"
     return Decision(kind=action, at=at, reason=f"Attempt {attempts}: {last}.", alarm=alarm)
 

@@ -83,7 +83,7 @@ class TransmissionBook:
             return None
         now = tried.ended_at
         row = replace(
-            row, channel=tried.channel, attempts=row.attempts + 1, last_code=tried.code, changed_at=now
+            self._with_code(row, tried.code), channel=tried.channel, attempts=row.attempts + 1, changed_at=now
         )
         add_attempt(
             tx,
@@ -126,7 +126,7 @@ class TransmissionBook:
         row = lock_transmission(tx.view(key[:2]), *key)
         if row is None or row.state in TERMINAL:
             return row
-        row = self._after_failure(tx, replace(row, last_code=code, changed_at=now), code, now)
+        row = self._after_failure(tx, replace(self._with_code(row, code), changed_at=now), code, now)
         store_transmission(tx, row)
         return row
 
@@ -148,6 +148,12 @@ class TransmissionBook:
                     changed_at=now,
                 ),
             )
+
+    @staticmethod
+    def _with_code(row: TransmissionRow, code: str | None) -> TransmissionRow:
+        """Note the code of an answer, and whether it only repeats the one before."""
+        again = code is not None and code == row.last_code
+        return replace(row, last_code=code, repeats=row.repeats + 1 if again else 0)
 
     @staticmethod
     def _moved(receipts: Sequence[CheckedReceipt]) -> bool:
@@ -258,7 +264,7 @@ class TransmissionBook:
         if tried.verdict == "dispatched":
             entry = self._log(tx, row, "transmission.dispatched", now, attempt=row.attempts)
             state = apply(TransmissionState(row.state), TransmissionEvent.DISPATCHED)
-            row = replace(row, state=str(state), outbox_no=entry + 1, refreshes=0)
+            row = replace(row, state=str(state), outbox_no=entry + 1)
             return self._await_receipt(row, now)
         return self._after_failure(tx, row, tried.code, now)
 
@@ -273,7 +279,7 @@ class TransmissionBook:
             now=now,
             code=code,
             jitter=self._rng.random(),
-            refreshes=row.refreshes,
+            repeats=row.repeats,
         )
         self._log(tx, row, "transmission.attempted", now, attempt=row.attempts, code=code or "unreachable")
         if decision.kind in (Step.PERSON, Step.GIVE_UP):
@@ -284,14 +290,13 @@ class TransmissionBook:
 
     def _again(self, row: TransmissionRow, decision: Decision, now: datetime) -> TransmissionRow:
         state = apply(TransmissionState(row.state), TransmissionEvent.ATTEMPT_FAILED)
-        refresh = decision.kind is Step.REFRESH
         return replace(
             row,
             state=str(state),
             next_action="rewrap" if decision.kind is Step.REWRAP else "attempt",
             next_action_at=decision.at,
             outbox_no=None,
-            refreshes=0 if decision.alarm or not refresh else row.refreshes + 1,
+            repeats=0 if decision.alarm else row.repeats,
             changed_at=now,
         )
 

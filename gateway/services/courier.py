@@ -151,7 +151,7 @@ class Courier:
                     busy.add(asyncio.create_task(self._attempt_safely(queue.popleft())))
                 if len(busy) < slots:
                     free = slots - len(busy)
-                    claimed = await self._guarded(partial(self._claim, lane, free))
+                    claimed = await self._guarded(partial(self.claim, lane, free))
                     queue.extend(claimed or ())
                     if claimed:
                         continue
@@ -179,7 +179,8 @@ class Courier:
             self._log.warning("queue.unavailable", code=error.code)
             return None
 
-    async def _claim(self, lane: str, free: int) -> list[Job]:
+    async def claim(self, lane: str, free: int) -> list[Job]:
+        """Take up to ``free`` transmissions that are due, each under a lease."""
         now = self._clock.now()
         late = await self._database.read(lambda c: transmissions.overdue(c, lane, now))
         if late:

@@ -302,7 +302,7 @@ class Submitter:
                 lane=env.lane,
                 channel=None,
                 attempts=0,
-                refreshes=0,
+                repeats=0,
                 last_code=None,
                 next_action="attempt",
                 next_action_at=lease[1] if lease else now,

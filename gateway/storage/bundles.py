@@ -55,9 +55,9 @@ _ENVELOPES = (
     .where((envelope.c.sender == bindparam("b_sender")) & (envelope.c.bid == bindparam("b_bid")))
     .order_by(envelope.c.rev)
 )
-_ENVELOPE = select(envelope.c.sender, envelope.c.bid, envelope.c.sha256, envelope.c.rev, envelope.c.jws).where(
-    envelope.c.sha256 == bindparam("b_sha256")
-)
+_ENVELOPE = select(
+    envelope.c.sender, envelope.c.bid, envelope.c.sha256, envelope.c.rev, envelope.c.jws
+).where(envelope.c.sha256 == bindparam("b_sha256"))
 _PARTS = (
     select(part.c.n, part.c.size_bytes, part.c.sha256)
     .where((part.c.sender == bindparam("b_sender")) & (part.c.bid == bindparam("b_bid")))

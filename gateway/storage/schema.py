@@ -205,7 +205,7 @@ transmission = Table(
     Column("lane", String(8), nullable=False),
     Column("channel", String(32), nullable=True, comment="of the last or current attempt"),
     Column("attempts", Integer, nullable=False),
-    Column("refreshes", Integer, nullable=False, comment="directory refreshes asked for in a row"),
+    Column("repeats", Integer, nullable=False, comment="how often last_code came before in a row"),
     Column("last_code", String(32), nullable=True),
     Column("next_action", String(16), nullable=False, comment="attempt | await_receipt | none"),
     Column("next_action_at", Instant, nullable=True, comment="while leased: when the lease runs out"),

@@ -24,7 +24,7 @@ class TransmissionRow:
     lane: str
     channel: str | None
     attempts: int
-    refreshes: int
+    repeats: int
     last_code: str | None
     next_action: str
     next_action_at: datetime | None
@@ -79,7 +79,7 @@ _MOVE = (
         state=bindparam("v_state"),
         channel=bindparam("v_channel"),
         attempts=bindparam("v_attempts"),
-        refreshes=bindparam("v_refreshes"),
+        repeats=bindparam("v_repeats"),
         last_code=bindparam("v_last_code"),
         next_action=bindparam("v_next_action"),
         next_action_at=bindparam("v_next_action_at"),
@@ -156,7 +156,7 @@ def add_transmission(tx: Transaction, row: TransmissionRow) -> None:
         lane=row.lane,
         channel=row.channel,
         attempts=row.attempts,
-        refreshes=row.refreshes,
+        repeats=row.repeats,
         last_code=row.last_code,
         next_action=row.next_action,
         next_action_at=row.next_action_at,
@@ -224,7 +224,7 @@ def store_transmission(tx: Transaction, row: TransmissionRow) -> None:
         v_state=row.state,
         v_channel=row.channel,
         v_attempts=row.attempts,
-        v_refreshes=row.refreshes,
+        v_repeats=row.repeats,
         v_last_code=row.last_code,
         v_next_action=row.next_action,
         v_next_action_at=row.next_action_at,

@@ -368,7 +368,7 @@ def create_tables() -> None:
         sa.Column("channel", sa.String(length=32), nullable=True, comment="of the last or current attempt"),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column(
-            "refreshes", sa.Integer(), nullable=False, comment="directory refreshes asked for in a row"
+            "repeats", sa.Integer(), nullable=False, comment="how often last_code came before in a row"
         ),
         sa.Column("last_code", sa.String(length=32), nullable=True),
         sa.Column(

@@ -19,7 +19,7 @@ def decide(
     code: str | None = None,
     after: timedelta = timedelta(0),
     jitter: float = 1.0,
-    refreshes: int = 0,
+    repeats: int = 0,
 ) -> Decision:
     return next_attempt(
         lane=lane,
@@ -29,7 +29,7 @@ def decide(
         now=START + after,
         code=code,
         jitter=jitter,
-        refreshes=refreshes,
+        repeats=repeats,
     )
 
 
@@ -79,19 +79,24 @@ def test_routine_gives_up_after_fourteen_days_and_urgent_tries_until_expiry() ->
     ],
 )
 def test_each_code_leads_to_its_action(code: str, step: Step) -> None:
-    assert decide(code=code).kind is step
+    assert decide(code=code, repeats=2).kind is step
 
 
-def test_a_person_is_told_after_three_refreshes_that_did_not_help_and_the_attempts_go_on() -> None:
-    assert [decide(code="unknown-key", refreshes=n).alarm for n in range(5)] == [
+@pytest.mark.parametrize("code", ["malformed", "version", "sig-invalid"])
+def test_what_damage_on_the_way_can_cause_is_tried_again_before_a_person_is_asked(code: str) -> None:
+    assert [decide(code=code, repeats=n).kind for n in range(3)] == [Step.WAIT, Step.WAIT, Step.PERSON]
+
+
+def test_a_person_is_told_after_three_repeats_that_a_refresh_did_not_help_and_the_attempts_go_on() -> None:
+    assert [decide(code="unknown-key", repeats=n).alarm for n in range(5)] == [
         False,
         False,
         False,
         True,
         True,
     ]
-    assert decide(code="unknown-key", refreshes=9).kind is Step.REFRESH
-    assert not decide(code="busy", refreshes=9).alarm
+    assert decide(code="unknown-key", repeats=9).kind is Step.REFRESH
+    assert not decide(code="busy", repeats=9).alarm
 
 
 @given(

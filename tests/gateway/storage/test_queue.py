@@ -35,7 +35,7 @@ def queued(bid: str, **changes: Any) -> dict[str, Any]:
         "lane": "routine",
         "channel": None,
         "attempts": 0,
-        "refreshes": 0,
+        "repeats": 0,
         "last_code": None,
         "next_action": "attempt",
         "next_action_at": NOW,
@@ -260,7 +260,7 @@ HISTORY = {
     "postgresql": "WITH g AS (SELECT generate_series(1, {rows}) AS n)",
 }
 FILL = {
-    "transmission": "INSERT INTO transmission (sender, bid, to_aid, state, lane, attempts, refreshes,"
+    "transmission": "INSERT INTO transmission (sender, bid, to_aid, state, lane, attempts, repeats,"
     " next_action, next_action_at, created_at, expires_at, changed_at) {numbers} SELECT 'ke-ag',"
     " CAST(n AS TEXT), CASE n % 3 WHEN 0 THEN 'gh-ag' ELSE 'br-mj' END,"
     " CASE WHEN n > {open} THEN 'CONSIGNED' ELSE 'QUEUED' END,"
