@@ -1,33 +1,23 @@
 """The database of one process: group commit, short reads and long ones, on SQLite and PostgreSQL alike.
 
-Decides who runs a group, where and when; what happens inside one is in ``group``, how the engines are
-opened in ``engines``. There is no fixed delay: whatever waits when the writer is free shares the next
+Decides which units share a group and when it runs; where it runs is in ``backends``, what happens inside
+it in ``group``. There is no fixed delay: whatever waits when the writer is free shares the next
 COMMIT, and what is submitted in the same turn of the event loop always does. One group runs at a time.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.pool import NullPool
 
 from gateway.errors import StorageUnavailable
-from gateway.storage.engines import (
-    parse_url,
-    postgresql_engine,
-    sqlite_path,
-    sqlite_readers,
-    sqlite_writer,
-    sync_time_s,
-)
-from gateway.storage.faults import is_transient, storage_fault
-from gateway.storage.group import Commit, GroupHook, Outcome, Transaction, Unit, commit_now, run_group
+from gateway.storage.backends import Backend, PostgreSQLBackend, SQLiteBackend
+from gateway.storage.engines import parse_url, sqlite_path
+from gateway.storage.faults import storage_fault
+from gateway.storage.group import Commit, GroupHook, Outcome, Transaction, Unit, commit_now
 
 __all__ = ["Connection", "Database", "GroupHook", "IntegrityError", "Transaction"]
 
@@ -35,14 +25,12 @@ T = TypeVar("T")
 
 #: Units that share one COMMIT at most: bounds the memory of a group and what a poison unit makes run again.
 GROUP_LIMIT = 256
-#: From this sync time on, COMMIT would hold up the event loop and is given a thread.
-SLOW_SYNC_S = 0.001
 
 
 class Database:
     """One gateway's database. Use from one event loop."""
 
-    def __init__(self, backend: "_Backend", *, group_limit: int = GROUP_LIMIT) -> None:
+    def __init__(self, backend: Backend, *, group_limit: int = GROUP_LIMIT) -> None:
         self._backend = backend
         self._group_limit = group_limit
         self._waiting: deque[tuple[Unit, asyncio.Future[Any]]] = deque()
@@ -79,9 +67,9 @@ class Database:
         parsed = parse_url(url)
         try:
             backend = (
-                await _SQLite.open(sqlite_path(parsed), read_only, hook, inline, commit)
+                await SQLiteBackend.open(sqlite_path(parsed), read_only, hook, inline, commit)
                 if parsed.get_backend_name() == "sqlite"
-                else _PostgreSQL(parsed, read_only, hook, commit)
+                else PostgreSQLBackend(parsed, read_only, hook, commit)
             )
         except Exception as error:
             raise storage_fault(error) or error from error
@@ -203,141 +191,3 @@ def _all_failed(group: Sequence[object], error: BaseException) -> list[Outcome]:
     # The group never reached its transaction, or the process is being interrupted.
     ours = isinstance(error, Exception) and storage_fault(error) is None
     return [Outcome(error=error if ours else storage_fault(error) or StorageUnavailable()) for _ in group]
-
-
-class _Backend(Protocol):
-    """What differs between the engines: where a group and a query run."""
-
-    dialect: str
-    inline: bool
-
-    def run_now(self, units: Sequence[Unit]) -> list[Outcome]: ...
-    async def run(self, units: Sequence[Unit]) -> list[Outcome]: ...
-    async def read(self, query: Callable[[Connection], T]) -> T: ...
-    async def read_slow(self, query: Callable[[Connection], T]) -> T: ...
-    async def aclose(self) -> None: ...
-
-
-class _SQLite:
-    """One writing connection, one for short reads in the loop, and a few for long reads in threads."""
-
-    dialect = "sqlite"
-
-    def __init__(
-        self, writer: Engine | None, readers: Engine, hook: GroupHook | None, inline: bool, commit: Commit
-    ) -> None:
-        self.inline = inline
-        self._writer_engine = writer
-        self._readers = readers
-        self._hook = hook
-        self._commit = commit
-        self._writer = None if writer is None else writer.connect()
-        self._reader = readers.connect()
-        self._thread = None if inline else ThreadPoolExecutor(1, thread_name_prefix="writer")
-
-    @classmethod
-    async def open(
-        cls, path: Path, read_only: bool, hook: GroupHook | None, inline: bool | None, commit: Commit
-    ) -> "_SQLite":
-        if inline is None:
-            inline = read_only or await asyncio.to_thread(sync_time_s, path.parent) <= SLOW_SYNC_S
-        writer = None if read_only else sqlite_writer(path)
-        return cls(writer, sqlite_readers(path, read_only=read_only), hook, inline, commit)
-
-    def run_now(self, units: Sequence[Unit]) -> list[Outcome]:
-        if self._writer is None:
-            raise RuntimeError("this database was opened for reading only")
-        return run_group(self._writer, units, self._hook, self._commit)
-
-    async def run(self, units: Sequence[Unit]) -> list[Outcome]:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self.run_now, units)
-
-    async def read(self, query: Callable[[Connection], T]) -> T:
-        with self._reader.begin():
-            return query(self._reader)
-
-    async def read_slow(self, query: Callable[[Connection], T]) -> T:
-        return await asyncio.to_thread(self._read_apart, query)
-
-    def _read_apart(self, query: Callable[[Connection], T]) -> T:
-        with self._readers.begin() as connection:
-            return query(connection)
-
-    async def aclose(self) -> None:
-        if self._thread is not None:
-            self._thread.shutdown()
-        self._reader.close()
-        self._readers.dispose()
-        if self._writer is not None and self._writer_engine is not None:
-            self._writer.close()
-            self._writer_engine.dispose()
-
-
-class _PostgreSQL:
-    """One writing connection, kept while it lives, and a pool for short reads."""
-
-    dialect = "postgresql"
-    inline = False
-
-    def __init__(self, url: URL, read_only: bool, hook: GroupHook | None, commit: Commit) -> None:
-        self._url = url
-        self._read_only = read_only
-        self._engine = postgresql_engine(url, read_only=read_only)
-        self._hook = hook
-        self._commit = commit
-        self._writer: AsyncConnection | None = None
-
-    def run_now(self, units: Sequence[Unit]) -> list[Outcome]:
-        raise RuntimeError("PostgreSQL is never driven from within one turn of the loop")
-
-    async def run(self, units: Sequence[Unit]) -> list[Outcome]:
-        if self._read_only:
-            raise RuntimeError("this database was opened for reading only")
-        if self._writer is None:
-            self._writer = await self._engine.connect()
-        try:
-            outcomes = await self._writer.run_sync(run_group, units, self._hook, self._commit)
-        except BaseException:
-            await self._drop_writer()
-            raise
-        if any(isinstance(outcome.error, StorageUnavailable) for outcome in outcomes):
-            # Begin the next group on a new connection, in case this one is the trouble.
-            await self._drop_writer()
-        return outcomes
-
-    async def _drop_writer(self) -> None:
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            try:
-                await writer.invalidate()
-            finally:
-                await writer.close()
-
-    async def read(self, query: Callable[[Connection], T]) -> T:
-        try:
-            return await self._read_once(query)
-        except Exception as error:
-            if not is_transient(error):
-                raise
-        return await self._read_once(query)
-
-    async def _read_once(self, query: Callable[[Connection], T]) -> T:
-        async with self._engine.begin() as connection:
-            return await connection.run_sync(query)
-
-    async def read_slow(self, query: Callable[[Connection], T]) -> T:
-        # A loop and a connection of its own: a query that also computes must not stop the gateway's loop.
-        return await asyncio.to_thread(lambda: asyncio.run(self._read_apart(query)))
-
-    async def _read_apart(self, query: Callable[[Connection], T]) -> T:
-        engine = postgresql_engine(self._url, read_only=True, poolclass=NullPool)
-        try:
-            async with engine.begin() as connection:
-                return cast(T, await connection.run_sync(query))
-        finally:
-            await engine.dispose()
-
-    async def aclose(self) -> None:
-        if self._writer is not None:
-            await self._writer.close()
-        await self._engine.dispose()

@@ -1,0 +1,162 @@
+"""Where a group and a query run: in the loop, in a thread, or on an asynchronous connection.
+
+A backend owns its connections. It knows nothing of who waits for a group; that is ``database``.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol, TypeVar, cast
+
+from sqlalchemy import URL, Connection, Engine
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.pool import NullPool
+
+from gateway.errors import StorageUnavailable
+from gateway.storage.engines import postgresql_engine, sqlite_readers, sqlite_writer, sync_time_s
+from gateway.storage.faults import is_transient
+from gateway.storage.group import Commit, GroupHook, Outcome, Unit, run_group
+
+T = TypeVar("T")
+
+#: From this sync time on, COMMIT would hold up the event loop and is given a thread.
+SLOW_SYNC_S = 0.001
+
+
+class Backend(Protocol):
+    """What differs between the engines: where a group and a query run."""
+
+    dialect: str
+    inline: bool
+
+    def run_now(self, units: Sequence[Unit]) -> list[Outcome]: ...
+    async def run(self, units: Sequence[Unit]) -> list[Outcome]: ...
+    async def read(self, query: Callable[[Connection], T]) -> T: ...
+    async def read_slow(self, query: Callable[[Connection], T]) -> T: ...
+    async def aclose(self) -> None: ...
+
+
+class SQLiteBackend:
+    """One writing connection, one for short reads in the loop, and a few for long reads in threads."""
+
+    dialect = "sqlite"
+
+    def __init__(
+        self, writer: Engine | None, readers: Engine, hook: GroupHook | None, inline: bool, commit: Commit
+    ) -> None:
+        self.inline = inline
+        self._writer_engine = writer
+        self._readers = readers
+        self._hook = hook
+        self._commit = commit
+        self._writer = None if writer is None else writer.connect()
+        self._reader = readers.connect()
+        self._thread = None if inline else ThreadPoolExecutor(1, thread_name_prefix="writer")
+
+    @classmethod
+    async def open(
+        cls, path: Path, read_only: bool, hook: GroupHook | None, inline: bool | None, commit: Commit
+    ) -> "SQLiteBackend":
+        if inline is None:
+            inline = read_only or await asyncio.to_thread(sync_time_s, path.parent) <= SLOW_SYNC_S
+        writer = None if read_only else sqlite_writer(path)
+        return cls(writer, sqlite_readers(path, read_only=read_only), hook, inline, commit)
+
+    def run_now(self, units: Sequence[Unit]) -> list[Outcome]:
+        if self._writer is None:
+            raise RuntimeError("this database was opened for reading only")
+        return run_group(self._writer, units, self._hook, self._commit)
+
+    async def run(self, units: Sequence[Unit]) -> list[Outcome]:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self.run_now, units)
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        with self._reader.begin():
+            return query(self._reader)
+
+    async def read_slow(self, query: Callable[[Connection], T]) -> T:
+        return await asyncio.to_thread(self._read_apart, query)
+
+    def _read_apart(self, query: Callable[[Connection], T]) -> T:
+        with self._readers.begin() as connection:
+            return query(connection)
+
+    async def aclose(self) -> None:
+        if self._thread is not None:
+            self._thread.shutdown()
+        self._reader.close()
+        self._readers.dispose()
+        if self._writer is not None and self._writer_engine is not None:
+            self._writer.close()
+            self._writer_engine.dispose()
+
+
+class PostgreSQLBackend:
+    """One writing connection, kept while it lives, and a pool for short reads."""
+
+    dialect = "postgresql"
+    inline = False
+
+    def __init__(self, url: URL, read_only: bool, hook: GroupHook | None, commit: Commit) -> None:
+        self._url = url
+        self._read_only = read_only
+        self._engine = postgresql_engine(url, read_only=read_only)
+        self._hook = hook
+        self._commit = commit
+        self._writer: AsyncConnection | None = None
+
+    def run_now(self, units: Sequence[Unit]) -> list[Outcome]:
+        raise RuntimeError("PostgreSQL is never driven from within one turn of the loop")
+
+    async def run(self, units: Sequence[Unit]) -> list[Outcome]:
+        if self._read_only:
+            raise RuntimeError("this database was opened for reading only")
+        if self._writer is None:
+            self._writer = await self._engine.connect()
+        try:
+            outcomes = await self._writer.run_sync(run_group, units, self._hook, self._commit)
+        except BaseException:
+            await self._drop_writer()
+            raise
+        if any(isinstance(outcome.error, StorageUnavailable) for outcome in outcomes):
+            # Begin the next group on a new connection, in case this one is the trouble.
+            await self._drop_writer()
+        return outcomes
+
+    async def _drop_writer(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            try:
+                await writer.invalidate()
+            finally:
+                await writer.close()
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        try:
+            return await self._read_once(query)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+        return await self._read_once(query)
+
+    async def _read_once(self, query: Callable[[Connection], T]) -> T:
+        async with self._engine.begin() as connection:
+            return await connection.run_sync(query)
+
+    async def read_slow(self, query: Callable[[Connection], T]) -> T:
+        # A loop and a connection of its own: a query that also computes must not stop the gateway's loop.
+        return await asyncio.to_thread(lambda: asyncio.run(self._read_apart(query)))
+
+    async def _read_apart(self, query: Callable[[Connection], T]) -> T:
+        engine = postgresql_engine(self._url, read_only=True, poolclass=NullPool)
+        try:
+            async with engine.begin() as connection:
+                return cast(T, await connection.run_sync(query))
+        finally:
+            await engine.dispose()
+
+    async def aclose(self) -> None:
+        if self._writer is not None:
+            await self._writer.close()
+        await self._engine.dispose()
