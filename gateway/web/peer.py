@@ -328,6 +328,8 @@ def _upload_headers(state: UploadState) -> dict[str, str]:
     headers = dict(HEADERS)
     headers["Upload-Offset"] = str(state.offset)
     headers["Upload-Complete"] = "?1" if state.complete else "?0"
+    if state.envelope is not None:
+        headers["ETag"] = f'"{state.envelope}"'
     if state.length is not None:
         headers["Upload-Length"] = str(state.length)
     return headers

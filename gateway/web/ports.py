@@ -24,6 +24,10 @@ class UploadState(Protocol):
     def complete(self) -> bool:
         """Whether everything is here."""
 
+    @property
+    def envelope(self) -> str | None:
+        """Digest of the envelope under way: a sender that re-wrapped since starts over."""
+
 
 class Answer(Protocol):
     """What a finished upload is answered with."""

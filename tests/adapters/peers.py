@@ -144,6 +144,7 @@ class State:
     offset: int
     length: int | None = None
     complete: bool = False
+    envelope: str | None = None
 
 
 @dataclass
@@ -175,6 +176,7 @@ class FakeAcceptor:
         self.hold: asyncio.Event | None = None
         self.finishing = asyncio.Event()
         self.relay = False
+        self.envelope: str | None = None
         self.whole: dict[tuple[str, str], bytes] = {}
         self.partial: dict[tuple[str, str], bytes] = {}
         self.calls: list[tuple[Any, ...]] = []
@@ -206,7 +208,7 @@ class FakeAcceptor:
         if key in self.whole:
             size = len(self.whole[key])
             return State(offset=size, length=size, complete=True)
-        return State(offset=len(self.partial.get(key, b"")))
+        return State(offset=len(self.partial.get(key, b"")), envelope=self.envelope)
 
     def _enter(self, key: tuple[str, str], held: bytes) -> "FakeIntake":
         if key in self._running:

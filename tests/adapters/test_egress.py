@@ -188,9 +188,8 @@ async def test_a_rebinding_name_reaches_only_what_was_checked(tmp_path: Path) ->
     dns, clock = FakeDNS(["127.0.0.1"], ["10.0.0.1"]), SettableClock()
     served = Served(peer, Listing(own), clock)
     await served.start()
-    adapter = HTTPSAdapter(
-        identity=lambda: own.identity, token=own.token_maker(clock), policy=LAB, lookup=dns
-    )
+    tokens = own.token_maker(clock)
+    adapter = HTTPSAdapter(identity=lambda: own.identity, token=tokens, policy=LAB, lookup=dns)
     address = f"https://moj.example.org:{served.port}"
     endpoint = Endpoint(authority_id="yy-moj", address=address, certificates=(peer.certificate,))
     for body in (b"sealed 1", b"sealed 2"):

@@ -73,8 +73,7 @@ def test_a_good_request_names_its_caller_and_wakes_what_waits(gate: Gate) -> Non
         "GW x.y.z",
         "gw x.y.z",
         "GW " + "a" * 5000,
-        "GW \xff.y.z",
-        "GW é",
+        "GW é.y.z",
     ],
 )
 def test_a_header_that_is_no_token_is_refused(gate: Gate, header: str | None) -> None:

@@ -73,8 +73,11 @@ def test_places_are_counted_in_all_and_per_peer_and_given_back() -> None:
     with places.taken_by("xx-moj"), places.taken_by("xx-moj"):
         with pytest.raises(GatewayRefusal, match="rate"), places.taken_by("xx-moj"):
             pass
-        with places.taken_by("yy-moj"):
-            with pytest.raises(GatewayRefusal, match="rate"), places.taken_by("zz-moj"):
-                pass
+        with (
+            places.taken_by("yy-moj"),
+            pytest.raises(GatewayRefusal, match="rate"),
+            places.taken_by("zz-moj"),
+        ):
+            pass
     with places.taken_by("xx-moj"), places.taken_by("zz-moj"):
         pass

@@ -48,6 +48,13 @@ async def test_head_tells_how_far_an_upload_is(served: Served, caller: Authority
     assert (got.headers["upload-length"], got.headers["upload-complete"]) == (str(len(SEALED)), "?1")
 
 
+async def test_head_names_the_envelope_under_way(served: Served, caller: Authority) -> None:
+    served.acceptor.partial["xx-moj", BID] = SEALED[:1000]
+    served.acceptor.envelope = "0" * 64
+    got = await call(served, caller, "HEAD", BUNDLE)
+    assert got.headers["etag"] == f'"{"0" * 64}"'
+
+
 async def test_a_wrong_offset_is_told_the_true_one(served: Served, caller: Authority) -> None:
     served.acceptor.partial["xx-moj", BID] = SEALED[:1000]
     got = await call(
@@ -319,9 +326,7 @@ async def test_a_container_is_fetched_whole_or_from_an_offset(served: Served, ca
     assert rest.headers["content-range"] == f"bytes 4000-{len(SEALED) - 1}/{len(SEALED)}"
 
 
-@pytest.mark.parametrize(
-    "span", ["bytes=4096-", "bytes=0-5", "bytes=-5", "lines=0-", "bytes=0-,9-", "bytes=x-"]
-)
+@pytest.mark.parametrize("span", ["bytes=4096-", "bytes=0-5", "bytes=-5", "lines=0-", "bytes=0-,9-"])
 async def test_a_range_that_is_not_served_is_416(served: Served, caller: Authority, span: str) -> None:
     served.outbox.waiting["xx-moj", BID] = Waiting(SEALED)
     got = await call(served, caller, "GET", f"/gw/v1/outbox/{BID}", headers={"Range": span})
