@@ -18,7 +18,7 @@ from typing import Annotated, TypeVar
 
 from cyclopts import Parameter
 
-from gateway.cli.output import CommandFailed, Common, as_failure, print_failure, print_json
+from gateway.cli.output import CommandFailed, Common, as_failure, note, print_failure, print_json
 from gateway.cli.session import ask_service
 from gateway.demo.documents import CannotPrint, Enclosed, free_bytes, parse_size, print_all
 from gateway.demo.network import DemoFailed, LabNetwork, Progress
@@ -74,12 +74,14 @@ def demo(
             finally:
                 demonstration.network.kill()
     except (KeyboardInterrupt, asyncio.CancelledError):
+        note("Stopped. No gateway of the demonstration is left running.")
         return 130
     except Exception as error:
         failure = as_failure(error)
         if failure is None:
             raise
-        return print_failure(common, failure)
+        code = print_failure(common, failure)
+        return 2 if failure.code == "usage" else code
 
 
 class _Demonstration:
@@ -203,7 +205,10 @@ def _places(keep: Path | None) -> Iterator[tuple[Path, Path]]:
     try:
         yield work, keep if keep is not None else work / "homes"
     finally:
+        # A second Ctrl-C must not leave half of it.
+        interrupts = signal.signal(signal.SIGINT, signal.SIG_IGN)
         shutil.rmtree(work, ignore_errors=True)
+        signal.signal(signal.SIGINT, interrupts)
 
 
 def _check_room(work: Path, homes: Path, size: int) -> None:

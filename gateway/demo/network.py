@@ -77,7 +77,7 @@ class _Running:
     """One process that serves a home."""
 
     process: asyncio.subprocess.Process
-    drain: asyncio.Task[None]
+    drain: asyncio.Task[None] | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -172,21 +172,19 @@ class LabNetwork:
         stdout = process.stdout
         if stdout is None:
             raise TypeError("the process was started without a pipe")
+        running = self._running[authority_id] = _Running(process=process)
         try:
             first = await asyncio.wait_for(stdout.readline(), _READY_TIMEOUT_S)
             ready = bool(first) and json.loads(first).get("ready") is True
         except (TimeoutError, ValueError):
             ready = False
-        except BaseException:
-            await _end(process)
-            raise
         if not ready:
             await _end(process)
+            del self._running[authority_id]
             if self._port_is_taken(authority_id):
                 raise PortTaken
             raise DemoFailed(f"The gateway of {authority_id} did not start.", authorities=(authority_id,))
-        drain = asyncio.create_task(_drain(stdout))
-        self._running[authority_id] = _Running(process=process, drain=drain)
+        running.drain = asyncio.create_task(_drain(stdout))
 
     def _port_is_taken(self, authority_id: str) -> bool:
         settings = parse_settings(HomePaths(self.home(authority_id)).settings.read_text(encoding="utf-8"))
@@ -225,7 +223,7 @@ class LabNetwork:
         self._note_peak(authority_id, running.process.pid)
         code = await _end(running.process)
         del self._running[authority_id]
-        await asyncio.gather(running.drain, return_exceptions=True)
+        await _end_drains([running])
         if code != 0:
             raise DemoFailed(
                 f"The gateway of {authority_id} ended with code {code}.", authorities=(authority_id,)
@@ -236,9 +234,7 @@ class LabNetwork:
         self.measure()
         ending = [_end(running.process) for running in self._running.values()]
         await asyncio.gather(*ending, return_exceptions=True)
-        for running in self._running.values():
-            running.drain.cancel()
-        await asyncio.gather(*(r.drain for r in self._running.values()), return_exceptions=True)
+        await _end_drains(self._running.values())
         self._running.clear()
 
     def kill(self) -> None:
@@ -264,6 +260,14 @@ async def _drain(stdout: asyncio.StreamReader) -> None:
     """Read on until the process ends, so that it never blocks on its own output."""
     while await stdout.read(65_536):
         pass
+
+
+async def _end_drains(ended: Iterable[_Running]) -> None:
+    """Let go of the output of processes that have ended."""
+    drains = [running.drain for running in ended if running.drain is not None]
+    for drain in drains:
+        drain.cancel()
+    await asyncio.gather(*drains, return_exceptions=True)
 
 
 async def _end(process: asyncio.subprocess.Process) -> int:

@@ -289,13 +289,15 @@ async def verify_at_rest(home: Path) -> api.AuditResult:
 
 
 async def _all(works: Iterable[Awaitable[None]]) -> None:
-    """Run all at once; the first failure cancels the rest and is raised as it was."""
+    """Run all at once; the first failure cancels the rest, waits for their end, and is raised as it was."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
         await asyncio.gather(*tasks)
     except BaseException:
         for task in tasks:
-            task.cancel()
+            # Those that are ending already must not be disturbed a second time.
+            if not task.cancelling():
+                task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         raise
 

@@ -80,15 +80,19 @@ class Teller:
         if self._quiet:
             return
         self.console.print("[bold]Six requests between twelve central authorities[/bold]\n")
-        self.console.print(
-            "Each authority has a gateway of its own: own keys, own database, own process. They meet\n"
-            "over TLS on this machine only, in a lab network that no real one can join. What one sends,\n"
-            "only the other can open. [yellow]Persons, cases and documents are fictional.[/yellow]\n"
+        self._paragraph(
+            "Each authority has a gateway of its own: own keys, own database, own process. They meet over "
+            "TLS on this machine only, in a lab network that no real one can join. What one sends, only the "
+            "other can open. [yellow]Persons, cases and documents are fictional.[/yellow]"
         )
-        self.console.print(
+        self._paragraph(
             "A receipt is signed by the authority that its line speaks of. "
-            f"This usually takes about {_duration(usual)}.\n"
+            f"This usually takes about {_duration(usual)}."
         )
+
+    def _paragraph(self, markup: str) -> None:
+        """Print some sentences, no wider than is good to read."""
+        self.console.print(markup + "\n", width=min(self.console.width, 96))
 
     def start_requests(self) -> None:
         """Show how many requests are done."""
@@ -168,18 +172,18 @@ class Teller:
         if self._quiet:
             return
         self.console.print("[bold]The proof[/bold]")
-        self.console.print(
-            "   Every step stands in the audit log of the authority that took it. A log is a tree of\n"
-            "   hashes under a signed head: change one byte of the past, and the head no longer fits.\n"
-            "   Each log was checked from its first entry to its signed head:\n"
+        self._paragraph(
+            "Every step stands in the audit log of the authority that took it. A log is a tree of hashes "
+            "under a signed head: change one byte of the past, and the head no longer fits. Each log was checked "
+            "from its first entry to its signed head:"
         )
         table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
-        for column in ("   authority", "entries", "root of the tree", "verified", "peak memory"):
+        for column in ("authority", "entries", "root of the tree", "verified", "peak memory"):
             table.add_column(column)
         for log in logs:
             peak = network.peak_rss_mib.get(log.authority_id)
             table.add_row(
-                f"   {log.authority_id}",
+                log.authority_id,
                 str(log.size),
                 f"{log.root[:24]}…",
                 "[green]yes[/green]" if log.verified else "[red]no[/red]",
