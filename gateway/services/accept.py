@@ -13,9 +13,10 @@ by ``resume_relayed`` at the next start.
 
 import asyncio
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from crypto import strictjson
@@ -237,7 +238,7 @@ class Acceptor:
         """Drop unfinished uploads past their time and return how many."""
         rows = await self.database.read(lambda c: uploads.expired_uploads(c, now))
         if rows:
-            await self.database.write(lambda tx: [uploads.drop_upload(tx, r.sender, r.bid) for r in rows])
+            await self.database.write(partial(_drop, rows))
         for row in rows:
             self._paused.pop((row.sender, row.bid), None)
             if row.temporary is not None:
@@ -322,9 +323,8 @@ class Intake:
         acceptor, env = self._acceptor, self._envelope
         if (env.sender, env.bid) != self.key:
             raise Refusal("malformed", "the envelope is another bundle's", step=1)
-        known, envelopes = await acceptor.database.read(
-            lambda c: (bundles.find_bundle(c, *self.key), bundles.envelopes_of(c, *self.key))
-        )
+        known = await acceptor.database.read(lambda c: bundles.find_bundle(c, *self.key))
+        envelopes = [] if known is None else await self._envelopes()
         # 3. This very envelope again: the stored answer, byte for byte.
         if known is not None and any(row.sha256 == env.digest for row in envelopes):
             self._known, self.done = known, True
@@ -344,6 +344,9 @@ class Intake:
         acceptor.opener.address(env, acceptor.keyring.authority_id, acceptor.keyring.enc_kids(), now)
         # 9.
         acceptor.admission.enter(self.key, caller=self.caller, lane=env.lane, size_bytes=env.container_size)
+
+    async def _envelopes(self) -> list[bundles.EnvelopeRow]:
+        return await self._acceptor.database.read(lambda c: bundles.envelopes_of(c, *self.key))
 
     def _compare(self, env: Envelope, before: list[Envelope]) -> None:
         first = before[0]
@@ -656,3 +659,8 @@ def _check_contents(manifest: Manifest, form_bytes: bytes) -> Mapping[str, Any]:
     if differing:
         raise Refusal("form-invalid", "differs from the manifest: " + ", ".join(differing), step=14)
     return form
+
+
+def _drop(rows: Sequence[uploads.UploadRow], tx: Transaction) -> None:
+    for row in rows:
+        uploads.drop_upload(tx, row.sender, row.bid)

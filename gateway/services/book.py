@@ -130,24 +130,24 @@ class TransmissionBook:
         store_transmission(tx, row)
         return row
 
-    def overdue(self, tx: Transaction, key: tuple[str, str, str], now: datetime) -> None:
-        """Put a transmission back in the queue: it was dispatched or relayed and no receipt came in time."""
-        row = lock_transmission(tx.view(key[:2]), *key)
-        if row is None or row.next_action_at is None or row.next_action_at > now:
-            return
-        state = apply(TransmissionState(row.state), TransmissionEvent.RECEIPT_OVERDUE)
-        if state != row.state:
-            store_transmission(
-                tx,
-                replace(
-                    row,
-                    state=str(state),
-                    next_action="attempt",
-                    next_action_at=now,
-                    outbox_no=None,
-                    changed_at=now,
-                ),
-            )
+    def overdue(self, tx: Transaction, keys: Sequence[tuple[str, str, str]], now: datetime) -> None:
+        """Put transmissions back in the queue that left and whose receipt did not come in time."""
+        for key in keys:
+            row = lock_transmission(tx.view(key[:2]), *key)
+            if row is not None and row.next_action_at is not None and row.next_action_at <= now:
+                state = apply(TransmissionState(row.state), TransmissionEvent.RECEIPT_OVERDUE)
+                self._log(tx, row, "transmission.overdue", now, attempt=row.attempts)
+                store_transmission(
+                    tx,
+                    replace(
+                        row,
+                        state=str(state),
+                        next_action="attempt",
+                        next_action_at=now,
+                        outbox_no=None,
+                        changed_at=now,
+                    ),
+                )
 
     @staticmethod
     def _with_code(row: TransmissionRow, code: str | None) -> TransmissionRow:
@@ -178,11 +178,8 @@ class TransmissionBook:
             return False
         if claims.iss != row.to_aid or claims.to != row.sender:
             return False
-        signed = bundles.find_envelope(tx.connection, claims.envelope)
-        held = bundles.find_bundle(tx.connection, row.sender, row.bid)
-        if signed is None or held is None or (signed.sender, signed.bid) != (row.sender, row.bid):
-            return False
-        return claims.manifest in (None, held.manifest_sha256)
+        manifest = bundles.manifest_of(tx.connection, row.sender, row.bid, claims.envelope)
+        return manifest is not None and claims.manifest in (None, manifest)
 
     def _keep(self, tx: Transaction, receipt: CheckedReceipt, now: datetime) -> bool:
         """Store a receipt and return whether it is new; a known one may gain its log proof."""

@@ -109,7 +109,7 @@ class Casebook:
     def send(self, tx: Transaction, outgoing: Outgoing) -> None:
         """Add our own message to its case, opening the case if this is its first one.
 
-        Raises ``GatewayRefusal`` ``sequence`` if its counters do not follow the thread (V29).
+        Raises ``GatewayRefusal`` ``duplicate``; ``sequence`` if its counters do not follow the thread (V29).
         """
         form = outgoing.form
         said = case_message(form, message_id=f"{self._authority_id}/{outgoing.bid}", consigned_at=None)
@@ -122,6 +122,8 @@ class Casebook:
             officer=outgoing.officer,
             stored_at=outgoing.stored_at,
         )
+        if any((row.sender, row.bid) == (self._authority_id, outgoing.bid) for row in rows):
+            raise GatewayRefusal("duplicate")
         own = [row.seq for row in rows if row.sender == self._authority_id]
         theirs = [row.seq for row in rows if row.sender != self._authority_id]
         if said.seq != max(own, default=0) + 1 or said.seen > max(theirs, default=0):
@@ -187,12 +189,15 @@ class Casebook:
 
     def consigned(self, tx: Transaction, sender: str, bid: str, *, at: datetime) -> None:
         """A peer has proved that it holds a message of ours; the case moves on."""
-        held = cases.find_message(tx.connection, sender, bid)
+        rows = cases.thread_of_message(tx.view(("message", sender, bid)), sender, bid)
+        held = next((row for row in rows if (row.sender, row.bid) == (sender, bid)), None)
         if held is None or held.consigned_at is not None:
             return
-        connection = tx.view(("case", held.thread_id, held.peer))
+        case = cases.find_case(tx.view(("case", held.thread_id, held.peer)), held.thread_id, held.peer)
         cases.set_consigned(tx, sender, bid, at)
-        self._refold(tx, connection, held, at)
+        if case is not None:
+            rows = [replace(row, consigned_at=at) if row is held else row for row in rows]
+            self._store_fold(tx, case, rows, at, cause=f"{sender}/{bid}")
 
     def given_up(self, tx: Transaction, sender: str, bid: str, *, now: datetime) -> None:
         """Every channel of a message was given up; the case stays, because only messages move it."""
@@ -205,16 +210,6 @@ class Casebook:
                     at=now,
                 )
             )
-
-    def _refold(self, tx: Transaction, connection: Any, held: cases.MessageRow, at: datetime) -> None:
-        case = cases.find_case(connection, held.thread_id, held.peer)
-        if case is None:
-            return
-        rows = [
-            replace(row, consigned_at=at) if (row.sender, row.bid) == (held.sender, held.bid) else row
-            for row in cases.messages_of(connection, held.thread_id, held.peer)
-        ]
-        self._store_fold(tx, case, rows, at, cause=f"{held.sender}/{held.bid}")
 
     def _store_fold(
         self,

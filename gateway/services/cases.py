@@ -5,6 +5,7 @@ handover receipt. An acknowledgement is a person's statement for the authority: 
 like a request, never a receipt.
 """
 
+import io
 import os
 import re
 import secrets
@@ -298,10 +299,8 @@ class Cases:
         only once they were checked. Raises as ``resolve``, ``folder-not-empty``, ``content-erased``.
         """
         found = await self.resolve(ref)
-        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-            raise GatewayRefusal("folder-not-empty")
         bundle = await self._library.open(found.sender, found.bid)
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _prepare_folder(directory)
         total, done = sum(part.size for part in bundle.manifest.parts), 0
 
         def advance(step: int) -> None:
@@ -324,9 +323,8 @@ class Cases:
     ) -> OpenedFile:
         path = directory / safe_alias(part.name, part.n)
         unchecked = directory / f".part-{part.n}"
-        handle = os.open(unchecked, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            with open(handle, "wb", buffering=0) as sink:
+            with _create(unchecked) as sink:
                 await self._library.read_part(bundle, part.n, sink, progress=advance)
         except BaseException:
             unchecked.unlink(missing_ok=True)
@@ -473,6 +471,18 @@ class Cases:
     def _reference(self, case: cases.CaseRow, now: datetime) -> str:
         """Return a reference of our own for a case that was given none: stable, and naming nobody."""
         return f"{self._authority_id.upper()}/{now.year}/{case.thread_id[:8].upper()}"
+
+
+def _prepare_folder(directory: Path) -> None:
+    """Make the folder, readable by its owner only, or refuse one that holds anything."""
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise GatewayRefusal("folder-not-empty")
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _create(path: Path) -> io.FileIO:
+    """Return a new file that only its owner may read; one that is there already is never followed."""
+    return io.FileIO(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb")
 
 
 def _counters(rows: Sequence[cases.MessageRow], own: str) -> tuple[int, int]:

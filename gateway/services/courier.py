@@ -184,7 +184,7 @@ class Courier:
         now = self._clock.now()
         late = await self._database.read(lambda c: transmissions.overdue(c, lane, now))
         if late:
-            await self._database.write(lambda tx: [self._book.overdue(tx, key, now) for key in late])
+            await self._database.write(lambda tx: self._book.overdue(tx, late, now))
         # Reading first: an idle lane must not write.
         due = await self._database.read(lambda c: transmissions.next_transmission(c, lane))
         if due is None or due > now:

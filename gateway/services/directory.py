@@ -231,7 +231,7 @@ class Directory:
     def reload(self) -> bool:
         """Read the file again and return whether it had changed. The last good issue stays on any error."""
         payload = self._read(self._path, self._keyring)
-        changed = payload["issue"] != self._issue.number
+        changed: bool = payload["issue"] != self._issue.number
         if changed:
             self._issue = _Issue(payload)
         return changed

@@ -5,9 +5,9 @@ under the storage key as well. Who may open what is decided by the caller.
 """
 
 import asyncio
+import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import BinaryIO
 
 from crypto.bundle import Envelope, Manifest, Opener
 from crypto.errors import Refusal
@@ -67,7 +67,12 @@ class Library:
         return OpenBundle(envelope=env, manifest=manifest, refs=refs, content_key=content_key)
 
     async def read_part(
-        self, bundle: OpenBundle, n: int, sink: BinaryIO, *, progress: Callable[[int], None] | None = None
+        self,
+        bundle: OpenBundle,
+        n: int,
+        sink: io.FileIO | io.BytesIO,
+        *,
+        progress: Callable[[int], None] | None = None,
     ) -> None:
         """Decrypt one part into ``sink`` and check it; what was written counts only when this returns.
 

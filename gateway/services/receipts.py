@@ -80,8 +80,8 @@ class ReceiptDesk:
     ) -> Mapping[str, Any]:
         """File what a peer posts about bundles we sent it; durable when it returns. A repeat is harmless.
 
-        Raises ``GatewayRefusal`` ``malformed``, ``auth-replay``. A receipt that does not check is left out and
-        counted in the answer, so that one bad receipt cannot hold up the others.
+        Raises ``GatewayRefusal`` ``malformed``, ``auth-replay``. A receipt that does not check is left out,
+        and named in the answer, so that one bad receipt cannot hold up the others.
         """
         offered, problems = body.get("receipts", []), body.get("problems", [])
         if not (isinstance(offered, list) and isinstance(problems, list)):

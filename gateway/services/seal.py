@@ -12,7 +12,8 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, BinaryIO
+from types import TracebackType
+from typing import Any, Protocol
 
 from crypto import strictjson
 from crypto.bundle import Envelope, ManifestPart, PartRef, encode_manifest, seal_envelope, seal_manifest
@@ -26,6 +27,22 @@ from gateway.storage.blobs import BlobRef, Blobs
 LIFE = timedelta(days=60)
 
 Progress = Callable[[int], None]
+
+
+class OpenFile(Protocol):
+    """A binary file that was opened for reading; any of the standard library's will do."""
+
+    def readinto(self, buffer: memoryview, /) -> int | None: ...
+
+    def __enter__(self) -> "OpenFile": ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> object: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +62,7 @@ class Document:
     lang: str | None
     of: int | None
     size: int
-    open: Callable[[], BinaryIO] = field(repr=False)
+    open: Callable[[], OpenFile] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +92,7 @@ async def _seal_one(
     bid: str,
     content_key: bytes,
     n: int,
-    opened: Callable[[], BinaryIO],
+    opened: Callable[[], OpenFile],
     size: int,
     progress: Progress | None,
 ) -> tuple[SealedPart, BlobRef]:

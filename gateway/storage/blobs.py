@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -212,7 +212,7 @@ class Blobs:
             raise StorageDamaged()
         return found
 
-    def open_sync(self, ref: BlobRef) -> BinaryIO:
+    def open_sync(self, ref: BlobRef) -> io.BytesIO | io.FileIO:
         """Return the blob as a file open for reading; for use in a thread. The caller closes it."""
         if ref.data is not None:
             return io.BytesIO(ref.data)

@@ -55,15 +55,17 @@ _ENVELOPES = (
     .where((envelope.c.sender == bindparam("b_sender")) & (envelope.c.bid == bindparam("b_bid")))
     .order_by(envelope.c.rev)
 )
-_ENVELOPE = select(
-    envelope.c.sender, envelope.c.bid, envelope.c.sha256, envelope.c.rev, envelope.c.jws
-).where(envelope.c.sha256 == bindparam("b_sha256"))
 _PARTS = (
     select(part.c.n, part.c.size_bytes, part.c.sha256)
     .where((part.c.sender == bindparam("b_sender")) & (part.c.bid == bindparam("b_bid")))
     .order_by(part.c.n)
 )
 _BY_BID = select(bundle.c.sender, bundle.c.bid).where(bundle.c.bid == bindparam("b_bid")).limit(3)
+_SIGNED_FOR = (
+    select(bundle.c.manifest_sha256)
+    .join(envelope, (envelope.c.sender == bundle.c.sender) & (envelope.c.bid == bundle.c.bid))
+    .where(_BY_KEY, envelope.c.sha256 == bindparam("b_sha256"))
+)
 _SET_STATE = update(bundle).where(_BY_KEY).values(state=bindparam("v_state"))
 _REVISE = (
     update(bundle)
@@ -156,10 +158,11 @@ def envelopes_of(connection: Connection, sender: str, bid: str) -> list[Envelope
     return [EnvelopeRow(**r._mapping) for r in rows]
 
 
-def find_envelope(connection: Connection, sha256: str) -> EnvelopeRow | None:
-    """Return the envelope with this digest or ``None``."""
-    row = connection.execute(_ENVELOPE, {"b_sha256": sha256}).first()
-    return None if row is None else EnvelopeRow(**row._mapping)
+def manifest_of(connection: Connection, sender: str, bid: str, envelope_sha256: str) -> str | None:
+    """Return the manifest digest of a bundle if this envelope is one of its own, else ``None``."""
+    values = {"b_sender": sender, "b_bid": bid, "b_sha256": envelope_sha256}
+    found: str | None = connection.scalar(_SIGNED_FOR, values)
+    return found
 
 
 def parts_of(connection: Connection, sender: str, bid: str) -> list[PartRow]:

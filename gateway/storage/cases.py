@@ -94,6 +94,13 @@ _MESSAGES = (
     .where(message.c.thread_id == bindparam("b_thread"), message.c.peer == bindparam("b_peer"))
     .order_by(message.c.stored_at, message.c.sender, message.c.seq)
 )
+_named = message.alias("named")
+_THREAD_OF = (
+    select(message)
+    .join(_named, and_(_named.c.thread_id == message.c.thread_id, _named.c.peer == message.c.peer))
+    .where(_named.c.sender == bindparam("b_sender"), _named.c.bid == bindparam("b_bid"))
+    .order_by(message.c.stored_at, message.c.sender, message.c.seq)
+)
 _MESSAGE_KEY = and_(message.c.sender == bindparam("b_sender"), message.c.bid == bindparam("b_bid"))
 _MESSAGE = select(message).where(_MESSAGE_KEY)
 _EFFECT = update(message).where(_MESSAGE_KEY).values(effect=bindparam("v_effect"))
@@ -210,6 +217,12 @@ def due_cases(connection: Connection, now: datetime, limit: int) -> list[CaseRow
 def messages_of(connection: Connection, thread_id: str, peer: str) -> list[MessageRow]:
     """Return the messages of a case, as they were stored."""
     rows = connection.execute(_MESSAGES, {"b_thread": thread_id, "b_peer": peer})
+    return [MessageRow(**row._mapping) for row in rows]
+
+
+def thread_of_message(connection: Connection, sender: str, bid: str) -> list[MessageRow]:
+    """Return all messages of the case that a message belongs to, as they were stored."""
+    rows = connection.execute(_THREAD_OF, {"b_sender": sender, "b_bid": bid})
     return [MessageRow(**row._mapping) for row in rows]
 
 

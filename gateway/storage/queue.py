@@ -103,6 +103,14 @@ def wake_peer(tx: Transaction, to_aid: str, now: datetime) -> int:
     return sum(tx.execute(statement, values).rowcount for statement in (WAKE_TRANSMISSIONS, WAKE_PUSHES))
 
 
+def release_leases(tx: Transaction, now: datetime) -> int:
+    """Make everything due that a process which is no more had claimed; return how many rows that were.
+
+    Only for a process that knows itself to be the only one on this database.
+    """
+    return sum(tx.execute(statement, {"b_now": now}).rowcount for statement in RELEASES)
+
+
 def is_push_due(connection: Connection, lane: str, now: datetime) -> bool:
     """Tell whether a receipt push of a lane is due, without writing anything."""
     due = connection.scalar(NEXT_PUSH, {"b_lane": lane})
@@ -132,6 +140,14 @@ def _wake(table: Table, state: str) -> Executable:
     )
 
 
+def _release(table: Table, state: str) -> Executable:
+    return (
+        update(table)
+        .where(table.c.state == state, table.c.lease_owner.is_not(None))
+        .values(lease_owner=None, lease_until=None, next_action_at=bindparam("b_now"))
+    )
+
+
 def _next(table: Table, state: str) -> Select[Any]:
     return (
         select(table.c.next_action_at)
@@ -143,6 +159,7 @@ def _next(table: Table, state: str) -> Select[Any]:
 
 WAKE_TRANSMISSIONS = _wake(transmission, "QUEUED")
 WAKE_PUSHES = _wake(receipt_push, "pending")
+RELEASES = (_release(transmission, "QUEUED"), _release(receipt_push, "pending"))
 NEXT_TRANSMISSION = _next(transmission, "QUEUED")
 NEXT_PUSH = _next(receipt_push, "pending")
 

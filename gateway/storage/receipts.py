@@ -58,7 +58,11 @@ _ADD_PROOF = (
     )
 )
 _PUSH_KEY = receipt_push.c.jws_sha256 == bindparam("b_sha256")
-_PUSH_DONE = update(receipt_push).where(_PUSH_KEY).values(state="done", next_action_at=None)
+_PUSH_DONE = (
+    update(receipt_push)
+    .where(_PUSH_KEY)
+    .values(state="done", next_action_at=None, lease_owner=None, lease_until=None)
+)
 _PUSH_LATER = (
     update(receipt_push)
     .where(_PUSH_KEY)
@@ -84,7 +88,7 @@ _OUTBOX_TAKEN = (
         receipt_push.c.state == "pending",
         receipt_push.c.outbox_no <= bindparam("b_upto"),
     )
-    .values(state="done", next_action_at=None)
+    .values(state="done", next_action_at=None, lease_owner=None, lease_until=None)
 )
 
 

@@ -103,11 +103,6 @@ _NEXT = (
     .order_by(transmission.c.next_action_at)
     .limit(1)
 )
-_RELEASE = (
-    update(transmission)
-    .where(transmission.c.state == "QUEUED", transmission.c.lease_owner.is_not(None))
-    .values(lease_owner=None, lease_until=None, next_action_at=bindparam("v_now"))
-)
 _ATTEMPTS = (
     select(
         attempt.c.no,
@@ -198,14 +193,6 @@ def next_transmission(connection: Connection, lane: str) -> datetime | None:
         for state in ("QUEUED", "DISPATCHED", "RELAYED")
     ]
     return min((due for due in found if due is not None), default=None)
-
-
-def release_leases(tx: Transaction, now: datetime) -> None:
-    """Make everything due that a process which is no more had claimed.
-
-    Only for a process that knows itself to be the only one on this database.
-    """
-    tx.execute(_RELEASE, {"v_now": now})
 
 
 def transmissions_of(connection: Connection, sender: str, bid: str) -> list[TransmissionRow]:
