@@ -15,39 +15,54 @@ HELLO = "/gw/v1/hello"
 
 @pytest.fixture
 def limits() -> PeerLimits:
-    return PeerLimits(first_request_s=0.05, keepalive_s=0.1, connections=3, lingering_s=0.05)
+    return PeerLimits(connections=3, lingering_s=0.05)
 
 
-@pytest.mark.parametrize("beginning", [b"", b"GET /gw/v1/hello HTTP/1.1\r\nHost: x\r\nX-Half: "])
-async def test_a_connection_whose_first_request_never_comes_is_closed(
-    served: Served, caller: Authority, beginning: bytes
-) -> None:
-    line = await Line.open(served, caller)
-    line.writer.write(beginning)
-    assert await line.is_closed_by_peer()
-    line.close()
+class TestImpatience:
+    """Silence, with short limits."""
+
+    @pytest.fixture
+    def limits(self) -> PeerLimits:
+        return PeerLimits(first_request_s=0.15, keepalive_s=0.15)
+
+    @pytest.mark.parametrize("beginning", [b"", b"GET /gw/v1/hello HTTP/1.1\r\nHost: x\r\nX-Half: "])
+    async def test_a_connection_whose_first_request_never_comes_is_closed(
+        self, served: Served, caller: Authority, beginning: bytes
+    ) -> None:
+        line = await Line.open(served, caller)
+        line.writer.write(beginning)
+        assert await line.is_closed_by_peer()
+        line.close()
+
+    async def test_half_a_header_on_a_kept_connection_ends_it_too(
+        self, served: Served, caller: Authority
+    ) -> None:
+        line = await Line.open(served, caller)
+        line.send("GET", HELLO, token(served, caller, "GET", HELLO))
+        assert (await line.answer()).status == 200
+        line.writer.write(b"GET /gw/v1/hello HTTP/1.1\r\nX-Half: ")
+        assert await line.is_closed_by_peer()
+        line.close()
 
 
-async def test_half_a_header_on_a_kept_connection_ends_it_too(served: Served, caller: Authority) -> None:
-    line = await Line.open(served, caller)
-    line.send("GET", HELLO, token(served, caller, "GET", HELLO))
-    assert (await line.answer()).status == 200
-    line.writer.write(b"GET /gw/v1/hello HTTP/1.1\r\nX-Half: ")
-    assert await line.is_closed_by_peer()
-    line.close()
+class TestAPeerThatSpeaks:
+    """The timer for the first request must not end what goes on after it."""
 
+    @pytest.fixture
+    def limits(self) -> PeerLimits:
+        return PeerLimits(first_request_s=0.12)
 
-async def test_a_connection_that_speaks_outlives_the_time_for_the_first_request(
-    served: Served, caller: Authority
-) -> None:
-    line = await Line.open(served, caller)
-    line.send("GET", HELLO, token(served, caller, "GET", HELLO))
-    assert (await line.answer()).status == 200
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(line.reader.read(1), 0.07)
-    line.send("GET", HELLO, token(served, caller, "GET", HELLO))
-    assert (await line.answer()).status == 200
-    line.close()
+    async def test_a_connection_that_speaks_outlives_the_time_for_the_first_request(
+        self, served: Served, caller: Authority
+    ) -> None:
+        line = await Line.open(served, caller)
+        line.send("GET", HELLO, token(served, caller, "GET", HELLO))
+        assert (await line.answer()).status == 200
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(line.reader.read(1), 0.15)
+        line.send("GET", HELLO, token(served, caller, "GET", HELLO))
+        assert (await line.answer()).status == 200
+        line.close()
 
 
 async def test_connections_beyond_the_limit_are_closed_at_once(served: Served, caller: Authority) -> None:
