@@ -14,6 +14,9 @@ from typing import Any
 
 from tests.bench import places, timing
 
+#: How long exchanges may take to end once a round is over.
+_PATIENCE_S = 30.0
+
 
 async def _nothing() -> None:
     pass
@@ -44,7 +47,9 @@ async def run_round(one: Callable[[], Awaitable[object]], in_flight: int, second
             latencies.append(time.perf_counter() - begin)
 
     cpu, start = time.process_time(), time.perf_counter()
-    await asyncio.gather(*(keep_going() for _ in range(in_flight)))
+    # An exchange that never ends must not hold up the whole run.
+    async with asyncio.timeout(seconds + _PATIENCE_S):
+        await asyncio.gather(*(keep_going() for _ in range(in_flight)))
     wall = time.perf_counter() - start
     return {
         "count": len(latencies),
@@ -68,6 +73,7 @@ class Process:
             text=True,
         )
         if not self._line().startswith("ready"):
+            self.close()
             raise timing.BenchFailure(f"{command[2]} did not start")
 
     @property

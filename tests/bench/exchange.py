@@ -38,7 +38,11 @@ class OurPair:
         recipient = [places.PYTHON, "-m", "gateway", "serve", "--home", folder / ours_node.RECIPIENT]
         sender = [places.PYTHON, "-m", "tests.bench.ours_exchange", folder / ours_node.SENDER]
         self._recipient = Process(recipient, env=self._environment(ours_node.RECIPIENT))
-        self._sender = Process(sender, env=self._environment(ours_node.SENDER))
+        try:
+            self._sender = Process(sender, env=self._environment(ours_node.SENDER))
+        except timing.BenchFailure:
+            self._recipient.close()
+            raise
 
     def _environment(self, node: str) -> dict[str, str]:
         return places.environment(**self._syncs[node].environment)
