@@ -174,8 +174,8 @@ class Teller:
         self.console.print("[bold]The proof[/bold]")
         self._paragraph(
             "Every step stands in the audit log of the authority that took it. A log is a tree of hashes "
-            "under a signed head: change one byte of the past, and the head no longer fits. Each log was checked "
-            "from its first entry to its signed head:"
+            "under a signed head: change one byte of the past, and the head no longer fits. Each log was "
+            "checked from its first entry to its signed head:"
         )
         table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
         for column in ("authority", "entries", "root of the tree", "verified", "peak memory"):
