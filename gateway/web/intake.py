@@ -28,14 +28,13 @@ class PeerLimits:
         idle_s: Longest silence within a body, in either direction.
         grace_s: From the beginning of a body until the minimum rate counts.
         min_bytes_per_s: Mean rate that a body must keep after the grace.
-        first_request_s: From an open connection to its first whole request header.
-        keepalive_s: How long an idle connection is kept.
+        keepalive_s: How long a connection is kept on which no whole request header comes.
         lingering_s: How long what is left of a refused body is read away, so that the answer arrives.
         routine_total, routine_per_peer, urgent_total, urgent_per_peer: Transfers at the same time.
         calls_per_peer: Other requests of one peer at the same time.
         polls_per_peer: Long polls of one peer at the same time.
         hellos_per_minute: Of one peer.
-        connections: Open connections in all.
+        connections, connections_per_peer: Open at the same time; a peer is counted by its certificate.
     """
 
     max_bundle_bytes: int = 128 * 1024**3
@@ -43,8 +42,7 @@ class PeerLimits:
     idle_s: float = 60.0
     grace_s: float = 30.0
     min_bytes_per_s: int = 4096
-    first_request_s: float = 15.0
-    keepalive_s: float = 120.0
+    keepalive_s: float = 75.0
     lingering_s: float = 5.0
     routine_total: int = 128
     routine_per_peer: int = 64
@@ -54,6 +52,7 @@ class PeerLimits:
     polls_per_peer: int = 2
     hellos_per_minute: int = 30
     connections: int = 2048
+    connections_per_peer: int = 128
 
 
 class Places:

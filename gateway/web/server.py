@@ -8,6 +8,7 @@ A handler is not cancelled when its peer goes away: what a transaction began, it
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -35,18 +36,17 @@ class PeerServer:
         self._limits = limits
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
-        self._silent: set[web.RequestHandler] = set()
+        self._held: dict[web.RequestHandler, bytes | None] = {}
 
     async def start(self, host: str, port: int) -> int:
         """Listen, and return the port; with ``port`` 0 the system chooses one. Raises ``OSError``."""
-        app = self._api.application()
-        app.middlewares.insert(0, self._spoken)
         runner = web.AppRunner(
-            app,
+            self._api.application(),
             handle_signals=False,
             handler_cancellation=False,
             access_log=None,
             auto_decompress=False,
+            # Also ends a connection whose first request, or half a header, never gets complete.
             keepalive_timeout=self._limits.keepalive_s,
             lingering_time=self._limits.lingering_s,
             max_line_size=_MAX_LINE_BYTES,
@@ -59,7 +59,7 @@ class PeerServer:
         self._runner = runner
         try:
             self._server = await asyncio.get_running_loop().create_server(
-                self._connection,
+                lambda: _Arriving(self._admit),
                 host,
                 port,
                 ssl=self._tls,
@@ -83,31 +83,32 @@ class PeerServer:
             await runner.shutdown()
             await runner.cleanup()
 
-    def _connection(self) -> asyncio.Protocol:
+    def _admit(self, transport: asyncio.BaseTransport, certificate: bytes | None) -> None:
+        """Give a connection, past its handshake, to HTTP, or close it when there are too many.
+
+        Counted by certificate, so that no peer can take the connections of the others.
+        """
         assert self._runner is not None
-        assert self._runner.server is not None
-        if len(self._runner.server.connections) >= self._limits.connections:
-            return _Refusing()
-        protocol: web.RequestHandler = self._runner.server()
-        self._silent.add(protocol)
-        asyncio.get_running_loop().call_later(self._limits.first_request_s, self._close_if_silent, protocol)
-        return protocol
-
-    def _close_if_silent(self, protocol: web.RequestHandler) -> None:
-        """End a connection whose first request never came: the library's own timer starts only after it."""
-        if protocol in self._silent:
-            self._silent.discard(protocol)
-            protocol.force_close()
-
-    @web.middleware
-    async def _spoken(self, request: web.Request, handler: object) -> web.StreamResponse:
-        self._silent.discard(request.protocol)
-        response: web.StreamResponse = await handler(request)  # type: ignore[operator]
-        return response
+        server = self._runner.server
+        assert server is not None
+        alive = set(server.connections)
+        self._held = {handler: held for handler, held in self._held.items() if handler in alive}
+        of_this_peer = sum(1 for held in self._held.values() if held == certificate)
+        if len(alive) >= self._limits.connections or of_this_peer >= self._limits.connections_per_peer:
+            transport.close()
+            return
+        handler = server()
+        self._held[handler] = certificate
+        transport.set_protocol(handler)
+        handler.connection_made(transport)
 
 
-class _Refusing(asyncio.Protocol):
-    """A connection beyond the limit: closed as soon as it is there."""
+class _Arriving(asyncio.Protocol):
+    """Stands in until the handshake has shown who is there."""
+
+    def __init__(self, admit: Callable[[asyncio.BaseTransport, bytes | None], None]) -> None:
+        self._admit = admit
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
+        connection = transport.get_extra_info("ssl_object")
+        self._admit(transport, connection.getpeercert(binary_form=True))

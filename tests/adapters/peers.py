@@ -511,19 +511,18 @@ class Scripted:
 
 
 def answering(answer: bytes, *, seen: list[bytes] | None = None) -> Script:
-    """A script that reads one request, whole, and answers with fixed bytes."""
+    """A script that reads whole requests and answers each with the same bytes."""
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        lines = (line.partition(b":") for line in head.lower().split(b"\r\n"))
-        length = next((int(value) for name, _, value in lines if name == b"content-length"), 0)
-        body = await reader.readexactly(length)
-        if seen is not None:
-            seen.append(head + body)
-        writer.write(answer)
-        await writer.drain()
-        # The answer counts, not what follows: leave the closing to the other side.
-        await reader.read(1)
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            lines = (line.partition(b":") for line in head.lower().split(b"\r\n"))
+            length = next((int(value) for name, _, value in lines if name == b"content-length"), 0)
+            body = await reader.readexactly(length)
+            if seen is not None:
+                seen.append(head + body)
+            writer.write(answer)
+            await writer.drain()
 
     return script
 
@@ -610,7 +609,7 @@ class HTTPSPeer:
         elif failure is not None and self.FAILURES[failure] is not None:
             script = self.FAILURES[failure]
             assert script is not None
-            await self._script(script)
+            await self.start_script(script)
         else:
             if failure == "slow":
                 self.served.acceptor.hold = asyncio.Event()
@@ -620,9 +619,9 @@ class HTTPSPeer:
             self.endpoint = endpoint_of(self.peer, self.served.port)
 
     async def start_eavesdropped(self) -> None:
-        await self._script(answering(_GOOD, seen=self.seen))
+        await self.start_script(answering(_GOOD, seen=self.seen))
 
-    async def _script(self, script: Script) -> None:
+    async def start_script(self, script: Script) -> None:
         self._scripted = Scripted(self.peer, self.listing, script)
         self.endpoint = endpoint_of(self.peer, await self._scripted.start())
 

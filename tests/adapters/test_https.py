@@ -17,8 +17,10 @@ from tests.adapters.peers import (
     PROBLEM,
     HTTPSPeer,
     Relay,
+    Script,
     Waiting,
     answering,
+    endless,
     endpoint_of,
     http_answer,
     parcel_of,
@@ -122,11 +124,80 @@ async def test_a_conflict_gives_the_true_offset_and_the_upload_goes_on_there(
 async def test_a_peer_that_never_moves_on_ends_the_attempt(
     https_peer: HTTPSPeer, adapter: HTTPSAdapter
 ) -> None:
-    # Every PUT and PATCH is said to be at offset 1: the library of all lies that would send for ever.
+    # Every segment is said to have brought one byte: believed, it would be sent for ever.
     lie = http_answer(201, b"", extra="Upload-Offset: 1\r\n")
-    await https_peer._script(answering(lie))
+    await https_peer.start_script(answering(lie))
     outcome = await adapter.deliver(parcel_of(LARGE), https_peer.endpoint)
     assert outcome.verdict is Verdict.RETRY
+    assert outcome.detail == "the peer took a segment and reports another offset"
+
+
+async def test_a_peer_that_forgets_what_it_got_is_not_sent_it_for_ever(
+    https_peer: HTTPSPeer, adapter: HTTPSAdapter
+) -> None:
+    # Each try is cut, and each time a little more is said to have stayed: progress without end.
+    kept = 0
+
+    async def forgetful(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal kept
+        head = await reader.readuntil(b"\r\n\r\n")
+        if head.startswith(b"HEAD"):
+            kept += 1
+            writer.write(http_answer(200, b"", extra=f"Upload-Offset: {kept}\r\n"))
+            await writer.drain()
+            await reader.read(1)
+
+    await https_peer.start_script(forgetful)
+    outcome = await adapter.deliver(parcel_of(LARGE[:100_000]), https_peer.endpoint)
+    assert (outcome.verdict, outcome.detail) == (Verdict.RETRY, "the peer keeps too little of what it gets")
+
+
+async def test_a_redirect_is_not_followed(https_peer: HTTPSPeer, adapter: HTTPSAdapter) -> None:
+    await https_peer.start()
+    elsewhere = f"Location: {https_peer.endpoint.address}/gw/v1/bundles/xx-moj/{'0' * 32}\r\n"
+    await https_peer.start_script(answering(http_answer(307, b"", extra=elsewhere)))
+    outcome = await adapter.deliver(parcel_of(b"sealed"), https_peer.endpoint)
+    assert (outcome.verdict, outcome.detail) == (Verdict.RETRY, "HTTP 307")
+    assert https_peer.served.acceptor.calls == []
+
+
+_FIVE_MIB = 5 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        endless,
+        answering(http_answer(201, b'{"receipts":[{"jws":"x"}]' + b" " * _FIVE_MIB + b"}")),
+    ],
+    ids=["without end", "announced"],
+)
+async def test_no_more_of_an_answer_is_read_than_the_limit(
+    https_peer: HTTPSPeer, adapter: HTTPSAdapter, script: Script
+) -> None:
+    await https_peer.start_script(script)
+    outcome = await adapter.deliver(parcel_of(b"sealed"), https_peer.endpoint)
+    assert (outcome.verdict, outcome.detail) == (Verdict.RETRY, "answer too long")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http_answer(200, LARGE, media="application/vnd.gw.bundle"),
+        http_answer(206, LARGE, extra=f"Content-Range: bytes 0-{len(LARGE) - 1}/{len(LARGE)}\r\n"),
+        http_answer(206, LARGE, extra="Content-Range: items 5-9/10\r\n"),
+        http_answer(206, LARGE),
+    ],
+)
+async def test_bytes_of_another_range_than_asked_for_never_reach_the_sink(
+    https_peer: HTTPSPeer, adapter: HTTPSAdapter, answer: bytes
+) -> None:
+    async def sink(_chunk: bytes) -> None:
+        raise AssertionError("these bytes belong elsewhere")
+
+    await https_peer.start_script(answering(answer))
+    reply = await adapter.fetch(https_peer.endpoint, "ab" * 16, offset=5, sink=sink)
+    assert (reply.is_trouble, reply.offset) == (True, 5)
 
 
 async def test_an_upload_of_an_older_envelope_is_begun_anew(
@@ -134,7 +205,7 @@ async def test_an_upload_of_an_older_envelope_is_begun_anew(
 ) -> None:
     seen: list[bytes] = []
     older = f'ETag: "{"0" * 64}"\r\nUpload-Offset: 65536\r\n'
-    await https_peer._script(answering(http_answer(200, b"", extra=older), seen=seen))
+    await https_peer.start_script(answering(http_answer(200, b"", extra=older), seen=seen))
     await adapter.deliver(parcel_of(LARGE), https_peer.endpoint)
     assert [line.split(b" ")[0] for line in seen[:2]] == [b"HEAD", b"PUT"]
 
@@ -167,7 +238,9 @@ async def test_every_code_of_the_registry_becomes_what_the_table_says(
     https_peer: HTTPSPeer, adapter: HTTPSAdapter, code: str
 ) -> None:
     body = strictjson.dumps({"type": f"urn:gw:err:{code}", "detail": "x"})
-    await https_peer._script(answering(http_answer(422, body, media=PROBLEM, extra="Retry-After: 7\r\n")))
+    await https_peer.start_script(
+        answering(http_answer(422, body, media=PROBLEM, extra="Retry-After: 7\r\n"))
+    )
     outcome = await adapter.deliver(parcel_of(b"sealed"), https_peer.endpoint)
     expected = Verdict.REFUSED if CODES[code].action is Action.PERSON else Verdict.RETRY
     assert (outcome.verdict, outcome.code, outcome.retry_after_s) == (expected, code, 7.0)
@@ -178,7 +251,7 @@ async def test_a_refusal_that_brings_receipts_is_marked_for_verification(
     https_peer: HTTPSPeer, adapter: HTTPSAdapter
 ) -> None:
     body = strictjson.dumps({"type": "urn:gw:err:form-invalid", "receipts": [{"jws": "fictional"}]})
-    await https_peer._script(answering(http_answer(422, body, media=PROBLEM)))
+    await https_peer.start_script(answering(http_answer(422, body, media=PROBLEM)))
     outcome = await adapter.deliver(parcel_of(b"sealed"), https_peer.endpoint)
     assert (outcome.verdict, outcome.problem_signed) == (Verdict.REFUSED, True)
     assert outcome.receipts == ({"jws": "fictional"},)

@@ -15,7 +15,7 @@ HELLO = "/gw/v1/hello"
 
 @pytest.fixture
 def limits() -> PeerLimits:
-    return PeerLimits(connections=3, lingering_s=0.05)
+    return PeerLimits(connections=3, connections_per_peer=2, lingering_s=0.05)
 
 
 class TestImpatience:
@@ -23,7 +23,7 @@ class TestImpatience:
 
     @pytest.fixture
     def limits(self) -> PeerLimits:
-        return PeerLimits(first_request_s=0.15, keepalive_s=0.15)
+        return PeerLimits(keepalive_s=0.15)
 
     @pytest.mark.parametrize("beginning", [b"", b"GET /gw/v1/hello HTTP/1.1\r\nHost: x\r\nX-Half: "])
     async def test_a_connection_whose_first_request_never_comes_is_closed(
@@ -45,34 +45,22 @@ class TestImpatience:
         line.close()
 
 
-class TestAPeerThatSpeaks:
-    """The timer for the first request must not end what goes on after it."""
-
-    @pytest.fixture
-    def limits(self) -> PeerLimits:
-        return PeerLimits(first_request_s=0.12)
-
-    async def test_a_connection_that_speaks_outlives_the_time_for_the_first_request(
-        self, served: Served, caller: Authority
-    ) -> None:
-        line = await Line.open(served, caller)
-        line.send("GET", HELLO, token(served, caller, "GET", HELLO))
-        assert (await line.answer()).status == 200
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(line.reader.read(1), 0.15)
-        line.send("GET", HELLO, token(served, caller, "GET", HELLO))
-        assert (await line.answer()).status == 200
+async def test_a_peer_has_so_many_connections_and_the_others_keep_theirs(
+    served: Served, caller: Authority, other: Authority
+) -> None:
+    lines = [await Line.open(served, caller) for _ in range(2)]
+    one_more = await Line.open(served, caller)
+    assert await one_more.is_closed_by_peer()
+    assert (await call(served, other, "GET", HELLO)).status == 200
+    for line in (*lines, one_more):
         line.close()
 
 
-async def test_connections_beyond_the_limit_are_closed_at_once(served: Served, caller: Authority) -> None:
-    lines = []
-    for _ in range(3):
-        line = await Line.open(served, caller)
-        line.send("GET", HELLO, token(served, caller, "GET", HELLO))
-        assert (await line.answer()).status == 200
-        lines.append(line)
-    one_more = await Line.open(served, caller)
+async def test_connections_beyond_the_limit_are_closed_at_once(
+    served: Served, caller: Authority, other: Authority
+) -> None:
+    lines = [await Line.open(served, who) for who in (caller, caller, other)]
+    one_more = await Line.open(served, other)
     assert await one_more.is_closed_by_peer()
     for line in (*lines, one_more):
         line.close()
