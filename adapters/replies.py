@@ -96,8 +96,6 @@ async def read_reply(response: aiohttp.ClientResponse, progress: Callable[[], No
 async def _read_bounded(
     response: aiohttp.ClientResponse, limit: int, progress: Callable[[], None]
 ) -> bytes | None:
-    if (response.content_length or 0) > limit:
-        return None
     chunks, total = [], 0
     async for chunk in response.content.iter_any():
         chunks.append(chunk)

@@ -1,4 +1,4 @@
-"""Request tokens: who sends this HTTP request, to whom, and exactly which (docs/https.md section 2).
+"""Request tokens: who sends this HTTP request, to whom, and exactly which (docs/peer-api.md section 2).
 
 A token lives 60 seconds and is bound to method, path and query. Decides form and claims; keeps no memory:
 the caller refuses a second use of ``(iss, jti)`` in the transaction that accepts the request. Never use the

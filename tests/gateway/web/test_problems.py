@@ -1,6 +1,8 @@
 """Every error becomes a document that says what to do and nothing about the inside."""
 
 import logging
+import re
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -39,6 +41,13 @@ def test_every_code_of_the_registry_has_a_status_and_its_sentence(code: str) -> 
         "status": response.status,
         "detail": sentence_of(code),
     }
+
+
+def test_the_table_of_the_document_is_the_table_of_the_code() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "peer-api.md").read_text()
+    section = page.split("## 6. Problems")[1].split("## 7.")[0]
+    rows = re.findall(r"\| `([a-z-]+)` \| ([0-9]{3}) (?=\|)", section)
+    assert {code: int(status) for code, status in rows} == dict(STATUS)
 
 
 @pytest.mark.parametrize("code", sorted(set(LOCAL_CODES) - {"not-found", "storage-full", "content-erased"}))
