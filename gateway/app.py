@@ -46,7 +46,7 @@ from gateway.services.library import Library
 from gateway.services.logpages import LogPages, StoredProofs
 from gateway.services.outbox import Outbox
 from gateway.services.peergate import PeerGate
-from gateway.services.peers import DirectoryReach, push_address
+from gateway.services.peers import DirectoryReach, pullable, push_address
 from gateway.services.pull import PullWorkers
 from gateway.services.receipts import ReceiptDesk, ReceiptPusher
 from gateway.services.sequence import Sequencer
@@ -61,7 +61,7 @@ from gateway.storage.blobs import Blobs
 from gateway.storage.database import Database, Transaction
 from gateway.storage.group import Commit, commit_now
 from gateway.storage.migrate import upgrade
-from gateway.storage.queue import wake_peer
+from gateway.storage.queue import release_leases, wake_peer
 from gateway.telemetry import get_log
 from gateway.web.api import LocalAPI
 from gateway.web.intake import PeerLimits
@@ -74,6 +74,9 @@ _RESTART_S = (1.0, 30.0)
 
 #: What a peer's calls may cause here at most once in this time.
 _HEARD_EVERY_S = 2.0
+
+#: Peers that are greeted at the same time after a start.
+_GREETINGS_AT_ONCE = 8
 
 _log = get_log("app")
 
@@ -313,6 +316,7 @@ class App:
         if self.sequencer is None:
             raise RuntimeError("a home opened for reading cannot be served")
         await asyncio.to_thread(run_selftest)
+        await self.recover()
         peer = self.settings.peer
         if peer.listen:
             host, port = split_address(peer.listen)
@@ -340,6 +344,7 @@ class App:
             ("receipts", self.pusher.run),
             ("pull", self.pull.run),
             ("watch", self.watch.run),
+            ("greeting", self._greet),
         ):
             self._tasks.append(asyncio.create_task(self._supervised(name, run), name=name))
         await self._journal("service.started")
@@ -347,6 +352,15 @@ class App:
         _log.info(
             "service.started", authority=own.id, network=own.network, listen=peer.listen, version=__version__
         )
+
+    async def recover(self) -> None:
+        """Take up at once what a process that died left behind, instead of waiting until its leases end.
+
+        Only on SQLite does the home's lock prove that nobody else works on this database.
+        """
+        if self.database.dialect == "sqlite":
+            await self.database.write(lambda tx: release_leases(tx, self.clock.now()))
+        await self.acceptor.resume_relayed()
 
     _server: PeerServer | None = None
     _local: LocalAPI | None = None
@@ -374,6 +388,7 @@ class App:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._writes, return_exceptions=True)
+        await self.acceptor.aclose()
         if was_running:
             with contextlib.suppress(Exception):
                 await self._journal("service.stopped")
@@ -448,6 +463,20 @@ class App:
             return
         self.courier.wake()
         self.pusher.wake()
+
+    async def _greet(self) -> None:
+        """Say hello to every peer once: what waits there for us since we were away is then tried at once."""
+        places = asyncio.Semaphore(_GREETINGS_AT_ONCE)
+
+        async def greet(aid: str, address: str) -> None:
+            certificates = tuple(key.public.pub for key in self.directory.keys(aid, KeyUse.TLS))
+            async with places:
+                await self.adapter.hello(
+                    Endpoint(authority_id=aid, address=address, certificates=certificates)
+                )
+
+        addresses = pullable(self.directory, self.authority_id)
+        await asyncio.gather(*(greet(aid, address) for aid, address in addresses.items()))
 
     async def _hello(self, entry: DirectoryEntry) -> PeerAnswer:
         """Ask a peer for its hello, for the doctor."""

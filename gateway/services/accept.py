@@ -13,18 +13,18 @@ by ``resume_relayed`` at the next start.
 
 import asyncio
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from crypto import strictjson
-from crypto.bundle import ContainerReader, Envelope, Manifest, Opener
+from crypto.bundle import ContainerReader, Envelope, Manifest, Opener, PartRef
 from crypto.errors import Refusal, outward_code
 from crypto.keys import KeyUse
 from gateway.clock import Clock
-from gateway.errors import GatewayRefusal, from_refusal
+from gateway.errors import GatewayError, GatewayRefusal, StorageError, from_refusal
 from gateway.model.manifest import form_matches_manifest, is_request_form
 from gateway.model.names import UnsafeName, check_name
 from gateway.model.receipt import ReceiptType
@@ -41,6 +41,7 @@ from gateway.storage import bundles, contentkeys, peers, uploads
 from gateway.storage.blobs import BlobRef, Blobs, BlobWriter
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction
 from gateway.storage.receipts import ReceiptRow, own_receipts
+from gateway.telemetry import get_log
 
 #: Longest time an answer waits for the bundle to be opened; then it carries a relay receipt.
 OPENING_PATIENCE_S = 10.0
@@ -127,6 +128,8 @@ class Acceptor:
         self._running: dict[tuple[str, str], Intake] = {}
         self._paused: dict[tuple[str, str], Intake] = {}
         self._openings: set[asyncio.Task[None]] = set()
+        self._opening: set[tuple[str, str]] = set()
+        self._log = get_log("accept")
 
     async def begin(
         self, *, caller: str, jti: str | None, exp: datetime | None, sender: str, bid: str
@@ -137,6 +140,7 @@ class Acceptor:
         """
         intake = Intake(self, caller=caller, jti=jti, sender=sender, bid=bid)
         self._enter(intake)
+        await self._let_go(intake.key)
         return intake
 
     async def resume(
@@ -216,23 +220,41 @@ class Acceptor:
         return intake
 
     async def resume_relayed(self) -> int:
-        """Open every bundle that was only relayed when this process stopped; return how many there are."""
-        waiting = await self.database.read(bundles.relayed)
+        """Open every bundle that was only relayed and that nobody is opening; return how many there are.
+
+        For the next start after a crash, and for whenever its outcome could not be stored.
+        """
+        waiting = [key for key in await self.database.read(bundles.relayed) if key not in self._opening]
         for sender, bid in waiting:
-            task = asyncio.create_task(self._open_relayed(sender, bid))
-            self._openings.add(task)
-            task.add_done_callback(self._openings.discard)
+            intake = Intake(self, caller=sender, jti=None, sender=sender, bid=bid)
+            self.keep(intake.key, self._open_relayed(intake))
         return len(waiting)
 
-    async def _open_relayed(self, sender: str, bid: str) -> None:
-        intake = Intake(self, caller=sender, jti=None, sender=sender, bid=bid)
-        await intake.load()
-        await intake.conclude(was_relayed=True)
+    async def _open_relayed(self, intake: "Intake") -> None:
+        if await intake.load():
+            await intake.conclude(was_relayed=True)
 
-    def keep(self, task: asyncio.Task[None]) -> None:
-        """Own a task that opens a bundle after its relay receipt went out."""
+    def keep(self, key: tuple[str, str], work: Coroutine[Any, Any, None]) -> None:
+        """Own the work of opening a bundle after its relay receipt went out; one at a time for each."""
+        self._opening.add(key)
+        task = asyncio.create_task(self._guarded(key, work))
         self._openings.add(task)
         task.add_done_callback(self._openings.discard)
+
+    async def _guarded(self, key: tuple[str, str], work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except StorageError as error:
+            # The bundle stays relayed, and ``resume_relayed`` comes back to it.
+            self._log.warning("opening.unrecorded", code=error.code, bid=key[1])
+            self._opening.discard(key)
+        except GatewayError as error:
+            # Another version of this program may open it: it is tried again at the next start.
+            self._log.error("opening.refused", code=error.code, bid=key[1])
+        except Exception as error:
+            self._log.error("opening.defect", code=type(error).__name__, bid=key[1])
+        else:
+            self._opening.discard(key)
 
     async def drop_expired_uploads(self, now: datetime) -> int:
         """Drop unfinished uploads past their time and return how many."""
@@ -240,16 +262,24 @@ class Acceptor:
         if rows:
             await self.database.write(partial(_drop, rows))
         for row in rows:
-            self._paused.pop((row.sender, row.bid), None)
+            await self._let_go((row.sender, row.bid))
             if row.temporary is not None:
                 await self.blobs.discard(row.temporary)
         return len(rows)
 
     async def aclose(self) -> None:
-        """Wait for bundles that are being opened."""
+        """Stop opening what was relayed and close what is paused; the next start takes up both."""
         for task in tuple(self._openings):
             task.cancel()
         await asyncio.gather(*self._openings, return_exceptions=True)
+        for key in tuple(self._paused):
+            await self._let_go(key)
+
+    async def _let_go(self, key: tuple[str, str]) -> None:
+        """Forget a paused upload here; what is durable of it stays."""
+        paused = self._paused.pop(key, None)
+        if paused is not None:
+            await paused.let_go()
 
 
 class Intake:
@@ -385,10 +415,27 @@ class Intake:
         if self._reader.envelope is None:
             await self.abort()
             return UploadState(offset=0, length=None, complete=False)
+        try:
+            await self._make_durable()
+        except BaseException:
+            # Not known to be kept: whoever goes on asks the database where.
+            await self.let_go()
+            self._acceptor.leave(self)
+            raise
+        self._acceptor.leave(self, paused=True)
+        env = self._envelope
+        return UploadState(offset=self.offset, length=env.container_size, complete=False, envelope=env.digest)
+
+    async def let_go(self) -> None:
+        """Close the file of the unfinished part and leave it where it is."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            await writer.aclose()
+
+    async def _make_durable(self) -> None:
         env, now = self._envelope, self._acceptor.clock.now()
-        partial = await self._writer.sync() if self._writer is not None else None
         row = uploads.UploadRow(
-            temporary=partial,
+            temporary=await self._writer.sync() if self._writer is not None else None,
             sender=self.sender,
             bid=self.bid,
             envelope_sha256=env.digest,
@@ -406,8 +453,6 @@ class Intake:
 
         await self._acceptor.database.write(unit)
         self.durable = self.offset
-        self._acceptor.leave(self, paused=True)
-        return UploadState(offset=self.offset, length=env.container_size, complete=False, envelope=env.digest)
 
     async def restore(self, held: uploads.UploadRow) -> None:
         """Continue what another process had taken; hashes the unfinished part again from the disk."""
@@ -424,12 +469,21 @@ class Intake:
             if start + ref.size <= held.offset_bytes:
                 self._parts.append(await acceptor.blobs.find(ref.sha256, ref.size))
             elif start < held.offset_bytes:
-                self._writer = await acceptor.blobs.reopen(
-                    held.temporary or "", size=ref.size, offset=held.offset_bytes - start
-                )
+                await self._restore_part(ref, start, held)
 
-    async def load(self) -> None:
-        """Read back a bundle that was stored whole but not opened."""
+    async def _restore_part(self, ref: PartRef, start: int, held: uploads.UploadRow) -> None:
+        """Go on within a part; it may have come to its end since its upload was last made durable."""
+        blobs = self._acceptor.blobs
+        try:
+            offset = held.offset_bytes - start
+            self._writer = await blobs.reopen(held.temporary or "", size=ref.size, offset=offset)
+        except FileNotFoundError:
+            self._parts.append(await blobs.find(ref.sha256, ref.size))
+            self.offset = start + ref.size
+            self._reader = ContainerReader.resume(self._envelope, self.offset)
+
+    async def load(self) -> bool:
+        """Read back a bundle that was stored whole; return whether it still waits to be opened."""
         acceptor = self._acceptor
         row, envelopes = await acceptor.database.read(
             lambda c: (bundles.find_bundle(c, *self.key), bundles.envelopes_of(c, *self.key))
@@ -439,6 +493,7 @@ class Intake:
         self._reader = ContainerReader.resume(env, env.container_size)
         self._sig_kid = env.kid
         self._parts = [await acceptor.blobs.find(part.sha256, part.size) for part in env.parts]
+        return row is not None and row.state == "relayed"
 
     async def abort(self) -> None:
         """Give up; nothing was kept."""
@@ -618,7 +673,7 @@ class Intake:
 
         row = await self._acceptor.database.write(unit)
         self.jti = None
-        self._acceptor.keep(asyncio.create_task(self._conclude_later(work)))
+        self._acceptor.keep(self.key, self._conclude_later(work))
         return Answer(status=202, body=await self._acceptor.wire.answer([row]))
 
     async def _conclude_later(self, work: "asyncio.Task[Opened | _Rejected]") -> None:

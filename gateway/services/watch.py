@@ -49,6 +49,7 @@ class Watch:
         """Handle what is due now."""
         now = self._clock.now()
         await self._acceptor.drop_expired_uploads(now)
+        await self._acceptor.resume_relayed()
         await self._casebook.remind(now)
         await self._database.write(lambda tx: peers.forget_tokens(tx, now))
 
