@@ -48,7 +48,10 @@ class Common:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a command found: for programs, and how to show it to people. ``ok`` false makes exit code 1."""
+    """What a command found: for programs, and how to show it to people. ``ok`` false makes exit code 1.
+
+    ``data`` is ``None`` where everything was said already.
+    """
 
     data: Any
     show: Callable[[Console], None]
@@ -79,7 +82,9 @@ def run(common: Common, work: Callable[[], Coroutine[Any, Any, Answer]]) -> int:
             traceback.print_exc()
             failure = CommandFailed("internal", GatewayError.public_detail)
         return print_failure(common, failure)
-    if common.json:
+    if answer.data is None:
+        pass
+    elif common.json:
         print_json({"ok": answer.ok, **msgspec.to_builtins(answer.data)})
     else:
         answer.show(terminal())
@@ -161,9 +166,14 @@ def size(count: int) -> str:
     return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
 
 
+def in_words(code: str | None) -> str | None:
+    """Return a code of the vocabularies in words, not yet safe: for a cell of a table."""
+    return code.replace("_", " ") if code else None
+
+
 def words(code: str | None) -> str:
-    """Return a code of the vocabularies in words."""
-    return text(code.replace("_", " ") if code else None)
+    """Return a code of the vocabularies in words, safe for a terminal."""
+    return text(in_words(code))
 
 
 #: Columns that are useless in halves: people copy from them.
@@ -171,12 +181,12 @@ _WHOLE = frozenset({"bundle", "use"})
 
 
 def table(*columns: str, rows: Sequence[Sequence[object]], title: str | None = None) -> Table:
-    """Return a plain table of safe text."""
+    """Return a plain table. Cells are raw values: they are made safe here, once."""
     made = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:
         made.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
     for row in rows:
-        made.add_row(*(cell if isinstance(cell, str) else text(cell) for cell in row))
+        made.add_row(*(text(cell) for cell in row))
     return made
 
 

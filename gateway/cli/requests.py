@@ -10,7 +10,7 @@ from rich.console import Console
 
 from crypto import strictjson
 from crypto.errors import Refusal
-from gateway.cli.output import Answer, CommandFailed, Common, run, size, table, text, when, words
+from gateway.cli.output import Answer, CommandFailed, Common, in_words, run, size, table, text, when, words
 from gateway.cli.session import call
 from gateway.web import calls as api
 
@@ -117,10 +117,10 @@ def _show_status(console: Console, found: api.StatusResult) -> None:
         rows = [
             (
                 t.to,
-                words(t.state.lower()),
-                words(t.channel),
+                in_words(t.state.lower()),
+                in_words(t.channel),
                 str(t.attempts),
-                text(t.last_code),
+                t.last_code,
                 when(t.next_action_at),
             )
             for t in found.transmissions
@@ -132,9 +132,9 @@ def _show_status(console: Console, found: api.StatusResult) -> None:
     rows2 = [
         (
             when(m.stored_at),
-            words(m.side),
-            words(m.message_type),
-            words(m.effect),
+            in_words(m.side),
+            in_words(m.message_type),
+            in_words(m.effect),
             when(m.consigned_at),
             when(m.opened_at),
         )
@@ -160,11 +160,11 @@ def receipts(ref: str, *, common: Common | None = None) -> int:
             rows = [
                 (
                     when(r.at),
-                    words(r.type),
+                    in_words(r.type),
                     r.iss,
-                    text(r.proves),
+                    r.proves,
                     "yes" if r.in_log else "not yet",
-                    text(r.reason),
+                    r.reason,
                 )
                 for r in found.receipts
             ]
@@ -237,9 +237,7 @@ def open_(
         opened = await call(common, api.OPEN, params, label="Opening")
 
         def show(console: Console) -> None:
-            rows = [
-                (Path(f.path).name, text(f.filename), text(f.media), size(f.size_bytes)) for f in opened.files
-            ]
+            rows = [(Path(f.path).name, f.filename, f.media, size(f.size_bytes)) for f in opened.files]
             console.print(f"[green]Opened[/green] {words(opened.message_type)} {opened.sender}/{opened.bid}")
             console.print(f"into {text(folder)}; every file has the digest its sender signed.\n")
             console.print(table("file", "called by its sender", "type", "size", rows=rows))

@@ -29,7 +29,7 @@ def serve(*, common: Common | None = None) -> int:
             await app.start()
             _ready(common, app.settings, pid=app.pid)
             await app.wait_stopped()
-        return Answer(data={"stopped": True}, show=lambda _: None)
+        return Answer(data=None, show=lambda _: None)
 
     return run(common, work)
 

@@ -5,6 +5,7 @@ the home's lock, and whatever it queues travels once a service runs. The command
 """
 
 import asyncio
+import io
 from pathlib import Path
 from typing import TypeVar
 
@@ -88,7 +89,7 @@ async def _ask(service: aiohttp.ClientSession, asked: Call[P, R], params: P, pro
             sending = service.get(url, params=query)
         else:
             body = msgspec.json.encode(params)
-            sending = service.post(url, data=body, headers={"Content-Type": "application/json"})
+            sending = service.post(url, data=io.BytesIO(body), headers={"Content-Type": "application/json"})
         async with sending as answer:
             if answer.content_type != NDJSON:
                 document = msgspec.json.decode(await answer.read())

@@ -37,7 +37,7 @@ _NEEDED = (KeyUse.SIG, KeyUse.ENC, KeyUse.REQ, KeyUse.RCPT, KeyUse.LOG, KeyUse.W
 #: Days before the end of a key at which it is spoken of, the most pressing first.
 _ALERT_DAYS = (1, 7, 30, 60)
 
-#: A token of a clock further off than this is refused by the peers (docs/https.md).
+#: A token of a clock further off than this is refused by the peers (docs/peer-api.md section 2).
 _CLOCK_LEEWAY = timedelta(seconds=120)
 _CLOCK_NOTICE = timedelta(seconds=30)
 

@@ -24,6 +24,7 @@ from crypto.errors import Refusal
 from gateway.clock import Clock
 from gateway.config import HomePaths, Settings, render_settings, split_address
 from gateway.errors import GatewayRefusal
+from gateway.model.authority import EntryInvalid, parse_entry
 from gateway.services.directory import Directory, entry_words, make_enrolment
 from gateway.services.keyring import HeldKey, Keyring
 
@@ -73,6 +74,10 @@ def plan_record(
     record["channels"] = _channels(record["channels"], address)
     for problem in _record_schema().iter_errors(record):
         raise GatewayRefusal("record-invalid", field="/".join(str(step) for step in problem.instance_path))
+    try:
+        parse_entry(record)
+    except EntryInvalid as error:
+        raise GatewayRefusal("record-invalid", detail=str(error), field="state") from None
     return record, state
 
 

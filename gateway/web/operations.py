@@ -5,6 +5,8 @@ line where no service runs.
 """
 
 import base64
+import io
+import os
 import stat
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -189,15 +191,21 @@ def _attachment(item: AttachmentFile) -> Attachment:
     path = Path(item.path)
     if not path.is_absolute():
         raise GatewayRefusal("attachment-unreadable", field=item.filename)
+    with _open_regular(path, item.filename) as source:
+        size = os.fstat(source.fileno()).st_size
+    return Attachment(filename=item.filename, open=lambda: _open_regular(path, item.filename), size=size)
+
+
+def _open_regular(path: Path, filename: str) -> io.BufferedReader:
+    """Return a regular file open for reading; a pipe or device would make the service wait for ever."""
     try:
-        # Opened by descriptor and checked to be a regular file: a device or pipe would never end.
-        found = path.stat()
-        path.open("rb").close()
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        raise GatewayRefusal("attachment-unreadable", field=item.filename) from None
-    if not stat.S_ISREG(found.st_mode):
-        raise GatewayRefusal("attachment-unreadable", field=item.filename)
-    return Attachment(filename=item.filename, open=lambda: path.open("rb"), size=found.st_size)
+        raise GatewayRefusal("attachment-unreadable", field=filename) from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise GatewayRefusal("attachment-unreadable", field=filename)
+    return os.fdopen(handle, "rb")
 
 
 def _submission(submission: Submission) -> SubmissionView:
