@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from adapters.base import Adapter, Endpoint, Outcome, Parcel, Verdict
+from adapters.base import Adapter, Outcome, Parcel, Verdict
 from crypto.bundle import Envelope, Opener, rewrap_envelope
 from crypto.errors import Refusal
 from crypto.keys import KeyUse
@@ -30,6 +30,7 @@ from gateway.services.container import ContainerSource, load_container
 from gateway.services.directory import Directory
 from gateway.services.evidence import CheckedReceipt, check_receipt
 from gateway.services.keyring import Keyring
+from gateway.services.peers import endpoint_at
 from gateway.services.vault import Vault, WrappedKey
 from gateway.storage import bundles, contentkeys, queue, transmissions
 from gateway.storage.blobs import Blobs
@@ -285,11 +286,7 @@ class Courier:
                 urgent=job.lane == _URGENT,
                 read=source.stream,
             ),
-            Endpoint(
-                authority_id=job.to,
-                address=channel.address,
-                certificates=tuple(k.public.pub for k in self._directory.keys(job.to, KeyUse.TLS)),
-            ),
+            endpoint_at(self._directory, job.to, channel.address),
         )
         return self._judge(channel.channel, started, outcome)
 

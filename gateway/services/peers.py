@@ -1,11 +1,19 @@
 """How a peer can be called: a question of its signed record, answered in one place."""
 
+from adapters.base import Endpoint
+from crypto.keys import KeyUse
 from gateway.model.authority import DirectoryEntry, channels_for
 from gateway.model.codes import Lane
 from gateway.services.directory import Directory
 
 _PUSH = "gateway_https"
 _PULL = "https_pull"
+
+
+def endpoint_at(directory: Directory, authority_id: str, address: str) -> Endpoint:
+    """Return where and by which certificates a peer is known; a revoked certificate is known no more."""
+    pins = [key.public.pub for key in directory.keys(authority_id, KeyUse.TLS) if key.status == "active"]
+    return Endpoint(authority_id=authority_id, address=address, certificates=tuple(pins))
 
 
 def push_address(directory: Directory, authority_id: str) -> str | None:

@@ -14,11 +14,10 @@ from adapters.base import Endpoint
 from adapters.https import HTTPSAdapter
 from crypto import strictjson
 from crypto.encoding import is_bid
-from crypto.keys import KeyUse
 from gateway.errors import GatewayError, GatewayRefusal
 from gateway.services.accept import Acceptor, Answer
 from gateway.services.directory import Directory
-from gateway.services.peers import pullable
+from gateway.services.peers import endpoint_at, pullable
 from gateway.services.receipts import ReceiptDesk
 from gateway.storage import peers
 from gateway.storage.database import Database
@@ -89,13 +88,7 @@ class PullWorkers:
 
     def _endpoint(self, authority_id: str) -> Endpoint | None:
         address = pullable(self._directory, self._authority_id).get(authority_id)
-        if address is None:
-            return None
-        return Endpoint(
-            authority_id=authority_id,
-            address=address,
-            certificates=tuple(k.public.pub for k in self._directory.keys(authority_id, KeyUse.TLS)),
-        )
+        return None if address is None else endpoint_at(self._directory, authority_id, address)
 
     async def poll_once(self, authority_id: str, *, wait_s: float) -> bool:
         """Take what waits at one peer and return whether all of it was taken."""

@@ -11,18 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from adapters.base import Endpoint
 from adapters.https import HTTPSAdapter
 from crypto import strictjson
 from crypto.encoding import is_bid
 from crypto.errors import CODES, Refusal
-from crypto.keys import KeyUse
 from gateway.clock import Clock
 from gateway.errors import GatewayError, GatewayRefusal
 from gateway.services.book import TransmissionBook
 from gateway.services.directory import Directory
 from gateway.services.evidence import CheckedReceipt, check_receipt
-from gateway.services.peers import push_address
+from gateway.services.peers import endpoint_at, push_address
 from gateway.services.wire import ReceiptWire
 from gateway.storage import peers
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction
@@ -131,12 +129,12 @@ class ReceiptDesk:
         if not isinstance(problem, dict):
             raise GatewayRefusal("malformed")
         bid, code = problem.get("bid"), problem.get("code")
+        if not (isinstance(bid, str) and isinstance(code, str)):
+            raise GatewayRefusal("malformed")
         if problem.get("from") != self._authority_id or not is_bid(bid) or code not in CODES:
             return
         envelope = str(problem.get("envelope"))
-        self._book.file_problem(
-            tx, (self._authority_id, str(bid), caller), code=str(code), envelope=envelope, now=now
-        )
+        self._book.file_problem(tx, (self._authority_id, bid, caller), code=code, envelope=envelope, now=now)
 
     async def for_bundle(self, *, caller: str, sender: str, bid: str, after: int) -> Mapping[str, Any]:
         """Return our receipts above ``after`` about a bundle the caller sent us; none if there is none."""
@@ -224,11 +222,7 @@ class ReceiptPusher:
         if address is not None:
             body = await self._wire.answer([receipt for _, receipt in rows])
             urgent = any(push.lane == "urgent" for push, _ in rows)
-            endpoint = Endpoint(
-                authority_id=authority_id,
-                address=address,
-                certificates=tuple(k.public.pub for k in self._directory.keys(authority_id, KeyUse.TLS)),
-            )
+            endpoint = endpoint_at(self._directory, authority_id, address)
             reply = await self._adapter.post_receipts(endpoint, strictjson.dumps(dict(body)), urgent=urgent)
             done = reply.ok
         now = self._clock.now()

@@ -25,6 +25,9 @@ T = TypeVar("T")
 
 #: Units that share one COMMIT at most: bounds the memory of a group and what a poison unit makes run again.
 GROUP_LIMIT = 256
+#: Turns of the event loop that must bring no new unit before a group begins, and turns it may take in all.
+QUIET_TURNS = 3
+MOST_TURNS = 40
 
 
 class Database:
@@ -127,10 +130,18 @@ class Database:
         await self._backend.aclose()
 
     def _kick(self) -> None:
-        # By call_soon, so that everything the loop's present turn submits shares a group.
         if not self._kicked and self._running is None:
             self._kicked = True
-            asyncio.get_running_loop().call_soon(self._start)
+            asyncio.get_running_loop().call_soon(self._gather, len(self._waiting), 0, MOST_TURNS)
+
+    def _gather(self, seen: int, quiet: int, turns: int) -> None:
+        """Let the loop's other work bring more units: COMMIT costs more than turns."""
+        waiting = len(self._waiting)
+        quiet = quiet + 1 if waiting == seen else 0
+        if quiet < QUIET_TURNS and turns and waiting < self._group_limit:
+            asyncio.get_running_loop().call_soon(self._gather, waiting, quiet, turns - 1)
+        else:
+            self._start()
 
     def _start(self) -> None:
         self._kicked = False
