@@ -14,7 +14,7 @@ import random
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.resources import as_file
 from pathlib import Path
@@ -66,7 +66,7 @@ class Enclosed:
     """A request whose documents exist: the form states their true sizes and digests."""
 
     sample: Sample
-    form: Mapping[str, Any]
+    form: Mapping[str, Any] = field(repr=False)
     enclosures: tuple[Enclosure, ...]
 
     @property

@@ -94,7 +94,7 @@ class LabNetwork:
 
     homes: Path
     logs: Path
-    directory: Mapping[str, Any]
+    directory: Mapping[str, Any] = field(repr=False)
     ask: Ask
     pull_only: frozenset[str]
     choose_port: Callable[[], int] = field(default_factory=lambda: free_port)

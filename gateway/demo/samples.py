@@ -5,7 +5,7 @@ All of it is fictional. Decides nothing; whoever fills in sizes and digests work
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -38,7 +38,7 @@ class Sample:
     """
 
     name: str
-    form: Mapping[str, Any]
+    form: Mapping[str, Any] = field(repr=False)
 
     @property
     def number(self) -> int:

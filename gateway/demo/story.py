@@ -93,7 +93,7 @@ class Story:
     """
 
     network: LabNetwork
-    enclosed: tuple[Enclosed, ...]
+    enclosed: tuple[Enclosed, ...] = field(repr=False)
     opened: Path
     watcher: Watcher
     keep_running: bool = False

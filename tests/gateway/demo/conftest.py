@@ -1,6 +1,5 @@
 """The documents of all samples, written once: typesetting takes a moment."""
 
-
 import pytest
 
 from gateway.demo.documents import CannotPrint, Enclosed, Press, enclose
