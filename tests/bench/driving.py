@@ -8,6 +8,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from tests.bench import places, timing
 
 #: How long exchanges may take to end once a round is over.
 _PATIENCE_S = 30.0
+_START_S = 60.0
 
 
 async def _nothing() -> None:
@@ -72,7 +74,7 @@ class Process:
             stdout=subprocess.PIPE,
             text=True,
         )
-        if not self._line().startswith("ready"):
+        if not self._line(_START_S).startswith("ready"):
             self.close()
             raise timing.BenchFailure(f"{command[2]} did not start")
 
@@ -81,10 +83,16 @@ class Process:
         """Process identifier."""
         return self._child.pid
 
-    def _line(self) -> str:
+    def _line(self, seconds: float) -> str:
+        """Return the child's next line; one that says nothing in time is killed, and the line is empty."""
         if self._child.stdout is None:
             raise timing.BenchFailure("no output to read")
-        return self._child.stdout.readline().strip()
+        watchdog = threading.Timer(seconds, self._child.kill)
+        watchdog.start()
+        try:
+            return self._child.stdout.readline().strip()
+        finally:
+            watchdog.cancel()
 
     def round(self, in_flight: int, seconds: float) -> dict[str, Any]:
         """Return the figures of one round."""
@@ -92,7 +100,7 @@ class Process:
             raise timing.BenchFailure("no input to write")
         self._child.stdin.write(f"{in_flight} {seconds}\n")
         self._child.stdin.flush()
-        line = self._line()
+        line = self._line(seconds + _START_S)
         if not line:
             raise timing.BenchFailure(f"the sender ended with {self._child.wait()}")
         return dict(json.loads(line))

@@ -8,6 +8,7 @@ as long as makes exactly 4,096 bytes of JSON.
 import asyncio
 import json
 import secrets
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from gateway.services.directory import Directory
 from gateway.services.home import HomePlan, plan_record
 from gateway.services.keyring import Keyring
 from tests import sampledata
+from tests.bench import places, timing
 from tests.bench.peer_exchange import free_port
 
 SENDER, RECIPIENT = "ke-ag", "sg-agc"
@@ -36,7 +38,8 @@ _OPTIONAL = (
 
 def make_pair(folder: Path) -> None:
     """Make both homes under ``folder``, named after their authorities, each enrolled with the other."""
-    asyncio.run(_make_pair(folder))
+    # In a process of its own, so that a hang there is a failure and not the end of the run.
+    timing.run([places.PYTHON, "-m", "tests.bench.ours_node", folder], env=places.environment())
 
 
 async def _make_pair(folder: Path) -> None:
@@ -86,3 +89,7 @@ def numbered(form: dict[str, Any]) -> tuple[str, bytes]:
     }
     one = {**form, "reference_requesting": f"BENCH/{bid[:12]}", "thread": thread}
     return bid, json.dumps(one, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+if __name__ == "__main__":
+    asyncio.run(_make_pair(Path(sys.argv[1])))

@@ -13,6 +13,9 @@ from typing import Any
 
 from tests.bench import places
 
+#: No process of the yardstick takes this long unless it hangs.
+_LONGEST_S = 180
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Took:
@@ -35,9 +38,19 @@ def run(command: Sequence[object] | str, *, env: Mapping[str, str] | None = None
     with tempfile.TemporaryFile("w+") as errors:
         before = _children_cpu()
         start = time.perf_counter()
-        done = subprocess.run(
-            full, stdout=subprocess.PIPE, stderr=errors, text=True, env=env, cwd=places.ROOT, check=False
-        )
+        try:
+            done = subprocess.run(
+                full,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env=env,
+                cwd=places.ROOT,
+                check=False,
+                timeout=_LONGEST_S,
+            )
+        except subprocess.TimeoutExpired:
+            raise BenchFailure(f"{full[-1][:200]} did not end in {_LONGEST_S} s") from None
         wall = time.perf_counter() - start
         if done.returncode:
             errors.seek(0)
