@@ -123,7 +123,7 @@ def parse_envelope(jws: bytes) -> Envelope:
 def _read(jws: bytes, token: CompactJWS, payload: Members) -> Envelope:
     check_version(payload, _MEMBERS)
     created, expires = instant(payload, "created"), instant(payload, "expires")
-    if not created < expires <= created + LONGEST_LIFE:
+    if not timedelta(0) < expires - created <= LONGEST_LIFE:
         raise bad("expires")
     to = entries(payload, "to", _wrap, minimum=1, maximum=RECIPIENT_LIMIT)
     if len({wrap.aid for wrap in to}) != len(to):

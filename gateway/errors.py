@@ -35,6 +35,7 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "duplicate": "This message was submitted before; look at its status instead of sending it twice.",
         "enrolment-conflict": "This authority is enrolled with other keys; compare the words by telephone, "
         "then enrol again with --replace.",
+        "enrolment-older": "This enrolment file is older than the one taken before; ask for the newest one.",
         "enrolment-invalid": "This is no valid enrolment file; ask the authority to send it again.",
         "folder-not-empty": "The folder is not empty; name a new one so that nothing is overwritten.",
         "folder-unusable": "The folder cannot be written by the gateway's user; name another one.",

@@ -7,13 +7,14 @@ never chosen. Says nothing about signatures: who vouches for a record is decided
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NewType
 
 from gateway.model.codes import Lane, code_list
+from gateway.model.fields import rows, text
 
 AuthorityID = NewType("AuthorityID", str)
 
@@ -274,14 +275,14 @@ def facts_from(
     requirements: Mapping[str, Any] | None = None,
 ) -> DirectoryFacts:
     """Return what the directory says about the addressee of a form, for ``contents.check_contents``."""
-    rows: Sequence[Mapping[str, Any]] = form.get("instruments") or ()
-    codes = [row["code"] for row in rows if isinstance(row.get("code"), str)]
-    primary = next((row["code"] for row in rows if row.get("primary")), codes[0] if codes else None)
-    requesting_state = form.get("requesting_authority", {}).get("state")
+    listed = [(code, row) for _, row in rows(form, "instruments") if (code := text(row, "code"))]
+    codes = [code for code, _ in listed]
+    primary = next((code for code, row in listed if row.get("primary")), codes[0] if codes else None)
+    requesting_state = text(form, "requesting_authority", "state")
     return DirectoryFacts(
         accepted_languages=frozenset(requested.languages),
         both_bound=_both_bound(primary, requesting_state, requested.state, states or {}),
-        designation=match_designation(requested, form.get("request_kind", ""), codes),
+        designation=match_designation(requested, text(form, "request_kind"), codes),
         requires_paper_original=requested.requires_paper_original,
         requires_diplomatic_channel=requested.requires_diplomatic_channel,
         both_accept_oral=(

@@ -170,7 +170,7 @@ def _instant(moment: str) -> datetime:
 def _optional_instant(moment: str) -> datetime | None:
     try:
         return _instant(moment) if moment else None
-    except ValueError:
+    except (ValueError, OverflowError):
         # A leap second is well formed and Python has none; without a limit an answer is in time.
         return None
 

@@ -577,6 +577,10 @@ class Intake:
             row = await self._acceptor.database.write(
                 lambda tx: self._release(tx, outcome, now, was_relayed=was_relayed)
             )
+        except Refusal as refusal:
+            # What only the case can tell: the message speaks for another side than its sender's.
+            rejected = _Rejected(code=refusal.code, manifest_sha256=self._envelope.manifest)
+            return await self._store(rejected, was_relayed=was_relayed)
         except IntegrityError:
             # Somebody else stored this bundle meanwhile, or the token was used before.
             self._known = await self._acceptor.database.read(lambda c: bundles.find_bundle(c, *self.key))

@@ -231,7 +231,7 @@ class TransmissionBook:
         state = apply(TransmissionState(row.state), event)
         self._log(tx, row, _EVENTS[event], now, receipt=receipt.digest)
         if event is TransmissionEvent.CONSIGNED:
-            self._casebook.consigned(tx, row.sender, row.bid, at=claims.at)
+            self._casebook.consigned(tx, row.sender, row.bid, at=claims.at, now=now)
         if event is TransmissionEvent.REJECTED and state is TransmissionState.REJECTED:
             self._task(tx, row, claims.reason or "rejection", now)
         return self._at(row, state, now)

@@ -13,20 +13,25 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from crypto.bundle import Manifest
+from crypto.errors import Refusal
 from gateway.errors import GatewayRefusal, sentence_of
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.case import CaseView, fold
 from gateway.model.case_message import CaseMessage, MessageFacts, case_message
-from gateway.model.codes import Side, Track, is_known
+from gateway.model.codes import Side, Track
 from gateway.model.manifest import ThreadContext, is_request_form
 from gateway.model.next_step import due_at
 from gateway.model.request import REQUEST_TYPES, track_of
+from gateway.services.forms import unknown_codes
 from gateway.services.library import Library
 from gateway.storage import cases, peers
 from gateway.storage.database import Database, Transaction
 
 #: An overdue case is shown again after this time.
 _REMINDED_AGAIN = timedelta(days=1)
+
+#: Kind of a case whose request has not arrived, although a later message has.
+_NO_REQUEST_YET = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +93,11 @@ class Casebook:
         )
 
     def take_in(self, tx: Transaction, incoming: Incoming) -> None:
-        """Add a peer's message to its case, opening the case if this is its first one."""
+        """Add a peer's message to its case, opening the case if this is its first one.
+
+        Raises ``Refusal`` ``form-invalid`` if it speaks for our side of the case: nobody withdraws, doubles
+        or answers another's request.
+        """
         manifest, form = incoming.manifest, incoming.form
         said = case_message(form, message_id=f"{manifest.sender}/{manifest.bid}", consigned_at=incoming.at)
         human = manifest.human or {}
@@ -96,14 +105,13 @@ class Casebook:
             tx,
             form,
             said,
+            thread_id=manifest.thread,
             peer=manifest.sender,
             assurance=_code(human.get("assurance")),
             officer=_code(human.get("officer")),
             stored_at=incoming.stored_at,
         )
-        if not is_known("message_type", manifest.message_type) or (
-            manifest.request_kind is not None and not is_known("request_kind", manifest.request_kind)
-        ):
+        if unknown_codes(form, "request" if is_request_form(form) else "message"):
             self._task(tx, manifest.sender, manifest.bid, manifest.thread, "unknown-code", incoming.stored_at)
 
     def send(self, tx: Transaction, outgoing: Outgoing) -> None:
@@ -117,6 +125,7 @@ class Casebook:
             tx,
             form,
             said,
+            thread_id=thread_of(form),
             peer=outgoing.to,
             assurance="local_operator",
             officer=outgoing.officer,
@@ -147,13 +156,16 @@ class Casebook:
         form: Mapping[str, Any],
         said: CaseMessage,
         *,
+        thread_id: str,
         peer: str,
         assurance: str | None,
         officer: str | None,
         stored_at: datetime,
     ) -> list[cases.MessageRow]:
-        """Add a message, fold, store; return the messages that were there before."""
-        thread_id = thread_of(form)
+        """Add a message, fold, store; return the messages that were there before.
+
+        Raises ``Refusal`` ``form-invalid`` if the message speaks for the side that its sender has not.
+        """
         connection = tx.view(("case", thread_id, peer))
         case = cases.find_case(connection, thread_id, peer)
         before = [] if case is None else cases.messages_of(connection, thread_id, peer)
@@ -182,12 +194,14 @@ class Casebook:
             view = _fold(case, [row])
             cases.add_case(tx, self._folded(case, view, stored_at))
         else:
-            case = _with_reference(case, form)
+            if (said.side == case.side) != (sender == self._authority_id):
+                raise Refusal("form-invalid", "speaks for the other side of the case", step=14)
+            case = _with_reference(_with_request(case, form), form)
             view = self._store_fold(tx, case, [*before, row], stored_at, cause=said.message_id)
         cases.add_message(tx, replace(row, effect=str(view.effect_of(said.message_id))))
         return before
 
-    def consigned(self, tx: Transaction, sender: str, bid: str, *, at: datetime) -> None:
+    def consigned(self, tx: Transaction, sender: str, bid: str, *, at: datetime, now: datetime) -> None:
         """A peer has proved that it holds a message of ours; the case moves on."""
         rows = cases.thread_of_message(tx.view(("message", sender, bid)), sender, bid)
         held = next((row for row in rows if (row.sender, row.bid) == (sender, bid)), None)
@@ -197,7 +211,8 @@ class Casebook:
         cases.set_consigned(tx, sender, bid, at)
         if case is not None:
             rows = [replace(row, consigned_at=at) if row is held else row for row in rows]
-            self._store_fold(tx, case, rows, at, cause=f"{sender}/{bid}")
+            # By our own clock: what is due when must not hang on the peer's, which may be years ahead.
+            self._store_fold(tx, case, rows, now, cause=f"{sender}/{bid}")
 
     def given_up(self, tx: Transaction, sender: str, bid: str, *, now: datetime) -> None:
         """Every channel of a message was given up; the case stays, because only messages move it."""
@@ -249,7 +264,7 @@ class Casebook:
     ) -> cases.CaseRow:
         ours = Side.REQUESTING if _requesting(form) == self._authority_id else Side.REQUESTED
         request = is_request_form(form)
-        kind = form["request_kind"] if request else "unknown"
+        kind = form["request_kind"] if request else _NO_REQUEST_YET
         references = {} if request else form["thread"]
         return cases.CaseRow(
             thread_id=thread_id,
@@ -323,7 +338,7 @@ class Casebook:
 
 
 def thread_of(form: Mapping[str, Any]) -> str:
-    """Return the thread a form belongs to; a request form without one is given one before it comes here."""
+    """Return the thread of a form of our own, which has been given one if it had none."""
     thread: str = form["thread"]["thread_id"]
     return thread
 
@@ -335,9 +350,22 @@ def _requesting(form: Mapping[str, Any]) -> str:
 
 
 def _track(kind: str, message_type: str) -> Track:
-    if kind == "unknown":
+    if kind == _NO_REQUEST_YET:
         return Track.PRESERVATION if message_type.startswith("preservation_") else Track.REQUEST
     return track_of(kind)
+
+
+def _with_request(case: cases.CaseRow, form: Mapping[str, Any]) -> cases.CaseRow:
+    """Take from the request what a case cannot know that a quicker message, a withdrawal say, has opened."""
+    if case.request_kind != _NO_REQUEST_YET or not is_request_form(form):
+        return case
+    return replace(
+        case,
+        request_kind=form["request_kind"],
+        urgency_level=form["urgency"]["level"],
+        confidentiality_level=form["confidentiality"]["level"],
+        language=form["language"],
+    )
 
 
 def _with_reference(case: cases.CaseRow, form: Mapping[str, Any]) -> cases.CaseRow:
@@ -348,7 +376,7 @@ def _with_reference(case: cases.CaseRow, form: Mapping[str, Any]) -> cases.CaseR
 
 
 def _code(value: Any) -> str | None:
-    return value[:64] if isinstance(value, str) else None
+    return value[:64] if isinstance(value, str) and value.isprintable() else None
 
 
 def _fold(case: cases.CaseRow, rows: list[cases.MessageRow]) -> CaseView:

@@ -9,16 +9,17 @@ one use; an authority speaks for its own State's prefix; lab and real networks n
 """
 
 import os
+import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from crypto.bundle import KeyInForce
+from crypto.bundle import KeyInForce, key_verdict
 from crypto.directory import read_statement, sign_statement, unverified_statement
-from crypto.encoding import unb64u, wire_time
+from crypto.encoding import parse_wire_time, unb64u, wire_time
 from crypto.errors import KeyRefused, Refusal
 from crypto.keys import KeyUse, PublicKey
 from crypto.words import fingerprint_words
@@ -34,12 +35,18 @@ from gateway.model.authority import (
     parse_entry,
     parse_state,
 )
+from gateway.model.fields import text
+from gateway.model.names import display_name
+from gateway.services.forms import check_form
 from gateway.services.keyring import Keyring
 
 DIRECTORY_TYPE = "gw-dir+jws"
 ENROLMENT_TYPE = "gw-enrol+jws"
 
 _ENROLMENT_LIMIT = 256 * 1024
+
+#: Alphabets with letters that look like those of another.
+_ALIKE = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +64,48 @@ class Enrolled:
     entry: DirectoryEntry
     words: tuple[str, ...]
     replaced: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Claim:
+    """What a verified enrolment file says, signed by ``kid`` at ``at``, by the signer's clock."""
+
+    record: dict[str, Any] = field(repr=False)
+    state: dict[str, Any] | None = field(repr=False)
+    entry: DirectoryEntry = field(repr=False)
+    at: datetime
+    kid: str
+
+    @classmethod
+    def read(cls, payload: Mapping[str, Any], kid: str) -> "_Claim":
+        """Return the claim. Raises ``EntryInvalid``, ``Refusal``, ``KeyError`` or ``TypeError``."""
+        record, state = payload["record"], payload.get("state")
+        _refuse_misshapen(record, state)
+        entry = parse_entry(record)
+        for key in entry.keys:
+            key_in_force(key)
+        if state is not None and parse_state(state).state != entry.state:
+            raise EntryInvalid("an authority speaks for its own State only")
+        return cls(record=record, state=state, entry=entry, at=parse_wire_time(payload["at"]), kid=kid)
+
+
+def _refuse_misshapen(record: Any, state: Any) -> None:
+    """Hold a record to the directory's schema, as a reader, and to one alphabet per word of its name."""
+    whole = {
+        "schema_version": "1.0",
+        "kind": "enrolment",
+        "issue": "1",
+        "network": "lab",
+        "states": [] if state is None else [state],
+        "authorities": [record],
+    }
+    if check_form(whole, "directory", reader=True):
+        raise EntryInvalid("the record does not fit the directory's schema")
+    # One Cyrillic letter in a Latin word makes another name that looks the same.
+    for word in record["name_en"].split():
+        scripts = {unicodedata.name(letter, "?").split()[0] for letter in word if letter.isalpha()}
+        if len(scripts & _ALIKE) > 1 or display_name(word) != unicodedata.normalize("NFC", word):
+            raise EntryInvalid("the name mixes alphabets or hides letters")
 
 
 class _Issue:
@@ -222,8 +271,7 @@ class Directory:
 
     def facts(self, form: Mapping[str, Any]) -> DirectoryFacts | None:
         """Return what the rules need to know of the addressee, ``None`` if it is not listed."""
-        addressee = form.get("requested_authority", {}).get("authority_id")
-        entry = self._issue.entries.get(addressee)
+        entry = self._issue.entries.get(text(form, "requested_authority", "authority_id"))
         if entry is None:
             return None
         return facts_from(form, entry, requesting=self.own, states=self._issue.states)
@@ -245,23 +293,35 @@ class Directory:
 
         The file proves that whoever made it holds the key it names, and nothing more: the words have to
         be compared with the authority by telephone. A new file of an enrolled authority must be signed
-        by a key already listed for it, or ``replace`` says that the words were compared again.
+        by a key in force that is listed for it, and be no older than the one before; or ``replace`` says
+        that the words were compared again.
 
-        Raises ``GatewayRefusal`` ``enrolment-invalid``, ``wrong-network``, ``key-conflict`` or
-        ``enrolment-conflict``; the directory is then unchanged.
+        Raises ``GatewayRefusal`` ``enrolment-invalid``, ``wrong-network``, ``key-conflict``,
+        ``enrolment-conflict`` or ``enrolment-older``; the directory is then unchanged.
         """
-        record, state, signed_by = self._read_enrolment(statement)
-        entry = parse_entry(record)
-        known = self._issue.entries.get(entry.authority_id)
+        claim = self._read_enrolment(statement)
+        entry = claim.entry
         if entry.authority_id == self._keyring.authority_id:
             raise GatewayRefusal("enrolment-invalid")
-        if known is not None and not replace and signed_by not in {key.kid for key in known.keys_for("sig")}:
-            raise GatewayRefusal("enrolment-conflict")
+        known = self._issue.entries.get(entry.authority_id)
+        if known is not None and not replace:
+            self._refuse_unvouched(claim, now)
         self._refuse_conflicts(entry)
-        self._store(record, state, now)
+        self._store(claim.record, claim.state, now, enrolled_at=claim.at)
         return Enrolled(entry=entry, words=entry_words(entry), replaced=known is not None)
 
-    def _read_enrolment(self, statement: bytes) -> tuple[dict[str, Any], dict[str, Any] | None, str]:
+    def _refuse_unvouched(self, claim: "_Claim", now: datetime) -> None:
+        """A new file of an enrolled authority: a key we know and trust vouches for it, and it is newer."""
+        aid = claim.entry.authority_id
+        try:
+            key_verdict(self.key_in_force(aid, KeyUse.SIG, claim.kid), claim.at, now)
+        except Refusal:
+            raise GatewayRefusal("enrolment-conflict") from None
+        held = self._issue.payload.get("enrolled", {}).get(aid)
+        if held is not None and claim.at < parse_wire_time(held):
+            raise GatewayRefusal("enrolment-older")
+
+    def _read_enrolment(self, statement: bytes) -> "_Claim":
         if len(statement) > _ENROLMENT_LIMIT:
             raise GatewayRefusal("enrolment-invalid")
         try:
@@ -271,14 +331,12 @@ class Directory:
             rows = [row for row in claimed["keys"] if row["use"] == KeyUse.SIG and row["kid"] == kid]
             public = PublicKey.load(KeyUse.SIG, rows[0]["alg"], unb64u(rows[0]["pub"]), kid=kid)
             payload: Any = read_statement(statement, public, ENROLMENT_TYPE)
-            record: Any = payload["record"]
-            for key in parse_entry(record).keys:
-                key_in_force(key)
+            claim = _Claim.read(payload, kid)
         except (Refusal, EntryInvalid, KeyError, IndexError, TypeError):
             raise GatewayRefusal("enrolment-invalid") from None
         if payload.get("network") != self.network:
             raise GatewayRefusal("wrong-network")
-        return record, payload.get("state"), kid
+        return claim
 
     def _refuse_conflicts(self, entry: DirectoryEntry) -> None:
         """One kid stands in one record only, and one public key under one use only."""
@@ -291,13 +349,22 @@ class Directory:
         if len(set(materials)) != len(materials):
             raise GatewayRefusal("key-conflict")
 
-    def _store(self, record: dict[str, Any], state: dict[str, Any] | None, now: datetime) -> None:
+    def _store(
+        self,
+        record: dict[str, Any],
+        state: dict[str, Any] | None,
+        now: datetime,
+        *,
+        enrolled_at: datetime | None = None,
+    ) -> None:
         payload = dict(self._issue.payload)
         aid = record["authority_id"]
         payload["issue"] = self._issue.number + 1
         payload["records"] = [r for r in payload["records"] if r["authority_id"] != aid] + [record]
         if state is not None:
             payload["states"] = [s for s in payload["states"] if s["state"] != state["state"]] + [state]
+        if enrolled_at is not None:
+            payload["enrolled"] = {**payload.get("enrolled", {}), aid: wire_time(enrolled_at)}
         issue = _Issue(payload)
         self._write(payload, now)
         self._issue = issue

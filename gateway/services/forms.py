@@ -6,8 +6,9 @@ peer with a newer minor version is understood or handed to a person, never refus
 says what kind of form it is. What the treaties ask for is decided in ``model.contents``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from itertools import islice
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from typing import Any, Literal
 import jsonschema_rs
 
 from gateway.model.codes import data
+from gateway.model.fields import at
 from gateway.model.names import display_name
 
 FormName = Literal["request", "message", "directory", "requirements"]
@@ -62,7 +64,7 @@ def check_form(form: object, name: FormName, reader: bool = False) -> tuple[Form
     """
     validator = _validator(name, reader)
     if validator.is_valid(form):
-        return ()
+        return tuple(_unkeepable(form, name))
     if _is_small(form):
         return tuple(_problem(error) for error in islice(validator.iter_errors(form), MAX_PROBLEMS))
     # The library makes all errors before it hands out one: a megabyte of defects would take half a minute.
@@ -71,6 +73,76 @@ def check_form(form: object, name: FormName, reader: bool = False) -> tuple[Form
     except jsonschema_rs.ValidationError as error:
         return (_problem(error),)
     raise AssertionError("a form that is not valid has a problem")
+
+
+def unknown_codes(form: object, name: FormName) -> tuple[str, ...]:
+    """Return the paths of codes that this version does not know, in a form that fits as a reader sees it.
+
+    They are kept and shown raw, and a person decides what they mean. A form of unusual size that does not
+    fit as a writer's must yields its root.
+    """
+    validator = _validator(name, False)
+    if validator.is_valid(form):
+        return ()
+    if not _is_small(form):
+        return ("$",)
+    found = islice(validator.iter_errors(form), MAX_PROBLEMS)
+    return tuple(
+        _path(error.instance_path)
+        for error in found
+        if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Enum)
+    )
+
+
+#: What is kept in clear of a form, with its longest length there (gateway/storage/schema.py). The schemas
+#: bind readers to no list of codes, so the bound has to stand here.
+_KEPT: Mapping[str, tuple[tuple[tuple[str, ...], int], ...]] = {
+    "request": (
+        (("request_kind",), 64),
+        (("thread", "message_type"), 64),
+        (("urgency", "level"), 32),
+        (("confidentiality", "level"), 32),
+        (("reference_requesting",), 64),
+        (("reference_requested",), 64),
+        (("language",), 35),
+    ),
+    "message": (
+        (("message_type",), 64),
+        (("thread", "requesting", "reference"), 64),
+        (("thread", "requested", "reference"), 64),
+        (("language",), 35),
+    ),
+}
+_COUNTERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "request": (("thread", "seq"), ("thread", "seen")),
+    "message": (("seq",), ("seen",)),
+}
+_HIGHEST_COUNT = 1_000_000
+
+
+def _unkeepable(form: object, name: FormName) -> Iterator[FormProblem]:
+    """Yield what fits the schema and could not be kept all the same: by length, range, or no such time."""
+    for steps, longest in _KEPT.get(name, ()):
+        value = at(form, *steps)
+        if isinstance(value, str) and (len(value) > longest or any(ord(letter) < 32 for letter in value)):
+            yield FormProblem(
+                path=_path(list(steps)),
+                sentence=f"At most {longest} characters are possible here, and no control characters.",
+            )
+    for steps in _COUNTERS.get(name, ()):
+        value = at(form, *steps)
+        if isinstance(value, int) and value > _HIGHEST_COUNT:
+            yield FormProblem(path=_path(list(steps)), sentence=f"This must be {_HIGHEST_COUNT} or less.")
+    if name in _KEPT and not _is_instant(at(form, "created_at")):
+        yield FormProblem(path="$.created_at", sentence=_FORMATS["date-time"])
+
+
+def _is_instant(moment: object) -> bool:
+    try:
+        datetime.fromisoformat(str(moment)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return False
+    return True
 
 
 def _is_small(form: object) -> bool:
