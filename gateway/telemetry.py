@@ -5,6 +5,7 @@ dropped and counted, so that a careless call cannot leak. Values are short scala
 direction characters are escaped, so that a hostile name cannot forge a line or colour a terminal.
 """
 
+import contextlib
 import logging
 import sys
 import unicodedata
@@ -113,6 +114,21 @@ def _described(record: logging.LogRecord) -> dict[str, Any]:
     return line
 
 
+class _Lines:
+    """Writes finished lines. A log that cannot be written must not stop the work it speaks of."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def msg(self, line: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            stream = self._stream or sys.stderr
+            stream.write(line + "\n")
+            stream.flush()
+
+    debug = info = warning = error = critical = msg
+
+
 class _LibraryHandler(logging.Handler):
     """Sends records of the standard library's logging through the same filter."""
 
@@ -131,7 +147,7 @@ def start_logging(*, level: str, stream: TextIO | None = None) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False, sort_keys=True),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(file=stream or sys.stderr),
+        logger_factory=lambda *_: _Lines(stream),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_LibraryHandler()], level=max(threshold, logging.WARNING), force=True)

@@ -59,6 +59,12 @@ def test_what_our_own_modules_log_keeps_its_text(log: io.StringIO) -> None:
     assert (line["event"], line["detail"]) == ("peer.refused", "sig-invalid step 4")
 
 
+def test_a_log_that_cannot_be_written_stops_nothing(log: io.StringIO) -> None:
+    log.close()
+    structlog.get_logger().error("disk.full")
+    logging.getLogger("gateway.web").error("disk.full")
+
+
 def test_a_log_made_before_logging_started_follows_it(log: io.StringIO) -> None:
     _EARLY.debug("too.quiet")
     _EARLY.info("service.started", authority="ke-ag")
