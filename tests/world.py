@@ -21,10 +21,11 @@ from adapters.replies import Reply
 from crypto.errors import CODES, Action
 from gateway.app import App, make_home
 from gateway.config import AuthoritySettings, DatabaseSettings, HomePaths, PeerSettings, Settings
-from gateway.errors import GatewayError, GatewayRefusal
+from gateway.errors import GatewayError, GatewayRefusal, StorageError
 from gateway.services.audits import audit_home
 from gateway.services.evidence import check_receipt
 from gateway.services.home import HomePlan, plan_record
+from gateway.services.logstate import LogState
 from gateway.services.submit import Attachment, Submission
 from gateway.services.verify import AuditReport
 from gateway.storage import cases, receipts, transmissions
@@ -115,6 +116,8 @@ class Wire:
                     return Outcome(verdict=Verdict.RETRY)
                 await intake.feed(piece)
             answer = await intake.finish()
+        except StorageError as error:
+            return Outcome(verdict=Verdict.RETRY, code=error.code)
         except GatewayRefusal as refusal:
             person = CODES[refusal.code].action is Action.PERSON
             return Outcome(verdict=Verdict.REFUSED if person else Verdict.RETRY, code=refusal.code)
@@ -170,7 +173,10 @@ class Wire:
         peer = self._peer(endpoint)
         if peer is None or self.faults.take("lose_request"):
             return Reply(status=0)
-        source = await peer.outbox.open(caller=self._own, bid=bid)
+        try:
+            source = await peer.outbox.open(caller=self._own, bid=bid)
+        except GatewayError as error:
+            return Reply(status=422, code=error.code)
         flip, cut, at = self.faults.take("flip_byte"), self.faults.take("cut"), offset
         async for chunk in source.stream(offset):
             piece = chunk
@@ -253,13 +259,20 @@ class World:
             )
         )
         self.apps[aid], self._stacks[aid] = app, stack
-        await app.acceptor.resume_relayed()
+        await app.recover()
         return app
 
     async def close(self, aid: str) -> None:
         """Stop an authority's gateway."""
         self.apps.pop(aid)
         await self._stacks.pop(aid).aclose()
+
+    async def crash(self, aid: str) -> App:
+        """Lose a gateway's process without an orderly stop, and start it again: no last head is signed."""
+        app = self.apps[aid]
+        assert app.sequencer is not None
+        app.sequencer._head.state = LogState.STOPPED
+        return await self.restart(aid)
 
     async def restart(self, aid: str) -> App:
         """Stop and start a gateway."""
@@ -298,6 +311,7 @@ class World:
                 for job in await app.courier.claim(lane, 16):
                     await app.courier.attempt(job)
                     done += 1
+            await app.acceptor.settled()
             done += await app.pusher.push_due()
             if app.settings.peer.listen == "":
                 for peer in tuple(self.apps):
@@ -316,6 +330,8 @@ class World:
         while self.clock.at < end:
             await self.run()
             self.advance(step)
+            for app in tuple(self.apps.values()):
+                await app.watch.look()
         await self.run()
 
     async def check(self) -> None:

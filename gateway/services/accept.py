@@ -267,6 +267,10 @@ class Acceptor:
                 await self.blobs.discard(row.temporary)
         return len(rows)
 
+    async def settled(self) -> None:
+        """Return once nothing is being opened any more."""
+        await asyncio.gather(*self._openings, return_exceptions=True)
+
     async def aclose(self) -> None:
         """Stop opening what was relayed and close what is paused; the next start takes up both."""
         for task in tuple(self._openings):

@@ -244,7 +244,11 @@ class Courier:
     async def _renew(self, job: Job) -> None:
         while True:
             await asyncio.sleep(_RENEWAL_S)
-            await self._guarded(partial(self._database.write, partial(self._extend, job)))
+            try:
+                await self._guarded(partial(self._database.write, partial(self._extend, job)))
+            except queue.LeaseLost:
+                # Somebody else goes on with it; what comes of this attempt will not be recorded.
+                return
 
     def _extend(self, job: Job, tx: Transaction) -> None:
         sender, bid, to_aid = job.key
@@ -327,6 +331,9 @@ class Courier:
             raise GatewayRefusal("content-erased")
         previous = Opener().parse(envelopes[-1].jws)
         now = self._clock.now()
+        if self._directory.encryption_key(to, now).kid in {wrap.kid for wrap in previous.to}:
+            # Wrapped for the newest key that is listed: before a crash, or there is no newer one yet.
+            return
         env = self._wrapped_again(previous, WrappedKey(storage_key_id=held[0], wrapped=held[1]), to, now)
         await self._database.write(lambda tx: self._store_rewrap(tx, env, now))
 

@@ -68,7 +68,12 @@ class Outbox:
         ) -> tuple[list[transmissions.OutboxRow], list[tuple[int, receipts.ReceiptRow]]]:
             return (
                 transmissions.outbox_of(connection, caller),
-                receipts.outbox_receipts(connection, caller, after),
+                [
+                    (no, earlier)
+                    for no, row in receipts.outbox_receipts(connection, caller, after)
+                    # An answer may have been lost: each receipt brings those before it along.
+                    for earlier in receipts.chain_of(connection, row)
+                ],
             )
 
         bundles, own = await self._database.read(query)

@@ -24,9 +24,10 @@ from gateway.services.peers import endpoint_at, push_address
 from gateway.services.wire import ReceiptWire
 from gateway.storage import peers
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction
-from gateway.storage.queue import PushClaim, claim_pushes, hold_push, is_push_due
+from gateway.storage.queue import LeaseLost, PushClaim, claim_pushes, hold_push, is_push_due
 from gateway.storage.receipts import (
     ReceiptRow,
+    chain_of,
     find_receipt,
     own_receipts,
     push_done,
@@ -37,6 +38,9 @@ from gateway.telemetry import get_log
 
 #: Receipts and problems in one body, at most.
 MOST_RECEIPTS = 100
+
+#: Pushes in one body; each brings the receipts before it along, because an answer may have been lost.
+_MOST_PUSHES = 30
 
 #: How long a used request token is remembered.
 _TOKEN_KEPT = timedelta(minutes=10)
@@ -196,31 +200,33 @@ class ReceiptPusher:
     async def push_due(self) -> int:
         """Send what is due, one body per peer, and return how many receipts were tried."""
         now = self._clock.now()
-        by_peer: dict[str, list[tuple[PushClaim, ReceiptRow]]] = {}
+        by_peer: dict[str, list[tuple[PushClaim, list[ReceiptRow]]]] = {}
         for lane in ("urgent", "routine"):
-            for push, receipt in await self._claim_due(lane, now):
-                by_peer.setdefault(push.to_aid, []).append((push, receipt))
+            for push, chain in await self._claim_due(lane, now):
+                by_peer.setdefault(push.to_aid, []).append((push, chain))
         # Peers side by side: one that does not answer must not hold up the others.
         await asyncio.gather(*(self._push(aid, rows) for aid, rows in by_peer.items()))
         return sum(len(rows) for rows in by_peer.values())
 
-    async def _claim_due(self, lane: str, now: datetime) -> list[tuple[PushClaim, ReceiptRow]]:
+    async def _claim_due(self, lane: str, now: datetime) -> list[tuple[PushClaim, list[ReceiptRow]]]:
         # Reading first: an idle gateway must not write.
         if not await self._database.read(lambda c: is_push_due(c, lane, now)):
             return []
         return await self._database.write(lambda tx: self._claim(tx, lane, now))
 
-    def _claim(self, tx: Transaction, lane: str, now: datetime) -> list[tuple[PushClaim, ReceiptRow]]:
+    def _claim(self, tx: Transaction, lane: str, now: datetime) -> list[tuple[PushClaim, list[ReceiptRow]]]:
         claims = claim_pushes(
-            tx, lane=lane, now=now, until=now + _LEASE, worker=self._worker, limit=MOST_RECEIPTS
+            tx, lane=lane, now=now, until=now + _LEASE, worker=self._worker, limit=_MOST_PUSHES
         )
-        return [(claim, find_receipt(tx.connection, claim.jws_sha256)) for claim in claims]
+        found = ((claim, find_receipt(tx.connection, claim.jws_sha256)) for claim in claims)
+        return [(claim, chain_of(tx.connection, receipt)) for claim, receipt in found]
 
-    async def _push(self, authority_id: str, rows: Sequence[tuple[PushClaim, ReceiptRow]]) -> None:
+    async def _push(self, authority_id: str, rows: Sequence[tuple[PushClaim, list[ReceiptRow]]]) -> None:
         address = push_address(self._directory, authority_id)
         done = False
         if address is not None:
-            body = await self._wire.answer([receipt for _, receipt in rows])
+            told = {receipt.jws_sha256: receipt for _, chain in rows for receipt in chain}
+            body = await self._wire.answer(list(told.values()))
             urgent = any(push.lane == "urgent" for push, _ in rows)
             endpoint = endpoint_at(self._directory, authority_id, address)
             reply = await self._adapter.post_receipts(endpoint, strictjson.dumps(dict(body)), urgent=urgent)
@@ -237,7 +243,10 @@ class ReceiptPusher:
                         tx, push.jws_sha256, attempts=push.attempts + 1, at=now + self._pause(push, address)
                     )
 
-        await self._database.write(unit)
+        try:
+            await self._database.write(unit)
+        except LeaseLost:
+            self._log.warning("push.taken_over", peer=authority_id)
 
     def _pause(self, push: PushClaim, address: str | None) -> timedelta:
         longest = _LONGEST_PAUSE[push.lane] if address is not None else timedelta(days=1)

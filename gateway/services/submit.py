@@ -13,11 +13,12 @@ from datetime import datetime
 from typing import Any
 
 from crypto import strictjson
+from crypto.bundle import Envelope
 from crypto.encoding import is_aid, is_bid
 from crypto.errors import Refusal
 from crypto.keys import KeyUse
 from gateway.clock import Clock
-from gateway.errors import GatewayRefusal
+from gateway.errors import GatewayRefusal, StorageUnavailable
 from gateway.model.authority import Channel, channels_for
 from gateway.model.contents import Finding, blocking, check_contents
 from gateway.model.manifest import ThreadContext, is_request_form
@@ -36,8 +37,8 @@ from gateway.services.stamp import Stamp, Subject
 from gateway.services.vault import Vault
 from gateway.storage import bundles, contentkeys
 from gateway.storage.blobs import Blobs
-from gateway.storage.database import Database, IntegrityError, Transaction
-from gateway.storage.receipts import ReceiptRow
+from gateway.storage.database import Connection, Database, IntegrityError, Transaction
+from gateway.storage.receipts import ReceiptRow, own_receipts
 from gateway.storage.transmissions import TransmissionRow, add_transmission
 
 #: A form is at most this long and this deep.
@@ -225,6 +226,12 @@ class Submitter:
             )
         except IntegrityError:
             raise GatewayRefusal("duplicate") from None
+        except StorageUnavailable:
+            # COMMIT may have been kept all the same; told that it failed, a person would submit it again.
+            kept = await self._database.read(lambda c: _kept(c, bundle.envelope))
+            if kept is None:
+                raise
+            receipt = kept
         return Submission(
             bid=bid,
             sender=self._keyring.authority_id,
@@ -335,6 +342,14 @@ class Submitter:
         job = Job(to=to, lane=env.lane, source=source, lease_owner=lease[0] if lease else "")
         tx.after_commit(lambda: self._courier.hand(job))
         return receipt
+
+
+def _kept(connection: Connection, env: Envelope) -> ReceiptRow | None:
+    """Return the submission receipt of a bundle if it is stored in this very envelope."""
+    held = bundles.find_bundle(connection, env.sender, env.bid)
+    if held is None or held.envelope_sha256 != env.digest:
+        return None
+    return own_receipts(connection, iss=env.sender, sender=env.sender, bid=env.bid)[0]
 
 
 def read_form(form_bytes: bytes) -> Mapping[str, Any]:

@@ -79,7 +79,7 @@ _OUTBOX = (
         receipt_push.c.outbox_no > bindparam("b_after"),
     )
     .order_by(receipt_push.c.outbox_no)
-    .limit(100)
+    .limit(30)
 )
 _OUTBOX_TAKEN = (
     update(receipt_push)
@@ -141,6 +141,12 @@ def own_receipts(
     """Return the receipts ``iss`` issued about a bundle with ``n`` above ``after``, by ``n``."""
     values = {"b_sender": sender, "b_bid": bid, "b_iss": iss, "b_after": after}
     return [ReceiptRow(**row._mapping) for row in connection.execute(_OWN, values)]
+
+
+def chain_of(connection: Connection, row: ReceiptRow) -> list[ReceiptRow]:
+    """Return a receipt and those its issuer gave about the same bundle before it, by ``n``."""
+    chain = own_receipts(connection, iss=row.iss, sender=row.sender, bid=row.bid)
+    return [earlier for earlier in chain if earlier.n <= row.n]
 
 
 def last_receipt(connection: Connection, *, iss: str, sender: str, bid: str) -> tuple[int, str | None]:

@@ -1,0 +1,335 @@
+"""The crash table (docs/crash-table.md): each durable step fails, or is kept but reported failed.
+
+A row says whose COMMIT fails, in which stage of the one story, and which one of that stage. The process is
+then lost without an orderly stop and started again, people repeat what they were told had failed, and the
+story goes on to its end. Whatever the row, that end is the same; only the number of attempts may differ.
+"""
+
+import re
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import GatewayRefusal, StorageUnavailable
+from gateway.services import accept
+from gateway.storage import cases, receipts, transmissions
+from gateway.storage.database import Connection
+from tests.postgres import Cluster, postgresql_cluster
+from tests.world import FakeClock, Faults, World, sample_request
+
+__all__ = ["postgresql_cluster"]
+
+pytestmark = pytest.mark.slow
+
+#: Sender and recipient by the way their bundles travel, with the authority that only calls out.
+PAIRS = {
+    "push": ("ke-ag", "sg-agc", ()),
+    "pulling recipient": ("eg-ppo", "tn-mj", ("tn-mj",)),
+    "pulling sender": ("gh-ag", "ng-fmj", ("gh-ag",)),
+}
+SAMPLES = {"push": 1, "pulling recipient": 5, "pulling sender": 6}
+
+
+class PowerCut(Exception):
+    """Stands for the process ending at a COMMIT."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One step: whose ``nth`` COMMIT of a stage is hit, and the attempts at the end of either kind.
+
+    ``attempts`` is ``None`` where they depend on chance: how often it was tried until somebody helped.
+    """
+
+    step: str
+    victim: str
+    stage: str
+    nth: int
+    attempts: tuple[int, int] | None = (1, 1)
+    pair: str = "push"
+    #: What the story needs beforehand: "relay", "cut" or "new key".
+    given: str = ""
+
+    def __str__(self) -> str:
+        return self.step
+
+
+TABLE = [
+    Row("submit transaction", "sender", "submit", 1),
+    Row("claim", "sender", "deliver", 1),
+    Row("attempt recorded", "sender", "deliver", 2),
+    Row("accept transaction", "recipient", "deliver", 1, attempts=(2, 2)),
+    Row("relay transaction", "recipient", "deliver", 1, attempts=(2, 1), given="relay"),
+    Row("conclude after relay", "recipient", "deliver", 2, given="relay"),
+    Row("relayed consignment filed", "sender", "deliver", 3, given="relay"),
+    Row("upload suspended", "recipient", "deliver", 1, attempts=(2, 2), given="cut"),
+    Row("key-expired recorded", "sender", "deliver", 2, attempts=None, given="new key"),
+    Row("rewrap", "sender", "deliver again", 2, attempts=(2, 2), given="new key"),
+    Row("attempt after rewrap recorded", "sender", "deliver again", 3, attempts=(2, 2), given="new key"),
+    Row("accept after rewrap", "recipient", "deliver again", 1, attempts=(3, 3), given="new key"),
+    Row("handover", "recipient", "open", 1),
+    Row("push claimed", "recipient", "push", 1),
+    Row("pushed receipts filed", "sender", "push", 1),
+    Row("push done", "recipient", "push", 2),
+    Row("acknowledgement", "recipient", "acknowledge", 1),
+    Row("answer accepted", "sender", "answer", 1),
+    Row("answer's attempt recorded", "recipient", "answer", 2),
+    Row("dispatched to the outbox", "sender", "deliver", 2, pair="pulling recipient"),
+    Row("accept after fetching", "recipient", "deliver", 1, pair="pulling recipient"),
+    Row("posted receipts filed", "sender", "deliver", 3, pair="pulling recipient"),
+    Row("receipts of an outbox filed", "sender", "push", 1, pair="pulling sender"),
+    Row("cursor moved", "sender", "push", 2, pair="pulling sender"),
+    Row("outbox listing taken", "recipient", "push", 1, pair="pulling sender"),
+]
+
+
+@dataclass(slots=True)
+class Fuse:
+    """Fails the ``nth`` COMMIT from now on, once."""
+
+    nth: int
+    is_kept: bool
+    blown: bool = False
+
+    def __call__(self, connection: Connection) -> None:
+        self.nth -= 1
+        if self.nth != 0:
+            connection.commit()
+            return
+        self.blown = True
+        if self.is_kept:
+            connection.commit()
+        raise PowerCut
+
+
+@dataclass(slots=True)
+class Story:
+    """The one story, stage by stage, as its people and clocks would drive it."""
+
+    world: World
+    sender: str
+    recipient: str
+    sample: int
+    folder: Path
+    form: dict[str, object] = field(init=False)
+    documents: dict[str, bytes] = field(init=False)
+    ref: str = ""
+
+    def __post_init__(self) -> None:
+        self.form, self.documents = sample_request(self.sample, size=400)
+        self.ref = self.form["thread"]["message_id"]  # type: ignore[index]
+
+    @property
+    def bid(self) -> str:
+        """The request's own identifier."""
+        return self.ref.partition("/")[2]
+
+    def stages(self, given: str) -> list[tuple[str, Callable[[], Awaitable[object]]]]:
+        """Return the stages by name, in order."""
+        again = [("deliver again", self.after_refusal)] if given == "new key" else []
+        return [
+            ("submit", self.submit),
+            ("deliver", self.world.step),
+            *again,
+            ("open", self.open),
+            ("push", self.world.run),
+            ("acknowledge", self.acknowledge),
+            ("answer", self.world.run),
+        ]
+
+    async def submit(self) -> None:
+        """Submit, once more if told so: the message id is fixed."""
+        with suppress(GatewayRefusal):
+            await self.world.submit(self.sender, self.form, self.documents)  # type: ignore[arg-type]
+
+    async def after_refusal(self) -> None:
+        """Take the recipient's new key into the directory, and let the next attempt fall due."""
+        enrolment = self.world[self.recipient].home.enrolment.read_bytes()
+        self.world[self.sender].directory.enrol(enrolment, now=self.world.clock.now())
+        self.world.advance(timedelta(minutes=1))
+        await self.world.step()
+        await self.world.run_for(timedelta(minutes=20), step=timedelta(minutes=5))
+
+    async def open(self) -> None:
+        """Open into a folder that is empty each time."""
+        await self.world[self.recipient].cases.open(self.ref, self.folder / uuid.uuid4().hex)
+
+    async def acknowledge(self) -> None:
+        """Acknowledge, unless it turns out that it was done."""
+        with suppress(GatewayRefusal):
+            await self.world[self.recipient].cases.acknowledge(self.ref, officer="op-1", reference="R/7")
+
+    async def settle(self) -> None:
+        """Let leases end and whatever was lost be tried again."""
+        await self.world.run_for(timedelta(minutes=6), step=timedelta(minutes=3))
+
+
+@pytest.fixture(scope="session")
+def folder_of_homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("homes")
+
+
+@dataclass(slots=True)
+class Homes:
+    """Homes that know each other, made once and copied for each story."""
+
+    folder: Path
+    cluster: Callable[[], Cluster]
+    _made: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+
+    async def _make(self, pair: str, engine: str) -> dict[str, str]:
+        sender, recipient, pull_only = PAIRS[pair]
+        folder = self.folder / engine / pair
+        folder.mkdir(parents=True)
+        urls, names = {}, {}
+        if engine == "postgresql":
+            for aid in (sender, recipient):
+                names[aid] = f"home{uuid.uuid4().hex}"
+                await self.cluster().run(f"CREATE DATABASE {names[aid]}")
+                urls[aid] = self.cluster().url(names[aid])
+        async with World.create(folder, sender, recipient, pull_only=pull_only, urls=urls):
+            pass
+        self._made[pair, engine] = names
+        return names
+
+    @asynccontextmanager
+    async def world(self, folder: Path, pair: str, engine: str) -> AsyncIterator[World]:
+        """Open a copy of the pair's homes, with databases of its own."""
+        names = self._made.get((pair, engine))
+        if names is None:
+            names = await self._make(pair, engine)
+        copied: list[str] = []
+        world = World(folder=folder, clock=FakeClock())
+        try:
+            for aid in PAIRS[pair][:2]:
+                shutil.copytree(self.folder / engine / pair / aid, folder / aid)
+                if engine == "postgresql":
+                    name = f"t{uuid.uuid4().hex}"
+                    await self.cluster().run(f"CREATE DATABASE {name} TEMPLATE {names[aid]}")
+                    copied.append(name)
+                    settings = folder / aid / "rogatory.toml"
+                    settings.write_text(re.sub(names[aid], name, settings.read_text()))
+                await world.open(aid)
+            yield world
+        finally:
+            for aid in tuple(world.apps):
+                await world.close(aid)
+            for name in copied:
+                await self.cluster().run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def homes(folder_of_homes: Path, request: pytest.FixtureRequest) -> Homes:
+    return Homes(folder_of_homes, lambda: request.getfixturevalue("postgresql_cluster"))
+
+
+@pytest.fixture
+def prepared_engine(request: pytest.FixtureRequest) -> str:
+    """The engine, its server running before any loop does."""
+    if request.param == "postgresql":
+        request.getfixturevalue("postgresql_cluster")
+    engine: str = request.param
+    return engine
+
+
+async def prepare(story: Story, given: str, patch: pytest.MonkeyPatch) -> None:
+    """Arrange what a row needs before it begins."""
+    world = story.world
+    if given == "relay":
+        patch.setattr(accept, "OPENING_PATIENCE_S", 0)
+        patch.setattr(accept, "_INLINE_OPENING_BYTES", 0)
+    elif given == "cut":
+        world.faults[story.sender] = Faults(cut=1)
+    elif given == "new key":
+        recipient = world[story.recipient]
+        world.advance(timedelta(hours=1))
+        recipient.keyring.destroy_expired(world.clock.now(), kept=timedelta(days=-10_000))
+        await recipient.desk.upkeep.rotate(["enc"])
+
+
+async def check_end(story: Story, attempts: int | None) -> None:
+    """Nothing lost, nothing doubled, and both sides hold the same."""
+    world, bid = story.world, story.bid
+    sender, recipient = world[story.sender], world[story.recipient]
+    row = await sender.database.read(
+        lambda c: transmissions.find_transmission(c, story.sender, bid, story.recipient)
+    )
+    assert row is not None
+    assert row.state == "HANDED_OVER"
+    assert attempts is None or row.attempts == attempts
+    tries = await sender.database.read(
+        lambda c: transmissions.attempts_of(c, story.sender, bid, story.recipient)
+    )
+    assert [one.no for one in tries] == list(range(1, row.attempts + 1))
+    for app in (sender, recipient):
+        status = await app.cases.status(story.ref)
+        assert status.state == "received"
+        assert [(m.sender, m.message_type) for m in status.messages] == [
+            (story.sender, "request"),
+            (story.recipient, "acknowledgement"),
+        ]
+        assert status.reference_requested == "R/7"
+        assert len(await app.database.read(lambda c: cases.all_cases(c, 10))) == 1
+    ours = await sender.database.read(lambda c: receipts.receipts_of(c, story.sender, bid))
+    theirs = await recipient.database.read(lambda c: receipts.receipts_of(c, story.sender, bid))
+    issued = {r.jws for r in theirs}
+    assert {r.jws for r in ours if r.type != "submission"} == issued
+    kinds = sorted(r.type for r in theirs if r.type != "relay")
+    assert kinds == ["consignment", "handover"]
+    await world.check()
+
+
+async def test_a_handover_brings_along_the_consignment_whose_answer_was_lost(
+    homes: Homes, tmp_path: Path
+) -> None:
+    for pair in ("push", "pulling sender"):
+        sender, recipient, _ = PAIRS[pair]
+        async with homes.world(tmp_path / pair, pair, "sqlite") as world:
+            story = Story(world, sender, recipient, SAMPLES[pair], tmp_path)
+            world.faults[sender] = Faults(lose_answer=1)
+            await story.submit()
+            await world.step()
+            await story.open()
+            await world.run()
+            await story.acknowledge()
+            await world.run()
+            await check_end(story, attempts=1)
+
+
+@pytest.mark.parametrize("prepared_engine", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("mode", ["nothing kept", "kept but reported failed"])
+@pytest.mark.parametrize("row", TABLE, ids=str)
+async def test_after_a_power_cut_at_any_step_the_story_ends_the_same(
+    homes: Homes,
+    tmp_path: Path,
+    row: Row,
+    mode: str,
+    prepared_engine: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    is_kept = mode != "nothing kept"
+    sender, recipient, _ = PAIRS[row.pair]
+    async with homes.world(tmp_path, row.pair, prepared_engine) as world:
+        story = Story(world, sender, recipient, SAMPLES[row.pair], tmp_path)
+        await prepare(story, row.given, monkeypatch)
+        victim = sender if row.victim == "sender" else recipient
+        for name, act in story.stages(row.given):
+            if name != row.stage:
+                await act()
+                continue
+            fuse = world.commits[victim] = Fuse(row.nth, is_kept)
+            with suppress(StorageUnavailable):
+                await act()
+            assert fuse.blown, "the row names a COMMIT that does not happen"
+            await world.crash(victim)
+            if name in ("submit", "open", "acknowledge"):
+                await act()
+            await story.settle()
+        await story.settle()
+        await check_end(story, None if row.attempts is None else row.attempts[is_kept])
