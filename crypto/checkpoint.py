@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from crypto.errors import Refusal
 from crypto.keys import ML_DSA_44_SIGNATURE_SIZE, NOTE_ED25519, NOTE_ML_DSA_44, KeyUse, PublicKey, Signer
@@ -120,6 +121,12 @@ def open_checkpoint(note: str, origin: str, keys: Sequence[PublicKey]) -> Checkp
     Raises:
         Refusal: ``malformed``; ``sig-invalid`` for a wrong or missing signature or another log's head.
     """
+    return _opened(note, origin, tuple(keys))
+
+
+# Receipts of one batch carry the same head: it is verified once, not once for each.
+@lru_cache(maxsize=256)
+def _opened(note: str, origin: str, keys: tuple[PublicKey, ...]) -> Checkpoint:
     text, signatures = split_note(note)
     checkpoint = parse_checkpoint(text)
     if checkpoint.origin != origin:

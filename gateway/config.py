@@ -86,8 +86,8 @@ class PeerSettings(_Section, frozen=True, kw_only=True):
 class DeliverySettings(_Section, frozen=True, kw_only=True):
     """How many bundles travel at once; the urgent lane has workers of its own that routine never takes."""
 
-    urgent_workers: Workers = 4
-    routine_workers: Workers = 4
+    urgent_workers: Workers = 8
+    routine_workers: Workers = 16
     lease_s: Seconds = 60.0
 
 

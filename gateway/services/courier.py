@@ -54,10 +54,10 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneLimits:
-    """Attempts in flight at once, by lane. Routine is kept low so that urgent never queues behind it."""
+    """Attempts in flight at once, by lane; urgent has its own, and goes first whenever one may begin."""
 
-    urgent: int = 8
-    routine: int = 8
+    urgent: int
+    routine: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +112,8 @@ class Courier:
         self._worker = secrets.token_hex(8)
         self._queues: dict[str, deque[Job]] = {_URGENT: deque(), _ROUTINE: deque()}
         self._wake = {_URGENT: asyncio.Event(), _ROUTINE: asyncio.Event()}
+        #: When each lane looks into the database next, by the loop's clock: looking costs more than it finds.
+        self._look_at = {_URGENT: 0.0, _ROUTINE: 0.0}
         self._running = False
         self._log = get_log("courier")
 
@@ -125,11 +127,14 @@ class Courier:
         """Take a transmission that was just made durable; one without a lease is only a reason to look."""
         if job.lease_owner:
             self._queues[job.lane].append(job)
+        else:
+            self._look_at[job.lane] = 0.0
         self._wake[job.lane].set()
 
     def wake(self) -> None:
         """Something may be due now: a peer was heard of, say."""
-        for event in self._wake.values():
+        for lane, event in self._wake.items():
+            self._look_at[lane] = 0.0
             event.set()
 
     async def run(self) -> None:
@@ -144,26 +149,26 @@ class Courier:
 
     async def _run_lane(self, lane: str, slots: int) -> None:
         busy: set[asyncio.Task[None]] = set()
-        queue, wake = self._queues[lane], self._wake[lane]
+        queue, wake, loop = self._queues[lane], self._wake[lane], asyncio.get_running_loop()
         try:
             while True:
                 wake.clear()
-                while queue and len(busy) < slots:
+                while queue and len(busy) < slots and self._may_start(lane):
                     busy.add(asyncio.create_task(self._attempt_safely(queue.popleft())))
-                if len(busy) < slots:
-                    free = slots - len(busy)
-                    claimed = await self._guarded(partial(self.claim, lane, free))
+                if lane == _URGENT:
+                    # Whatever waited for the urgent lane to begin its own may begin now.
+                    self._wake[_ROUTINE].set()
+                if len(busy) < slots and not queue and loop.time() >= self._look_at[lane]:
+                    claimed = await self._guarded(partial(self.claim, lane, slots - len(busy)))
                     queue.extend(claimed or ())
                     if claimed:
                         continue
-                    pause = await self._guarded(lambda: self._pause(lane))
-                else:
-                    pause = _IDLE_S
+                    pause = await self._guarded(partial(self._pause, lane))
+                    self._look_at[lane] = loop.time() + (_IDLE_S if pause is None else pause)
+                patience = self._look_at[lane] - loop.time() if len(busy) < slots else _IDLE_S
                 waiter = asyncio.create_task(wake.wait())
                 done, _ = await asyncio.wait(
-                    busy | {waiter},
-                    timeout=_IDLE_S if pause is None else pause,
-                    return_when="FIRST_COMPLETED",
+                    busy | {waiter}, timeout=max(patience, 0.0), return_when=asyncio.FIRST_COMPLETED
                 )
                 waiter.cancel()
                 busy -= done
@@ -171,6 +176,10 @@ class Courier:
             for task in busy:
                 task.cancel()
             await asyncio.gather(*busy, return_exceptions=True)
+
+    def _may_start(self, lane: str) -> bool:
+        """Tell whether the lane may begin another attempt: routine waits while urgent has any to begin."""
+        return lane == _URGENT or not self._queues[_URGENT]
 
     async def _guarded(self, call: Callable[[], Awaitable[_T]]) -> _T | None:
         """Return what the call returns, ``None`` if the database is away: the lane waits and goes on."""
@@ -238,8 +247,13 @@ class Courier:
         if row is not None and row.outbox_no is not None:
             self._on_dispatched(row.to_aid)
         if row is not None and row.next_action_at is not None:
-            self._wake[job.lane].set()
+            self._look_by(job.lane, row.next_action_at)
         self._on_recorded(job.key)
+
+    def _look_by(self, lane: str, at: datetime) -> None:
+        left = (at - self._clock.now()).total_seconds()
+        self._look_at[lane] = min(self._look_at[lane], asyncio.get_running_loop().time() + left)
+        self._wake[lane].set()
 
     async def _renew(self, job: Job) -> None:
         while True:
