@@ -1,4 +1,4 @@
-"""``python -m tests.bench [--only P1,P8] [--quick]``: measure, print the table, write build/bench.json.
+"""``python -m tests.bench [--only P1,P8] [--quick] [--document]``: measure, print and write the figures.
 
 Ends with 0 when every figure could be taken, whether or not the goals hold: the table says that.
 """
@@ -25,7 +25,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument("--only", default="", help="goals to measure, such as P1,P8; default: all")
     parser.add_argument("--quick", action="store_true", help="smaller files and shorter rounds, for a look")
+    parser.add_argument("--document", action="store_true", help="put the table into docs/performance.md")
     options = parser.parse_args()
+    if options.document and (options.only or options.quick):
+        parser.error("--document is for whole runs")
     wanted = {key.strip().upper() for key in options.only.split(",") if key.strip()}
     setup.prepare()
     goals: list[Goal] = []
@@ -42,6 +45,8 @@ def main() -> None:
     print(report.machine(), end="\n\n")
     print(report.table(goals))
     report.write(goals)
+    if options.document:
+        report.document(goals)
 
 
 def _empty_work_folder() -> None:

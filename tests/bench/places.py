@@ -11,6 +11,7 @@ HERE = ROOT / "tests" / "bench"
 BUILD = ROOT / "build"
 HOME = BUILD / "bench"
 RESULT = BUILD / "bench.json"
+DOCUMENT = ROOT / "docs" / "performance.md"
 
 PYTHON = ROOT / ".venv" / "bin" / "python"
 PEERS_PYTHON = HOME / "peers" / "bin" / "python"

@@ -11,6 +11,8 @@ from pathlib import Path
 from tests.bench import places
 from tests.bench.goals import Goal
 
+_BEGIN, _END = "<!-- figures -->", "<!-- /figures -->"
+
 
 def table(goals: Sequence[Goal]) -> str:
     """Return the table in Markdown, one row per case."""
@@ -59,3 +61,14 @@ def write(goals: Sequence[Goal]) -> None:
     fresh = places.RESULT.with_suffix(".new")
     fresh.write_text(json.dumps(entries, indent=1, ensure_ascii=False) + "\n")
     fresh.replace(places.RESULT)
+
+
+def document(goals: Sequence[Goal]) -> None:
+    """Put date, machine and table between the marks in docs/performance.md."""
+    text = places.DOCUMENT.read_text(encoding="utf-8")
+    before, _, rest = text.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    if not after:
+        raise ValueError(f"{places.DOCUMENT} has lost its marks")
+    figures = f"{machine()}.\n\n{table(goals)}"
+    places.DOCUMENT.write_text(f"{before}{_BEGIN}\n{figures}\n{_END}{after}", encoding="utf-8")
