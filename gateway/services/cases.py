@@ -514,7 +514,9 @@ def _resolve(connection: Connection, ref: str) -> BundleRef:
         return _of_message(connection, [(full[1], full[2])])
     if _BUNDLE_ID.match(ref):
         return _of_message(connection, bundles.find_by_bid(connection, ref))
-    named = cases.cases_by_reference(connection, ref)
+    # No reference holds control characters, and a database may refuse to be asked for them.
+    is_askable = all(ord(letter) >= 32 and not 0xD800 <= ord(letter) <= 0xDFFF for letter in ref)
+    named = cases.cases_by_reference(connection, ref) if is_askable else []
     if len(named) > 1:
         raise GatewayRefusal("ambiguous-reference")
     rows = cases.messages_of(connection, named[0].thread_id, named[0].peer) if named else []

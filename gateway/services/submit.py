@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from unicodedata import normalize
 
 from crypto import strictjson
 from crypto.bundle import Envelope
@@ -21,6 +22,7 @@ from gateway.clock import Clock
 from gateway.errors import GatewayRefusal, StorageUnavailable
 from gateway.model.authority import Channel, channels_for
 from gateway.model.contents import Finding, blocking, check_contents
+from gateway.model.fields import rows
 from gateway.model.manifest import ThreadContext, is_request_form
 from gateway.model.names import UnsafeName, check_name
 from gateway.model.receipt import ReceiptType
@@ -151,6 +153,9 @@ class Submitter:
         failed = blocking(findings)
         if failed:
             raise GatewayRefusal("contents-missing", field=failed[0].field, items=[_item(f) for f in failed])
+        # Before the schema, whose pattern for names could not say what is wrong with one.
+        for i, row in rows(form, "attachments"):
+            _refuse_unsafe(row.get("filename"), field=f"attachments/{i}/filename")
         _refuse_invalid(form, "request")
         return findings
 
@@ -393,25 +398,20 @@ def match_documents(form: Mapping[str, Any], attachments: Sequence[Attachment]) 
 
     Raises ``GatewayRefusal``: ``name-unsafe``, ``attachment-twice``, ``-missing``, ``-unlisted``, ...
     """
+    # Systems spell one name in different normal forms, and the form may come from another than the files.
     by_name: dict[str, Attachment] = {}
     for attachment in attachments:
-        try:
-            check_name(attachment.filename)
-        except UnsafeName:
-            raise GatewayRefusal("name-unsafe") from None
-        if attachment.filename in by_name:
+        _refuse_unsafe(attachment.filename)
+        if by_name.setdefault(normalize("NFC", attachment.filename), attachment) is not attachment:
             raise GatewayRefusal("attachment-twice")
-        by_name[attachment.filename] = attachment
     listed = form.get("attachments") or []
-    if any(len({row[key] for row in listed}) != len(listed) for key in ("attachment_id", "filename")):
+    names = [normalize("NFC", row["filename"]) for row in listed]
+    if len(set(names)) != len(names) or len({row["attachment_id"] for row in listed}) != len(listed):
         raise GatewayRefusal("attachment-twice", field="attachments")
     documents = []
     for i, row in enumerate(listed):
-        try:
-            check_name(row["filename"])
-        except UnsafeName:
-            raise GatewayRefusal("name-unsafe", field=f"attachments/{i}/filename") from None
-        held = by_name.pop(row["filename"], None)
+        _refuse_unsafe(row["filename"], field=f"attachments/{i}/filename")
+        held = by_name.pop(names[i], None)
         if held is None:
             raise GatewayRefusal("attachment-missing", field=f"attachments/{i}")
         if held.size != row["size_bytes"]:
@@ -431,6 +431,15 @@ def match_documents(form: Mapping[str, Any], attachments: Sequence[Attachment]) 
     if by_name:
         raise GatewayRefusal("attachment-unlisted")
     return documents
+
+
+def _refuse_unsafe(name: Any, *, field: str | None = None) -> None:
+    try:
+        if isinstance(name, str):
+            check_name(name)
+    except UnsafeName as unsafe:
+        items = [{"field": field or "", "sentence": str(unsafe)}]
+        raise GatewayRefusal("name-unsafe", field=field, items=items) from None
 
 
 def _refuse_mismatch(form: Mapping[str, Any], documents: Sequence[Document], digests: Sequence[str]) -> None:
