@@ -88,7 +88,6 @@ class DeliverySettings(_Section, frozen=True, kw_only=True):
 
     urgent_workers: Workers = 8
     routine_workers: Workers = 16
-    lease_s: Seconds = 60.0
 
 
 class LogSettings(_Section, frozen=True, kw_only=True):
@@ -108,7 +107,7 @@ class StorageSettings(_Section, frozen=True, kw_only=True):
     Attributes:
         blobs_folder: Write-once store of sealed parts; relative to the home or absolute.
         inline_max_bytes: Parts up to this size lie in the database itself.
-        reserve_bytes: Free space below which routine bundles are turned away, so that urgent ones still fit.
+        reserve_bytes: Free space below which ``doctor`` turns red.
     """
 
     blobs_folder: str = "blobs"
@@ -300,7 +299,6 @@ def render_settings(settings: Settings) -> str:
         idle_timeout_s=peer.idle_timeout_s,
         urgent_workers=settings.delivery.urgent_workers,
         routine_workers=settings.delivery.routine_workers,
-        lease_s=settings.delivery.lease_s,
         head_file=_quoted(settings.log.head_file),
         blobs_folder=_quoted(settings.storage.blobs_folder),
         inline_max_bytes=settings.storage.inline_max_bytes,
@@ -342,7 +340,6 @@ idle_timeout_s = {idle_timeout_s}
 [delivery]
 urgent_workers = {urgent_workers}
 routine_workers = {routine_workers}
-lease_s = {lease_s}
 
 [log]
 head_file = {head_file}  # best on another disk than the database

@@ -257,9 +257,9 @@ def check_disk(paths: HomePaths, settings: Settings) -> list[Diagnosis]:
         for folder in (paths.root, paths.resolve(settings.storage.blobs_folder))
         if folder.exists()
     )
-    sentence = f"{free // 1024**2} MiB are free; {reserve // 1024**2} MiB are kept for urgent requests."
+    sentence = f"{free // 1024**2} MiB are free; at least {reserve // 1024**2} MiB should be."
     if free < reserve:
-        action = "Make room now: routine requests are being turned away."
+        action = "Make room now: without it nothing more can be taken in."
         return [Diagnosis(check="disk", level=Level.RED, sentence=sentence, action=action)]
     if free < 4 * reserve:
         action = "Make room soon."

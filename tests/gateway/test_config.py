@@ -51,7 +51,7 @@ def test_the_home_of_a_demonstration_is_marked_and_never_of_a_real_network() -> 
         ("[peer]\nlisten_to = 1\n", r"unknown field `listen_to` - at `\$.peer`"),
         ("[peer.tls]\nkey = 1\n", r"unknown field `tls` - at `\$.peer`"),
         ("[delivery]\nurgent_workers = 0\n", r"\$.delivery.urgent_workers"),
-        ("[delivery]\nlease_s = 0\n", r"\$.delivery.lease_s"),
+        ("[peer]\nidle_timeout_s = 0\n", r"\$.peer.idle_timeout_s"),
         ('[telemetry]\nlevel = "loud"\n', r"\$.telemetry.level"),
         ("[peer\n", "is not TOML"),
         ('[peer]\nlisten = "8443"\n', "host:port"),
