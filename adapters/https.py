@@ -108,8 +108,9 @@ class HTTPSAdapter:
                     wrong_offsets += 1
                     offset = reply.offset if (reply.offset or 0) <= parcel.size_bytes else None
                     continue
-            # A cut, or the peer has not yet noticed that the last connection is gone (busy).
-            if not (reply.is_trouble or reply.status == 423) or cuts >= _STALLED_CUTS:
+            # A cut that we saw, or the peer did (incomplete), or that it has not noticed yet (busy).
+            is_cut = reply.is_trouble or reply.status == 423 or reply.code == "incomplete"
+            if not is_cut or cuts >= _STALLED_CUTS:
                 return _outcome(reply)
             offset = None
             await self._pause(0.05 * 4**cuts)
