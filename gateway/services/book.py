@@ -122,9 +122,13 @@ class TransmissionBook:
     def file_problem(
         self, tx: Transaction, key: tuple[str, str, str], *, code: str, envelope: str, now: datetime
     ) -> TransmissionRow | None:
-        """Record a problem that a puller reports: as the same answer to a PUT would be."""
-        row = lock_transmission(tx.view(key[:2]), *key)
-        if row is None or row.state in TERMINAL:
+        """Record a problem that a puller reports: as the same answer to a PUT would be.
+
+        One about an envelope that is no longer in force, or never was, says nothing about the present one.
+        """
+        connection = tx.view(key[:2])
+        row, held = lock_transmission(connection, *key), bundles.find_bundle(connection, *key[:2])
+        if row is None or held is None or row.state in TERMINAL or held.envelope_sha256 != envelope:
             return row
         row = self._after_failure(tx, replace(self._with_code(row, code), changed_at=now), code, now)
         store_transmission(tx, row)

@@ -277,7 +277,8 @@ class _Verification:
                 self._note(
                     index, f"Entry {index} says that the body of entry {erased} was erased; it was not."
                 )
-        elif isinstance(members.get("receipt"), str):
+        elif members["ev"] != "receipt.refused" and isinstance(members.get("receipt"), str):
+            # A refused one is named so that it can be recognised; it is not kept.
             named.setdefault(members["receipt"], []).append(index)
 
     def _check_receipts(self, named: dict[str, list[int]]) -> None:
