@@ -353,7 +353,9 @@ class World:
             issuer = self.apps.get(row.iss)
             if issuer is not None and issuer is not app:
                 held = await issuer.database.read(
-                    lambda c, digest=row.jws_sha256: receipts.is_stored(c, digest)[0]
+                    lambda c, row=row: (
+                        row.jws_sha256 in {r.jws_sha256 for r in receipts.receipts_of(c, row.sender, row.bid)}
+                    )
                 )
                 assert held, f"{row.iss} does not know its own {row.type}"
         for chain in chains.values():

@@ -11,18 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from crypto.receipts import ReceiptClaims
 from gateway.errors import sentence_of
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.receipt import ISSUED_BY_SENDER, MOVES, ReceiptType
 from gateway.model.schedule import Decision, Step, next_attempt, receipt_overdue_at
 from gateway.model.transmission import TERMINAL, TransmissionEvent, TransmissionState, apply
 from gateway.services.casebook import Casebook
-from gateway.services.evidence import CheckedReceipt
+from gateway.services.evidence import CheckedReceipt, LogPlace
 from gateway.services.stamp import Stamp, Subject
 from gateway.storage import bundles, peers
 from gateway.storage.database import Transaction
-from gateway.storage.receipts import ReceiptRow, add_proof, add_receipt, is_stored
+from gateway.storage.receipts import ReceiptRow, Standing, add_proof, add_receipt, standing_of
 from gateway.storage.transmissions import (
     AttemptRow,
     TransmissionRow,
@@ -167,39 +166,50 @@ class TransmissionBook:
         self, tx: Transaction, row: TransmissionRow, receipts: Sequence[CheckedReceipt], now: datetime
     ) -> TransmissionRow:
         for receipt in receipts:
-            if not self._fits(tx, row, receipt.claims):
+            standing = self._standing(tx, row, receipt)
+            if standing is None:
                 self._log_receipt(
                     tx, row, "receipt.refused", now, receipt=receipt.digest, code="receipt-mismatch"
                 )
-                continue
-            if self._keep(tx, receipt, now):
+            elif standing.is_stored:
+                if receipt.place is not None and not standing.is_proved:
+                    self._prove(tx, receipt.digest, receipt.place)
+            else:
+                self._keep(tx, receipt, now)
                 row = self._move(tx, row, receipt, now)
         return row
 
-    def _fits(self, tx: Transaction, row: TransmissionRow, claims: ReceiptClaims) -> bool:
-        """Tell whether a receipt is about this bundle, in an envelope that we signed, by its recipient."""
-        if (claims.sender, claims.bid) != (row.sender, row.bid) or claims.type in ISSUED_BY_SENDER:
-            return False
-        if claims.iss != row.to_aid or claims.to != row.sender:
-            return False
-        manifest = bundles.manifest_of(tx.connection, row.sender, row.bid, claims.envelope)
-        return manifest is not None and claims.manifest in (None, manifest)
+    @staticmethod
+    def _standing(tx: Transaction, row: TransmissionRow, receipt: CheckedReceipt) -> Standing | None:
+        """Return what is known of a receipt, ``None`` unless it is about this bundle and by its recipient.
 
-    def _keep(self, tx: Transaction, receipt: CheckedReceipt, now: datetime) -> bool:
-        """Store a receipt and return whether it is new; a known one may gain its log proof."""
-        known, proved = is_stored(tx.connection, receipt.digest)
+        It must name an envelope that we signed, and the manifest or none.
+        """
+        claims = receipt.claims
+        if (claims.sender, claims.bid) != (row.sender, row.bid) or claims.type in ISSUED_BY_SENDER:
+            return None
+        if claims.iss != row.to_aid or claims.to != row.sender:
+            return None
+        standing = standing_of(
+            tx.connection,
+            sender=row.sender,
+            bid=row.bid,
+            envelope_sha256=claims.envelope,
+            jws_sha256=receipt.digest,
+        )
+        if standing is None or claims.manifest not in (None, standing.manifest_sha256):
+            return None
+        return standing
+
+    @staticmethod
+    def _prove(tx: Transaction, digest: str, place: LogPlace) -> None:
+        """Add the log proof to a receipt that came without one."""
+        add_proof(tx, digest, leaf=place.leaf, salt=place.salt, body=place.body, proof=place.proof)
+
+    @staticmethod
+    def _keep(tx: Transaction, receipt: CheckedReceipt, now: datetime) -> None:
+        """Store a new receipt, verbatim, with its place in the log where it is proved."""
         place = receipt.place
-        if known:
-            if place is not None and not proved:
-                add_proof(
-                    tx,
-                    receipt.digest,
-                    leaf=place.leaf,
-                    salt=place.salt,
-                    body=place.body,
-                    proof=place.proof,
-                )
-            return False
         claims = receipt.claims
         add_receipt(
             tx,
@@ -222,7 +232,6 @@ class TransmissionBook:
                 proof=None if place is None else place.proof,
             ),
         )
-        return True
 
     def _move(
         self, tx: Transaction, row: TransmissionRow, receipt: CheckedReceipt, now: datetime

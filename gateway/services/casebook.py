@@ -196,23 +196,32 @@ class Casebook:
         else:
             if (said.side == case.side) != (sender == self._authority_id):
                 raise Refusal("form-invalid", "speaks for the other side of the case", step=14)
-            case = _with_reference(_with_request(case, form), form)
+            if case.request_kind == _NO_REQUEST_YET and is_request_form(form):
+                case = _with_request(case, form)
+                cases.complete_case(tx, case)
+            case = _with_reference(case, form)
             view = self._store_fold(tx, case, [*before, row], stored_at, cause=said.message_id)
         cases.add_message(tx, replace(row, effect=str(view.effect_of(said.message_id))))
         return before
 
     def consigned(self, tx: Transaction, sender: str, bid: str, *, at: datetime, now: datetime) -> None:
         """A peer has proved that it holds a message of ours; the case moves on."""
-        rows = cases.thread_of_message(tx.view(("message", sender, bid)), sender, bid)
-        held = next((row for row in rows if (row.sender, row.bid) == (sender, bid)), None)
-        if held is None or held.consigned_at is not None:
+        found = cases.case_of_message(tx.view(("message", sender, bid)), sender, bid)
+        if found is None:
             return
-        case = cases.find_case(tx.view(("case", held.thread_id, held.peer)), held.thread_id, held.peer)
+        case, rows = found
+        # Another unit of this group may have touched the same case: then its rows are read again.
+        if tx.has_touched(("case", case.thread_id, case.peer)):
+            found = cases.case_of_message(tx.view(("case", case.thread_id, case.peer)), sender, bid)
+            case, rows = found or (case, rows)
+        tx.view(("case", case.thread_id, case.peer))
+        held = next(row for row in rows if (row.sender, row.bid) == (sender, bid))
+        if held.consigned_at is not None:
+            return
         cases.set_consigned(tx, sender, bid, at)
-        if case is not None:
-            rows = [replace(row, consigned_at=at) if row is held else row for row in rows]
-            # By our own clock: what is due when must not hang on the peer's, which may be years ahead.
-            self._store_fold(tx, case, rows, now, cause=f"{sender}/{bid}")
+        rows = [replace(row, consigned_at=at) if row is held else row for row in rows]
+        # By our own clock: what is due when must not hang on the peer's, which may be years ahead.
+        self._store_fold(tx, case, rows, now, cause=f"{sender}/{bid}")
 
     def given_up(self, tx: Transaction, sender: str, bid: str, *, now: datetime) -> None:
         """Every channel of a message was given up; the case stays, because only messages move it."""
@@ -357,8 +366,6 @@ def _track(kind: str, message_type: str) -> Track:
 
 def _with_request(case: cases.CaseRow, form: Mapping[str, Any]) -> cases.CaseRow:
     """Take from the request what a case cannot know that a quicker message, a withdrawal say, has opened."""
-    if case.request_kind != _NO_REQUEST_YET or not is_request_form(form):
-        return case
     return replace(
         case,
         request_kind=form["request_kind"],

@@ -61,11 +61,6 @@ _PARTS = (
     .order_by(part.c.n)
 )
 _BY_BID = select(bundle.c.sender, bundle.c.bid).where(bundle.c.bid == bindparam("b_bid")).limit(3)
-_SIGNED_FOR = (
-    select(bundle.c.manifest_sha256)
-    .join(envelope, (envelope.c.sender == bundle.c.sender) & (envelope.c.bid == bundle.c.bid))
-    .where(_BY_KEY, envelope.c.sha256 == bindparam("b_sha256"))
-)
 _SET_STATE = update(bundle).where(_BY_KEY).values(state=bindparam("v_state"))
 _REVISE = (
     update(bundle)
@@ -156,13 +151,6 @@ def envelopes_of(connection: Connection, sender: str, bid: str) -> list[Envelope
     """Return every envelope of a bundle, by rev."""
     rows = connection.execute(_ENVELOPES, {"b_sender": sender, "b_bid": bid})
     return [EnvelopeRow(**r._mapping) for r in rows]
-
-
-def manifest_of(connection: Connection, sender: str, bid: str, envelope_sha256: str) -> str | None:
-    """Return the manifest digest of a bundle if this envelope is one of its own, else ``None``."""
-    values = {"b_sender": sender, "b_bid": bid, "b_sha256": envelope_sha256}
-    found: str | None = connection.scalar(_SIGNED_FOR, values)
-    return found
 
 
 def parts_of(connection: Connection, sender: str, bid: str) -> list[PartRow]:

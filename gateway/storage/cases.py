@@ -89,15 +89,28 @@ _STORE = (
         next_action_at=bindparam("v_next_action_at"),
     )
 )
+_COMPLETE = (
+    update(cases)
+    .where(_KEY)
+    .values(
+        request_kind=bindparam("v_request_kind"),
+        urgency_level=bindparam("v_urgency_level"),
+        confidentiality_level=bindparam("v_confidentiality_level"),
+        language=bindparam("v_language"),
+    )
+)
 _MESSAGES = (
     select(message)
     .where(message.c.thread_id == bindparam("b_thread"), message.c.peer == bindparam("b_peer"))
     .order_by(message.c.stored_at, message.c.sender, message.c.seq)
 )
 _named = message.alias("named")
+_CASE_WIDTH = len(cases.c)
 _THREAD_OF = (
-    select(message)
-    .join(_named, and_(_named.c.thread_id == message.c.thread_id, _named.c.peer == message.c.peer))
+    select(*cases.c, *message.c)
+    .select_from(_named)
+    .join(cases, and_(cases.c.thread_id == _named.c.thread_id, cases.c.peer == _named.c.peer))
+    .join(message, and_(_named.c.thread_id == message.c.thread_id, _named.c.peer == message.c.peer))
     .where(_named.c.sender == bindparam("b_sender"), _named.c.bid == bindparam("b_bid"))
     .order_by(message.c.stored_at, message.c.sender, message.c.seq)
 )
@@ -151,6 +164,19 @@ def store_case(tx: Transaction, row: CaseRow) -> None:
         v_next_actor=row.next_actor,
         v_next_action=row.next_action,
         v_next_action_at=row.next_action_at,
+    )
+
+
+def complete_case(tx: Transaction, row: CaseRow) -> None:
+    """Write what only the request itself says, for a case that another message had opened."""
+    tx.later(
+        _COMPLETE,
+        b_thread=row.thread_id,
+        b_peer=row.peer,
+        v_request_kind=row.request_kind,
+        v_urgency_level=row.urgency_level,
+        v_confidentiality_level=row.confidentiality_level,
+        v_language=row.language,
     )
 
 
@@ -220,10 +246,15 @@ def messages_of(connection: Connection, thread_id: str, peer: str) -> list[Messa
     return [MessageRow(**row._mapping) for row in rows]
 
 
-def thread_of_message(connection: Connection, sender: str, bid: str) -> list[MessageRow]:
-    """Return all messages of the case that a message belongs to, as they were stored."""
-    rows = connection.execute(_THREAD_OF, {"b_sender": sender, "b_bid": bid})
-    return [MessageRow(**row._mapping) for row in rows]
+def case_of_message(connection: Connection, sender: str, bid: str) -> tuple[CaseRow, list[MessageRow]] | None:
+    """Return the case that a message belongs to and all its messages, or ``None``."""
+    rows = connection.execute(_THREAD_OF, {"b_sender": sender, "b_bid": bid}).all()
+    if not rows:
+        return None
+    names = [column.name for column in cases.c]
+    case = CaseRow(**dict(zip(names, rows[0][:_CASE_WIDTH], strict=True)))
+    columns = [column.name for column in message.c]
+    return case, [MessageRow(**dict(zip(columns, row[_CASE_WIDTH:], strict=True))) for row in rows]
 
 
 def find_message(connection: Connection, sender: str, bid: str) -> MessageRow | None:

@@ -76,6 +76,10 @@ class Transaction:
         self._touched.add(subject)
         return self.connection
 
+    def has_touched(self, subject: Hashable) -> bool:
+        """Tell whether a unit of this group has buffered changes that concern ``subject``."""
+        return subject in self._touched
+
     def insert(self, table: Table, **values: Any) -> None:
         """Add a row. A broken constraint shows at the flush and reaches this unit's caller all the same."""
         self._inserts.setdefault((_plain_insert(table), tuple(values)), []).append(values)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, and_, bindparam, select, update
 
 from gateway.storage.database import Transaction
-from gateway.storage.schema import receipt, receipt_push
+from gateway.storage.schema import bundle, envelope, receipt, receipt_push
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,16 @@ _LAST = (
     .order_by(receipt.c.n.desc())
     .limit(1)
 )
-_EXISTS = select(receipt.c.jws_sha256, receipt.c.proof).where(receipt.c.jws_sha256 == bindparam("b_sha256"))
+_ABOUT_OURS = (
+    select(bundle.c.manifest_sha256, receipt.c.jws_sha256, receipt.c.proof.is_not(None).label("proved"))
+    .join(envelope, and_(envelope.c.sender == bundle.c.sender, envelope.c.bid == bundle.c.bid))
+    .outerjoin(receipt, receipt.c.jws_sha256 == bindparam("b_receipt"))
+    .where(
+        bundle.c.sender == bindparam("b_sender"),
+        bundle.c.bid == bindparam("b_bid"),
+        envelope.c.sha256 == bindparam("b_envelope"),
+    )
+)
 _FIND = select(receipt).where(receipt.c.jws_sha256 == bindparam("b_sha256"))
 _ADD_PROOF = (
     update(receipt)
@@ -116,10 +125,28 @@ def add_receipt(tx: Transaction, row: ReceiptRow) -> None:
     )
 
 
-def is_stored(connection: Connection, jws_sha256: str) -> tuple[bool, bool]:
-    """Return (known, has a proof) of a receipt."""
-    row = connection.execute(_EXISTS, {"b_sha256": jws_sha256}).first()
-    return (False, False) if row is None else (True, row.proof is not None)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What is known here about the subject of a receipt: the bundle's manifest, and the receipt itself."""
+
+    manifest_sha256: str
+    is_stored: bool
+    is_proved: bool
+
+
+def standing_of(
+    connection: Connection, *, sender: str, bid: str, envelope_sha256: str, jws_sha256: str
+) -> Standing | None:
+    """Return what is known, or ``None`` where the envelope is not one of the bundle's own."""
+    values = {"b_sender": sender, "b_bid": bid, "b_envelope": envelope_sha256, "b_receipt": jws_sha256}
+    row = connection.execute(_ABOUT_OURS, values).first()
+    if row is None:
+        return None
+    return Standing(
+        manifest_sha256=row.manifest_sha256,
+        is_stored=row.jws_sha256 is not None,
+        is_proved=bool(row.proved),
+    )
 
 
 def add_proof(tx: Transaction, jws_sha256: str, *, leaf: str, salt: bytes, body: str, proof: str) -> None:
