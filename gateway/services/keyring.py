@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from crypto.encoding import b64u, parse_wire_time, unb64u, wire_time
+from crypto.errors import Refusal
 from crypto.keys import (
     ED25519,
     GW_HYB1,
@@ -29,6 +30,7 @@ from crypto.keys import (
     Signer,
 )
 from crypto.x509 import make_tls_certificate
+from gateway.errors import GatewayError
 
 #: Every key an authority makes for itself, and how long it lives (docs/keys.md section 1).
 _MADE: tuple[tuple[KeyUse, str, timedelta], ...] = (
@@ -45,16 +47,19 @@ _MADE: tuple[tuple[KeyUse, str, timedelta], ...] = (
 #: How long an encryption key is kept after its end, for bundles that were long under way.
 ENC_KEPT = timedelta(days=60)
 
-#: A key is good a little before it was made: the peers' clocks are not ours.
-_BACKDATED = timedelta(minutes=5)
+#: A key is good before it was made: the peers' clocks are not ours, and our own may be set back.
+_BACKDATED = timedelta(days=1)
 
 _INDEX = "keys.json"
 _PASSPHRASE = "passphrase"  # noqa: S105
 _KEK = "storage.kek"
+_KEK_BYTES = 32
 
 
-class KeyringError(Exception):
+class KeyringError(GatewayError):
     """The keys cannot be read or are not what the index says; the text names the file, never its content."""
+
+    code = "keys-unreadable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +124,7 @@ class Keyring:
         if (folder / _INDEX).exists():
             raise KeyringError(f"{folder} holds keys already")
         passphrase = secrets.token_urlsafe(32).encode()
-        kek = secrets.token_bytes(32)
+        kek = secrets.token_bytes(_KEK_BYTES)
         _write_private(folder / _PASSPHRASE, passphrase)
         _write_private(folder / _KEK, b64u(kek).encode())
         ring = cls(folder=folder, authority_id=authority_id, held=(), passphrase=passphrase, kek=kek)
@@ -133,21 +138,13 @@ class Keyring:
             index = json.loads((folder / _INDEX).read_bytes())
             passphrase = (folder / _PASSPHRASE).read_bytes().strip()
             kek = unb64u((folder / _KEK).read_text().strip())
-        except (OSError, ValueError) as error:
-            raise KeyringError(f"the keys in {folder} cannot be read: {type(error).__name__}") from None
-        held = [
-            HeldKey(
-                public=PublicKey.load(row["use"], row["alg"], unb64u(row["pub"]), kid=row["kid"]),
-                nbf=parse_wire_time(row["nbf"]),
-                exp=parse_wire_time(row["exp"]),
-                status=row["status"],
-                file=row["file"],
-            )
-            for row in index["keys"]
-        ]
-        return cls(
-            folder=folder, authority_id=index["authority_id"], held=held, passphrase=passphrase, kek=kek
-        )
+            held = [_held(row) for row in index["keys"]]
+            own = index["authority_id"]
+        except (OSError, ValueError, TypeError, KeyError, Refusal) as error:
+            raise KeyringError(f"The keys in {folder} cannot be read: {type(error).__name__}.") from None
+        if len(kek) != _KEK_BYTES or not passphrase:
+            raise KeyringError(f"The secrets in {folder} are incomplete: restore them from a copy.")
+        return cls(folder=folder, authority_id=own, held=held, passphrase=passphrase, kek=kek)
 
     def rotate(self, uses: Iterable[str], *, now: datetime, hosts: Sequence[str] = ()) -> tuple[HeldKey, ...]:
         """Make a new key for each use and write it; the old ones stay held. Durable when it returns.
@@ -198,7 +195,11 @@ class Keyring:
         for key in reversed(self._held):
             if key.public.use == use and (alg is None or key.public.alg == alg) and key.is_in_force(now):
                 return key
-        raise KeyringError(f"no key for {use} is in force; run `rogatory keys rotate --use {use}`")
+        raise KeyringError(
+            f"No key for {use} is in force today: check this machine's clock, then `rogatory keys list`; "
+            f"if it has ended, run `rogatory keys rotate`.",
+            code="key-not-in-force",
+        )
 
     def signer(self, use: str, now: datetime, *, alg: str | None = None) -> Signer:
         """Return the signer of the current key of a use."""
@@ -213,7 +214,7 @@ class Keyring:
         for key in self._held:
             if key.public.use == KeyUse.SIG and key.is_in_force(now):
                 return self._load(key).signer()
-        raise KeyringError("no key for sig is in force; run `rogatory keys rotate --use sig`")
+        return self.signer(KeyUse.SIG, now)
 
     def decapsulator(self, kid: str) -> Decapsulator | None:
         """Return what opens wraps made for ``kid``, or ``None`` if that key is not held (any more)."""
@@ -272,6 +273,16 @@ class Keyring:
                 raise KeyringError(f"{key.file} holds another key than the index says")
             self._private[key.public.kid] = private
         return private
+
+
+def _held(row: dict[str, Any]) -> HeldKey:
+    return HeldKey(
+        public=PublicKey.load(row["use"], row["alg"], unb64u(row["pub"]), kid=row["kid"]),
+        nbf=parse_wire_time(row["nbf"]),
+        exp=parse_wire_time(row["exp"]),
+        status=row["status"],
+        file=row["file"],
+    )
 
 
 def _write_private(path: Path, data: bytes) -> None:
