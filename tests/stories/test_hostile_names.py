@@ -27,11 +27,11 @@ KEPT = {
 
 #: Names that cannot be: where one stands in a form, nothing is sent.
 REFUSED = {
-    "../../outside.txt": "form-invalid",
-    "/etc/passwd": "form-invalid",
-    "folder\\file.txt": "form-invalid",
-    "cut\0off.pdf": "form-invalid",
-    "x" * 300 + ".pdf": "form-invalid",
+    "../../outside.txt": "name-unsafe",
+    "/etc/passwd": "name-unsafe",
+    "folder\\file.txt": "name-unsafe",
+    "cut\0off.pdf": "name-unsafe",
+    "x" * 300 + ".pdf": "name-unsafe",
     "..": "name-unsafe",
     "ä" * 130 + ".pdf": "name-unsafe",
 }
