@@ -44,7 +44,7 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "home-invalid": "This folder holds no gateway; run `rogatory init` or name the right one.",
         "home-in-use": "Another process is serving this home; stop it first.",
         "key-conflict": "A key in this record belongs to another authority or another use; do not trust it.",
-        "key-not-in-force": "A key of ours is not in force; check the clock, then look at `rogatory keys list`.",
+        "key-not-in-force": "A key of ours is not in force; check the clock, then `rogatory keys list`.",
         "keys-unreadable": "The keys cannot be read; correct the rights of their folder or restore it.",
         "log-behind": "The audit log is behind its signed head; restore the newest copy before sending.",
         "no-encryption-key": "The directory lists no encryption key in force; ask the authority to renew it.",
