@@ -15,9 +15,12 @@ from crypto.errors import Refusal
 JSONValue = None | bool | int | str | list["JSONValue"] | dict[str, "JSONValue"]
 
 _LIMIT = 2**53
-# Possessive, with an optional closing quote: each quote is consumed once, so the scan stays linear
-# for hostile input such as a million escaped quotes that never close.
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
+# For measuring depth: all brackets as square ones, and of the other bytes the quotes alone.
+_SQUARE = bytes.maketrans(b"{}", b"[]")
+_NEITHER_BRACKET_NOR_QUOTE = bytes(byte for byte in range(256) if byte not in b'[]{}"')
+_TEXT = re.compile(rb'"[^"]*+"?')
+#: Half of a surrogate pair, or the text of one: only with these can an escape spell what is no Unicode.
+_SURROGATE = re.compile(rb"\\u[dD]")
 
 
 def _refuse(detail: str) -> NoReturn:
@@ -25,17 +28,21 @@ def _refuse(detail: str) -> NoReturn:
 
 
 def _check_depth(data: bytes, max_depth: int) -> None:
+    """Refuse what nests too deeply, by whole passes over the brackets instead of a walk over tokens."""
     if data.count(b"[") + data.count(b"{") <= max_depth:
         return
-    depth = 0
-    for token in _TOKEN.finditer(data):
-        first = data[token.start()]
-        if first in b"[{":
-            depth += 1
-            if depth > max_depth:
-                _refuse("nested too deeply")
-        elif first in b"]}":
-            depth -= 1
+    if b"\\" in data:
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    # A run of quotes with no bracket in between ends in the state it began in if it is even.
+    brackets = data.translate(_SQUARE, _NEITHER_BRACKET_NOR_QUOTE).replace(b'""', b"")
+    if b'"' in brackets:
+        brackets = _TEXT.sub(b"", brackets)
+    # Each pass takes away the innermost level, and no pass looks at a bracket twice.
+    for _ in range(max_depth):
+        brackets = brackets.replace(b"[]", b"")
+        if not brackets:
+            return
+    _refuse("nested too deeply, or brackets do not match")
 
 
 def _integer(text: str) -> int:
@@ -55,6 +62,8 @@ def _no_float(_text: str) -> NoReturn:
     _refuse("number is no integer")
 
 
+# Both made once: json.loads and json.dumps would make new ones for every value.
+_ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_float=_no_float, parse_int=_integer, parse_constant=_no_float
 )
@@ -72,8 +81,8 @@ def loads(data: bytes, *, max_bytes: int = 256 * 1024, max_depth: int = 16) -> J
     _check_depth(data, max_depth)
     try:
         value: JSONValue = _DECODER.decode(data.decode("utf-8"))
-        if b"\\u" in data:
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        if _SURROGATE.search(data) is not None:
+            _ENCODE(value).encode("utf-8")
     except UnicodeError:
         _refuse("text is not Unicode")
     except ValueError:
@@ -95,4 +104,4 @@ def loads_object(data: bytes, *, max_bytes: int = 256 * 1024, max_depth: int = 1
 
 def dumps(value: object) -> bytes:
     """Return compact UTF-8 JSON, members in the order given."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
+    return _ENCODE(value).encode("utf-8")
