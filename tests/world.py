@@ -275,9 +275,12 @@ class World:
         return await self.restart(aid)
 
     async def restart(self, aid: str) -> App:
-        """Stop and start a gateway."""
+        """Stop and start a gateway; it keeps its place in the order of steps."""
+        order = tuple(self.apps)
         await self.close(aid)
-        return await self.open(aid)
+        app = await self.open(aid)
+        self.apps = {each: self.apps[each] for each in order}
+        return app
 
     def __getitem__(self, aid: str) -> App:
         return self.apps[aid]

@@ -6,6 +6,7 @@ Every row has a time; this is who looks. Nothing here decides about a transmissi
 import asyncio
 from datetime import timedelta
 
+from crypto.bundle import Opener
 from gateway.clock import Clock
 from gateway.errors import GatewayError
 from gateway.services.accept import Acceptor
@@ -56,5 +57,7 @@ class Watch:
     async def sweep(self) -> int:
         """Remove what crashes left in the blob store and return how many files."""
         held = await self._database.read(uploads.all_uploads)
-        keep = frozenset(row.temporary for row in held if row.temporary is not None)
-        return await self._blobs.sweep(keep=keep)
+        keep = {row.temporary for row in held if row.temporary is not None}
+        # The parts of an upload that are whole already: no bundle refers to them yet.
+        keep.update(part.sha256 for row in held for part in Opener().parse(row.envelope).parts)
+        return await self._blobs.sweep(keep=frozenset(keep))

@@ -259,7 +259,7 @@ class Blobs:
         """Remove what a crash left: temporary files not in ``keep``, files without a row. Returns how many.
 
         Args:
-            keep: Names of unfinished uploads (``BlobWriter.sync``).
+            keep: Unfinished uploads: names (``BlobWriter.sync``) and digests of parts that are whole.
             age_s: Younger files stay, seconds.
             progress: Called with (folders done, folders in all), in the loop.
         """
@@ -270,10 +270,9 @@ class Blobs:
         removed = 0
         for done, folder in enumerate(folders, start=1):
             old = await _in_thread(_older_than, folder, oldest)
-            if folder == self._temporary:
-                spare = set(keep)
-            else:
-                spare = await self._known([path.name for path in old])
+            spare = set(keep)
+            if folder != self._temporary:
+                spare |= await self._known([path.name for path in old])
             gone = [path for path in old if path.name not in spare]
             removed += await _in_thread(self._remove, gone, oldest)
             if progress is not None:
