@@ -9,6 +9,7 @@ before the result is recorded, the same: the next attempt gets the receipt the f
 """
 
 import asyncio
+import contextlib
 import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -114,6 +115,7 @@ class Courier:
         self._wake = {_URGENT: asyncio.Event(), _ROUTINE: asyncio.Event()}
         #: When each lane looks into the database next, by the loop's clock: looking costs more than it finds.
         self._look_at = {_URGENT: 0.0, _ROUTINE: 0.0}
+        self._keepers: dict[tuple[str, str, str], asyncio.Task[None]] = {}
         self._running = False
         self._log = get_log("courier")
 
@@ -150,11 +152,18 @@ class Courier:
     async def _run_lane(self, lane: str, slots: int) -> None:
         busy: set[asyncio.Task[None]] = set()
         queue, wake, loop = self._queues[lane], self._wake[lane], asyncio.get_running_loop()
+
+        def ended(task: asyncio.Task[None]) -> None:
+            busy.discard(task)
+            wake.set()
+
         try:
             while True:
                 wake.clear()
                 while queue and len(busy) < slots and self._may_start(lane):
-                    busy.add(asyncio.create_task(self._attempt_safely(queue.popleft())))
+                    task = asyncio.create_task(self._attempt_safely(queue.popleft()))
+                    busy.add(task)
+                    task.add_done_callback(ended)
                 if lane == _URGENT:
                     # Whatever waited for the urgent lane to begin its own may begin now.
                     self._wake[_ROUTINE].set()
@@ -166,16 +175,14 @@ class Courier:
                     pause = await self._guarded(partial(self._pause, lane))
                     self._look_at[lane] = loop.time() + (_IDLE_S if pause is None else pause)
                 patience = self._look_at[lane] - loop.time() if len(busy) < slots else _IDLE_S
-                waiter = asyncio.create_task(wake.wait())
-                done, _ = await asyncio.wait(
-                    busy | {waiter}, timeout=max(patience, 0.0), return_when=asyncio.FIRST_COMPLETED
-                )
-                waiter.cancel()
-                busy -= done
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(max(patience, 0.0)):
+                        await wake.wait()
         finally:
-            for task in busy:
+            left = tuple(busy)
+            for task in left:
                 task.cancel()
-            await asyncio.gather(*busy, return_exceptions=True)
+            await asyncio.gather(*left, return_exceptions=True)
 
     def _may_start(self, lane: str) -> bool:
         """Tell whether the lane may begin another attempt: routine waits while urgent has any to begin."""
@@ -233,7 +240,7 @@ class Courier:
 
     async def attempt(self, job: Job) -> None:
         """Make one attempt and record how it came out; durable when it returns."""
-        renewal = asyncio.create_task(self._renew(job))
+        renewal = asyncio.get_running_loop().call_later(_RENEWAL_S, self._renew, job)
         try:
             if job.next_action == "rewrap":
                 await self._rewrap(job)
@@ -241,6 +248,9 @@ class Courier:
             tried = await self._try(job)
         finally:
             renewal.cancel()
+            keeper = self._keepers.pop(job.key, None)
+            if keeper is not None:
+                keeper.cancel()
         row = await self._database.write(
             lambda tx: self._book.record_attempt(tx, job.key, tried, lease_owner=job.lease_owner)
         )
@@ -255,14 +265,15 @@ class Courier:
         self._look_at[lane] = min(self._look_at[lane], asyncio.get_running_loop().time() + left)
         self._wake[lane].set()
 
-    async def _renew(self, job: Job) -> None:
-        while True:
-            await asyncio.sleep(_RENEWAL_S)
-            try:
+    def _renew(self, job: Job) -> None:
+        """Keep the lease of an attempt that takes long; most end before this is ever called."""
+        self._keepers[job.key] = asyncio.create_task(self._keep_lease(job))
+
+    async def _keep_lease(self, job: Job) -> None:
+        with contextlib.suppress(queue.LeaseLost):
+            while True:
                 await self._guarded(partial(self._database.write, partial(self._extend, job)))
-            except queue.LeaseLost:
-                # Somebody else goes on with it; what comes of this attempt will not be recorded.
-                return
+                await asyncio.sleep(_RENEWAL_S)
 
     def _extend(self, job: Job, tx: Transaction) -> None:
         sender, bid, to_aid = job.key
