@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     import cyclopts
 
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = _common_last(sys.argv[1:] if arguments is None else arguments)
     app = cyclopts.App(
         name="rogatory",
         help="Carries requests for international cooperation between central authorities: "
@@ -74,6 +74,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return code if isinstance(code, int) else 0
+
+
+def _common_last(words: Sequence[str]) -> list[str]:
+    """Return the command line with the options of every command behind it, where they may stand before it."""
+    rest, common = list(words), list[str]()
+    while rest and (rest[0] in ("--json", "--home") or rest[0].startswith("--home=")):
+        common += rest[: 2 if rest[0] == "--home" else 1]
+        del rest[: 2 if rest[0] == "--home" else 1]
+    if not rest:
+        return common
+    end = rest.index("--") if "--" in rest else len(rest)
+    return [*rest[:end], *common, *rest[end:]]
 
 
 def _usage(words: Sequence[str], text: str) -> int:
