@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from gateway.model.codes import CheckResult, is_known
+from gateway.model.codes import CheckResult, code_list
 from gateway.model.draft import Draft, Lack, absent
-from gateway.model.fields import at, is_given, rows, spread, text, texts
+from gateway.model.fields import at, is_given, rows, spread, steps_of, text, texts, values
 from gateway.model.kind_contents import confiscation_lacks, kind_lacks, preservation_lacks, stated_values
 
 
@@ -160,10 +160,10 @@ _SMALL_VALUE = 1000
 
 def de_minimis(draft: Draft) -> Iterator[Lack] | None:
     """V16: a value that looks trivial."""
-    values = stated_values(draft.form)
-    if not values:
+    stated = stated_values(draft.form)
+    if not stated:
         return None
-    small = sum(amount for amount, _ in values) < _SMALL_VALUE
+    small = sum(amount for amount, _ in stated) < _SMALL_VALUE
     note = "The value is small: say why the matter is not trivial, or expect a refusal as de minimis."
     return iter((absent("$.assistance", note),) if small else ())
 
@@ -244,14 +244,22 @@ _DATES = (
     "assistance[].details.technical.test_slot",
     "assistance[].details.latest_service_date",
 )
+_DATE_STEPS = tuple((pattern, steps_of(pattern)) for pattern in _DATES)
 
 
 def past_dates(draft: Draft) -> Iterator[Lack]:
     """V27: dates that have passed."""
-    for pattern in _DATES:
+    today = draft.today.isoformat()
+    for pattern, steps in _DATE_STEPS:
+        if not any(_is_past(value, today) for value in values(draft.form, steps)):
+            continue
         for path, value in spread(draft.form, pattern):
-            if isinstance(value, str) and value[:10] < draft.today.isoformat() and value[:4].isdigit():
+            if _is_past(value, today):
                 yield absent(path, "This date has passed: correct it, or send the request all the same.")
+
+
+def _is_past(value: object, today: str) -> bool:
+    return isinstance(value, str) and value[:10] < today and value[:4].isdigit()
 
 
 #: Places that hold a code, and the list it should come from.
@@ -275,11 +283,18 @@ _CODED = {
     "kind_details.data_items[].data_categories[]": "data_category",
     "kind_details.intended_mla.type": "assistance_type",
 }
+_CODED_STEPS = tuple((pattern, steps_of(pattern), name) for pattern, name in _CODED.items())
 
 
 def unknown_codes(draft: Draft) -> Iterator[Lack]:
     """V28: codes this version does not know."""
-    for pattern, name in _CODED.items():
+    for pattern, steps, name in _CODED_STEPS:
+        codes = values(draft.form, steps)
+        if not codes:
+            continue
+        known = code_list(name)
+        if all(code in known for code in codes if isinstance(code, str)):
+            continue
         for path, value in spread(draft.form, pattern):
-            if isinstance(value, str) and not is_known(name, value):
+            if isinstance(value, str) and value not in known:
                 yield absent(path, "This code is unknown here: a person decides what it means.")

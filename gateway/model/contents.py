@@ -6,9 +6,10 @@ raise; a date in the past only ever warns, because a late request must still go 
 officer may override a rule, and the contents per kind (``kind_contents``), are decided elsewhere.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -69,7 +70,17 @@ def check_contents(
         today: Calendar date in UTC.
     """
     draft = Draft(form=form, facts=facts, documents=documents, today=today)
-    return tuple(finding for rule in RULES for finding in _findings(rule, draft))
+    found: list[Finding] = []
+    for rule in RULES:
+        lacks = rule.check(draft)
+        if lacks is None:
+            continue
+        lacking = [_finding(rule, lack, draft) for lack in islice(lacks, MAX_FINDINGS_PER_RULE)]
+        if lacking:
+            found += lacking
+        else:
+            found.append(_holds(rule.code, draft.primary if draft.primary in _SAME_LIST else ""))
+    return tuple(found)
 
 
 def blocking(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -77,31 +88,38 @@ def blocking(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(f for f in findings if f.severity is Severity.E and f.result is CheckResult.FAILED)
 
 
-def _findings(rule: Rule, draft: Draft) -> Iterator[Finding]:
-    lacks = rule.check(draft)
-    if lacks is None:
-        return
-    found = list(islice(lacks, MAX_FINDINGS_PER_RULE))
-    if not found:
-        found = [Lack(field="$", sentence=rule.holds, result=CheckResult.OK)]
-    for lack in found:
-        yield Finding(
-            code=rule.code,
-            severity=lack.severity or rule.severity,
-            result=lack.result,
-            source=lack.source or _cite(rule.source, draft),
-            field=lack.field,
-            sentence=lack.sentence,
-        )
+def _finding(rule: Rule, lack: Lack, draft: Draft) -> Finding:
+    return Finding(
+        code=rule.code,
+        severity=lack.severity or rule.severity,
+        result=lack.result,
+        source=lack.source or _cite(rule.source, draft.primary),
+        field=lack.field,
+        sentence=lack.sentence,
+    )
+
+
+@cache
+def _holds(code: str, primary: str) -> Finding:
+    """Return that a rule holds; the same every time, so made once."""
+    rule = next(rule for rule in RULES if rule.code == code)
+    return Finding(
+        code=code,
+        severity=rule.severity,
+        result=CheckResult.OK,
+        source=_cite(rule.source, primary),
+        field="$",
+        sentence=rule.holds,
+    )
 
 
 #: Where other treaties have the same list as UNTOC 18(15); UNCAC 46 and the 1988 Convention 7.
 _SAME_LIST = {"uncac": "UNCAC 46(15)", "drugs_1988": "1988 Convention 7(10)"}
 
 
-def _cite(source: str, draft: Draft) -> str:
+def _cite(source: str, primary: str) -> str:
     """Return the article under the primary instrument where that treaty has the same list of contents."""
-    return source.replace("UNTOC 18(15)", _SAME_LIST.get(draft.primary, "UNTOC 18(15)"))
+    return source.replace("UNTOC 18(15)", _SAME_LIST.get(primary, "UNTOC 18(15)"))
 
 
 _E, _W, _I = Severity.E, Severity.W, Severity.I

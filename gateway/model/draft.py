@@ -4,7 +4,7 @@ A draft may be of any shape; ``fields`` reads it without raising.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -15,35 +15,37 @@ from gateway.model.fields import rows, text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What a rule may look at."""
+    """What a rule may look at.
+
+    Attributes:
+        kind: The request kind, empty where there is none.
+        primary: Code of the primary instrument; the first one where none is marked.
+        item_types: Types of the items of assistance.
+    """
 
     form: Mapping[str, Any]
     facts: DirectoryFacts | None
     documents: Mapping[str, tuple[int, str]] | None
     today: date
+    # Read once, because many rules ask for them.
+    kind: str = field(init=False)
+    primary: str = field(init=False)
+    item_types: tuple[str, ...] = field(init=False)
 
-    @property
-    def kind(self) -> str:
-        """The request kind, empty where there is none."""
-        return text(self.form, "request_kind")
+    def __post_init__(self) -> None:
+        form = self.form
+        named = [row for _, row in rows(form, "instruments")]
+        chosen = next((row for row in named if row.get("primary") is True), named[0] if named else None)
+        object.__setattr__(self, "kind", text(form, "request_kind"))
+        object.__setattr__(self, "primary", text(chosen, "code"))
+        object.__setattr__(
+            self, "item_types", tuple(text(row, "type") for _, row in rows(form, "assistance"))
+        )
 
     @property
     def instruments(self) -> frozenset[str]:
         """Codes of all instruments named."""
         return frozenset(text(row, "code") for _, row in rows(self.form, "instruments"))
-
-    @property
-    def primary(self) -> str:
-        """Code of the primary instrument; the first one where none is marked."""
-        named = [row for _, row in rows(self.form, "instruments")]
-        return text(
-            next((row for row in named if row.get("primary") is True), named[0] if named else None), "code"
-        )
-
-    @property
-    def item_types(self) -> list[str]:
-        """Types of the items of assistance."""
-        return [text(row, "type") for _, row in rows(self.form, "assistance")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,14 +4,25 @@ The rules of ``contents`` look at drafts, which may lack anything or hold anythi
 reads as absent. Text that is only white space is absent too.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+#: A pattern such as ``persons[].names[].script``, taken apart once: key, and whether a list stands there.
+Steps = tuple[tuple[str, bool], ...]
+
+# ``dict`` is asked for before ``Mapping`` everywhere: the check against the abstract class is ten times
+# as dear, and the rules about contents make hundreds of them for one form.
 
 
 def at(node: Any, *path: str) -> Any:
     """Return the value under the members named, or ``None`` where one of them is absent."""
     for key in path:
-        node = node.get(key) if isinstance(node, Mapping) else None
+        if isinstance(node, dict):
+            node = node.get(key)
+        elif node is None:
+            return None
+        else:
+            node = node.get(key) if isinstance(node, Mapping) else None
     return node
 
 
@@ -23,9 +34,14 @@ def text(node: Any, *path: str) -> str:
 
 def rows(node: Any, *path: str) -> list[tuple[int, Mapping[str, Any]]]:
     """Return the objects of a list with their places in it; entries that are no objects are left out."""
-    value = at(node, *path)
-    entries = value if isinstance(value, list) else []
-    return [(n, entry) for n, entry in enumerate(entries) if isinstance(entry, Mapping)]
+    value = at(node, *path) if path else node
+    if not isinstance(value, list):
+        return []
+    return [
+        (n, entry)
+        for n, entry in enumerate(value)
+        if isinstance(entry, dict) or isinstance(entry, Mapping)  # noqa: SIM101 - dict first
+    ]
 
 
 def texts(node: Any, *path: str) -> list[str]:
@@ -39,6 +55,30 @@ def is_given(value: Any) -> bool:
     if isinstance(value, str):
         return bool(value.strip())
     return value is not None and value != [] and value != {}
+
+
+def steps_of(pattern: str) -> Steps:
+    """Return the steps of a pattern for ``values``."""
+    return tuple((step.removesuffix("[]"), step.endswith("[]")) for step in pattern.split("."))
+
+
+def values(node: Any, steps: Steps) -> Sequence[Any]:
+    """Return the values of all places of a pattern, in order; ``spread`` gives their paths too."""
+    found = [node]
+    for key, listed in steps:
+        reached: list[Any] = []
+        for one in found:
+            value = one.get(key) if isinstance(one, dict) else at(one, key)
+            if value is None:
+                continue
+            if not listed:
+                reached.append(value)
+            elif isinstance(value, list):
+                reached += value
+        if not reached:
+            return ()
+        found = reached
+    return found
 
 
 def spread(node: Any, pattern: str) -> Iterator[tuple[str, Any]]:
