@@ -468,3 +468,30 @@ async def test_a_database_ahead_of_the_stored_head_is_caught_up_with_at_the_star
         assert status.state is LogState.SIGNING
         assert (status.head_size or 0) == status.size > (before or 0)
         assert (await audit(app)).unsigned == 0
+
+
+async def test_what_a_dead_process_had_claimed_is_tried_at_once_by_its_successor(
+    homes: Homes, tmp_path: Path
+) -> None:
+    async with homes.world(tmp_path, "push", "sqlite") as world:
+        form, documents = sample_request(1)
+        await world.submit("ke-ag", form, documents)
+        assert len(await world["ke-ag"].courier.claim("routine", 4)) == 1
+        await world.run()
+        assert await world["sg-agc"].cases.inbox() == []
+        await world.crash("ke-ag")
+        await world.run()
+        assert len(await world["sg-agc"].cases.inbox()) == 1
+
+
+async def test_a_submission_that_was_kept_is_not_reported_failed(homes: Homes, tmp_path: Path) -> None:
+    async with homes.world(tmp_path, "push", "sqlite") as world:
+        # Without a thread of its own every submission of a form is a new request.
+        form, documents = sample_request(1)
+        del form["thread"]
+        world.commits["ke-ag"] = Fuse(1, is_kept=True)
+        sent = await world.submit("ke-ag", form, documents)
+        await world.run_for(timedelta(minutes=4), step=timedelta(minutes=2))
+        assert [item.bid for item in await world["sg-agc"].cases.inbox()] == [sent.bid]
+        own = await world["ke-ag"].cases.receipts(sent.bid)
+        assert [row.jws for row in own if row.type == "submission"] == [sent.receipt_jws]
