@@ -289,11 +289,11 @@ _CODED_STEPS = tuple((pattern, steps_of(pattern), name) for pattern, name in _CO
 def unknown_codes(draft: Draft) -> Iterator[Lack]:
     """V28: codes this version does not know."""
     for pattern, steps, name in _CODED_STEPS:
-        codes = values(draft.form, steps)
-        if not codes:
-            continue
         known = code_list(name)
-        if all(code in known for code in codes if isinstance(code, str)):
+        for code in values(draft.form, steps):
+            if isinstance(code, str) and code not in known:
+                break
+        else:
             continue
         for path, value in spread(draft.form, pattern):
             if isinstance(value, str) and value not in known:

@@ -70,16 +70,17 @@ def check_contents(
         today: Calendar date in UTC.
     """
     draft = Draft(form=form, facts=facts, documents=documents, today=today)
+    same_list = draft.primary if draft.primary in _SAME_LIST else ""
     found: list[Finding] = []
     for rule in RULES:
         lacks = rule.check(draft)
         if lacks is None:
             continue
-        lacking = [_finding(rule, lack, draft) for lack in islice(lacks, MAX_FINDINGS_PER_RULE)]
+        lacking = list(islice(lacks, MAX_FINDINGS_PER_RULE))
         if lacking:
-            found += lacking
+            found += [_finding(rule, lack, draft) for lack in lacking]
         else:
-            found.append(_holds(rule.code, draft.primary if draft.primary in _SAME_LIST else ""))
+            found.append(_holds(rule.code, same_list))
     return tuple(found)
 
 
