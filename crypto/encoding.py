@@ -4,7 +4,6 @@ Each has exactly one accepted spelling; a second spelling of the same value is r
 so that no signed or hashed thing has two forms.
 """
 
-import base64
 import binascii
 import hashlib
 import re
@@ -14,11 +13,12 @@ from crypto.errors import Refusal
 
 # "+", "/" and "=" become a character that no alphabet has.
 _TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/   ")
+_TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
 _AID = re.compile(r"(?=.{4,63}\Z)[a-z]{2}(-[a-z0-9]+)+")
 _BID = re.compile(r"[0-9a-f]{32}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _KID = re.compile(r"[A-Za-z0-9_-]{43}")
-_TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}Z")
 
 
 def lp(*fields: bytes) -> bytes:
@@ -28,7 +28,8 @@ def lp(*fields: bytes) -> bytes:
 
 def b64u(data: bytes) -> str:
     """Return base64url without padding (RFC 4648 section 5)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    standard = binascii.b2a_base64(data, newline=False)
+    return standard.translate(_TO_URLSAFE, b"=").decode("ascii")
 
 
 def unb64u(text: str) -> bytes:
@@ -55,9 +56,11 @@ def wire_time(instant: datetime) -> str:
     Raises:
         ValueError: the instant has no time zone.
     """
-    if instant.utcoffset() is None:
-        raise ValueError("an instant on the wire must be aware")
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if instant.tzinfo is not UTC:
+        if instant.utcoffset() is None:
+            raise ValueError("an instant on the wire must be aware")
+        instant = instant.astimezone(UTC)
+    return instant.isoformat("T", "seconds")[:19] + "Z"
 
 
 def parse_wire_time(text: str) -> datetime:
@@ -66,12 +69,11 @@ def parse_wire_time(text: str) -> datetime:
     Raises:
         Refusal: ``malformed`` for any other spelling, or a date that does not exist.
     """
-    match = _TIME.fullmatch(text)
-    if match is None:
+    # The pattern first: fromisoformat alone takes many spellings.
+    if _TIME.fullmatch(text) is None:
         raise Refusal("malformed", "time")
-    year, month, day, hour, minute, second = (int(group) for group in match.groups())
     try:
-        return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        return datetime.fromisoformat(text)
     except ValueError:
         raise Refusal("malformed", "time") from None
 

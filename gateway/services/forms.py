@@ -6,6 +6,7 @@ peer with a newer minor version is understood or handed to a person, never refus
 says what kind of form it is. What the treaties ask for is decided in ``model.contents``.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -118,13 +119,14 @@ _COUNTERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "message": (("seq",), ("seen",)),
 }
 _HIGHEST_COUNT = 1_000_000
+_CONTROL = re.compile(r"[\x00-\x1f]")
 
 
 def _unkeepable(form: object, name: FormName) -> Iterator[FormProblem]:
     """Yield what fits the schema and could not be kept all the same: by length, range, or no such time."""
     for steps, longest in _KEPT.get(name, ()):
         value = at(form, *steps)
-        if isinstance(value, str) and (len(value) > longest or any(ord(letter) < 32 for letter in value)):
+        if isinstance(value, str) and (len(value) > longest or _CONTROL.search(value) is not None):
             yield FormProblem(
                 path=_path(list(steps)),
                 sentence=f"At most {longest} characters are possible here, and no control characters.",
