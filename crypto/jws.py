@@ -7,6 +7,7 @@ used, because it checks base64url character by character (0.2 ms for an envelope
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from jwt.algorithms import Algorithm
@@ -96,6 +97,28 @@ class CompactJWS:
             raise Refusal("sig-invalid", "signature")
 
 
+# Few keys sign many tokens, so both directions of a header are worked out once per key. The texts are
+# bounded in length and number; a refusal is never kept.
+_HEADERS_KEPT = 256
+
+
+@lru_cache(maxsize=_HEADERS_KEPT)
+def _header_text(alg: str, typ: str, kid: str) -> str:
+    return b64u(strictjson.dumps({"alg": alg, "typ": typ, "kid": kid}))
+
+
+@lru_cache(maxsize=_HEADERS_KEPT)
+def _header(text: str) -> tuple[str, str, str]:
+    """Return ``alg``, ``typ`` and ``kid`` of a protected header, or refuse it as ``malformed``."""
+    header = strictjson.loads_object(unb64u(text), max_depth=1)
+    if header.keys() != _HEADER_MEMBERS:
+        raise Refusal("malformed", "JWS: header members")
+    alg, typ, kid = header["alg"], header["typ"], header["kid"]
+    if not isinstance(alg, str) or not isinstance(typ, str) or not isinstance(kid, str) or not is_kid(kid):
+        raise Refusal("malformed", "JWS: header values")
+    return alg, typ, kid
+
+
 def sign_token(payload: bytes, *, alg: str, typ: str, signer: Signer) -> tuple[bytes, CompactJWS]:
     """Return the compact token over ``payload``, and its parts as a reader would have them.
 
@@ -105,8 +128,7 @@ def sign_token(payload: bytes, *, alg: str, typ: str, signer: Signer) -> tuple[b
     algorithm = _ALGORITHMS[alg]
     key = algorithm.prepare_key(signer)
     kid = signer.public.kid
-    header = strictjson.dumps({"alg": alg, "typ": typ, "kid": kid})
-    signing_input = f"{b64u(header)}.{b64u(payload)}".encode("ascii")
+    signing_input = f"{_header_text(alg, typ, kid)}.{b64u(payload)}".encode("ascii")
     signature = algorithm.sign(signing_input, key)
     token = CompactJWS(alg=alg, kid=kid, payload=payload, _signing_input=signing_input, _signature=signature)
     return signing_input + b"." + b64u(signature).encode("ascii"), token
@@ -136,21 +158,16 @@ def parse_compact(token: bytes, *, alg: str, typ: str, max_bytes: int = 512 * 10
         raise Refusal("malformed", "JWS: not three parts of ASCII") from None
     if len(header_text) > _HEADER_LIMIT:
         raise Refusal("malformed", "JWS: header too long")
-    header = strictjson.loads_object(unb64u(header_text), max_depth=1)
-    if header.keys() != _HEADER_MEMBERS:
-        raise Refusal("malformed", "JWS: header members")
-    kid = header["kid"]
-    if not isinstance(header["alg"], str) or not isinstance(header["typ"], str) or not is_kid(kid):
-        raise Refusal("malformed", "JWS: header values")
+    said_alg, said_typ, kid = _header(header_text)
     payload = unb64u(payload_text)
     signature = unb64u(signature_text)
-    if header["alg"] != alg or header["typ"] != typ:
+    if said_alg != alg or said_typ != typ:
         raise Refusal("version", "JWS: another alg or typ")
     if len(signature_text) != _SIGNATURE_TEXT[alg]:
         raise Refusal("sig-invalid", "JWS: signature length")
     return CompactJWS(
         alg=alg,
-        kid=str(kid),
+        kid=kid,
         payload=payload,
         _signing_input=token[: len(header_text) + 1 + len(payload_text)],
         _signature=signature,

@@ -142,7 +142,8 @@ def encode_manifest(
     Raises:
         ValueError: a value that a reader would refuse, or more than 1 MiB.
     """
-    members = {
+    human_members = None if human is None else dict(human)
+    members: Members = {
         "v": 1,
         "must": list(must),
         "salt": b64u(salt),
@@ -164,14 +165,20 @@ def encode_manifest(
         "subject": subject,
         "lang": lang,
         "confidentiality_level": confidentiality_level,
-        "human": None if human is None else dict(human),
+        "human": human_members,
         "parts": [_part_members(part) for part in parts],
         "ext": dict(ext),
         **extra,
     }
     raw = strictjson.dumps(members)
     try:
-        parse_manifest(raw)
+        if len(raw) > MANIFEST_LIMIT:
+            raise Refusal("malformed", "more than 1 MiB")
+        # The reader's own checks, on the members as they were written. Only what may be of any shape is
+        # parsed again, at the depth it has in the manifest.
+        _read(raw, members)
+        if human or ext or extra:
+            strictjson.loads(strictjson.dumps({"human": human_members, "ext": dict(ext), **extra}))
     except Refusal as refusal:
         raise ValueError(f"no reader would accept this manifest: {refusal}") from None
     return raw

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from crypto.encoding import parse_wire_time
 from crypto.errors import Refusal
-from crypto.strictjson import JSONValue
+from crypto.strictjson import INTEGER_LIMIT, JSONValue
 
 _T = TypeVar("_T")
 
@@ -35,7 +35,9 @@ def check_must(members: Members, known: Collection[str]) -> None:
     Raises:
         Refusal: ``version``; ``malformed`` if ``must`` is no list of names.
     """
-    for name in texts(members.get("must", []), "must"):
+    if "must" not in members:
+        return
+    for name in texts(members["must"], "must"):
         if name not in known:
             raise Refusal("version", "must")
 
@@ -63,17 +65,20 @@ def optional_text(members: Members, name: str) -> str | None:
     Raises:
         Refusal: ``malformed``.
     """
-    return None if members.get(name) is None else text(members, name)
+    value = members.get(name)
+    if value is None or isinstance(value, str):
+        return value
+    raise bad(name)
 
 
 def integer(members: Members, name: str, minimum: int = 0) -> int:
-    """Return an integer member of at least ``minimum``.
+    """Return an integer member of at least ``minimum``, as far as integers go in strict JSON.
 
     Raises:
         Refusal: ``malformed``.
     """
     value = members.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+    if not isinstance(value, int) or isinstance(value, bool) or not minimum <= value < INTEGER_LIMIT:
         raise bad(name)
     return value
 

@@ -14,7 +14,8 @@ from crypto.errors import Refusal
 #: A JSON value without floats.
 JSONValue = None | bool | int | str | list["JSONValue"] | dict[str, "JSONValue"]
 
-_LIMIT = 2**53
+#: Integers stay below this, so that every reader has them exactly.
+INTEGER_LIMIT = 2**53
 # For measuring depth: all brackets as square ones, and of the other bytes the quotes alone.
 _SQUARE = bytes.maketrans(b"{}", b"[]")
 _NEITHER_BRACKET_NOR_QUOTE = bytes(byte for byte in range(256) if byte not in b'[]{}"')
@@ -46,7 +47,7 @@ def _check_depth(data: bytes, max_depth: int) -> None:
 
 
 def _integer(text: str) -> int:
-    if len(text) > 17 or abs(value := int(text)) >= _LIMIT:
+    if len(text) > 17 or abs(value := int(text)) >= INTEGER_LIMIT:
         _refuse("integer out of range")
     return value
 

@@ -78,6 +78,10 @@ def test_a_bundle_needs_no_more_than_a_form() -> None:
         {"parts": [*ENV.parts, PartRef(3, 10, "0" * 64)]},
         {"bk": bytes(31)},
         {"created": NOW.replace(tzinfo=None)},
+        {"rev": 2**53},
+        {"must": ["tomorrow"]},
+        {"extra": {"share": 0.5}},
+        {"extra": {"to": []}},
     ],
 )
 def test_nothing_is_sealed_that_no_reader_would_take(change: dict[str, Any]) -> None:
@@ -105,6 +109,16 @@ def test_nothing_is_sealed_that_no_reader_would_take(change: dict[str, Any]) -> 
         {"must": ["tomorrow"]},
         {"subject": "a" * 2**20},
         {"ext": {"depth": [[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]}},
+        {"extra": {"depth": [[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]}},
+        {"ext": {"share": 0.5}},
+        {"human": {"officers": [2**53]}},
+        {"extra": {"later": {"share": 0.5}}},
+        {"extra": {"later": 2**53}},
+        {"seq": 2**53},
+        {"seq": True},
+        {"parts": [replace(manifest_part(1, b"", "0" * 64), size=2**53)]},
+        {"parts": [replace(manifest_part(1, b"", "0" * 64), sha256="F" * 64)]},
+        {"reference": 7},
     ],
 )
 def test_no_manifest_is_encoded_that_no_reader_would_take(change: dict[str, Any]) -> None:
