@@ -5,18 +5,20 @@ handover receipt. An acknowledgement is a person's statement for the authority: 
 like a request, never a receipt.
 """
 
+import errno
 import io
 import os
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from crypto.bundle import ManifestPart
 from gateway.clock import Clock
-from gateway.errors import GatewayRefusal
+from gateway.errors import GatewayRefusal, StorageFull
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.codes import Assurance, Side, Track, code_list
 from gateway.model.message import (
@@ -296,11 +298,11 @@ class Cases:
         """Decrypt a bundle into a new or empty folder; the sender of an incoming one gets a handover receipt.
 
         Files are named safely whatever their sender called them, readable by their owner only, and appear
-        only once they were checked. Raises as ``resolve``, ``folder-not-empty``, ``content-erased``.
+        only once they were checked; if anything fails, the folder is as it was. Raises as ``resolve``;
+        ``folder-not-empty``, ``folder-unusable``, ``content-erased``; ``StorageFull``.
         """
         found = await self.resolve(ref)
         bundle = await self._library.open(found.sender, found.bid)
-        _prepare_folder(directory)
         total, done = sum(part.size for part in bundle.manifest.parts), 0
 
         def advance(step: int) -> None:
@@ -309,8 +311,9 @@ class Cases:
             if progress is not None:
                 progress(done, total)
 
-        files = [await self._write(bundle, part, directory, advance) for part in bundle.manifest.parts]
-        await self._note_opened(found, bundle, officer)
+        with _empty_folder(directory):
+            files = [await self._write(bundle, part, directory, advance) for part in bundle.manifest.parts]
+            await self._note_opened(found, bundle, officer)
         return Opened(
             sender=found.sender,
             bid=found.bid,
@@ -473,11 +476,29 @@ class Cases:
         return f"{self._authority_id.upper()}/{now.year}/{case.thread_id[:8].upper()}"
 
 
-def _prepare_folder(directory: Path) -> None:
-    """Make the folder, readable by its owner only, or refuse one that holds anything."""
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise GatewayRefusal("folder-not-empty")
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+@contextmanager
+def _empty_folder(directory: Path) -> Iterator[None]:
+    """Make the folder, readable by its owner only, or refuse one that holds anything; empty it on failure."""
+    try:
+        made = [path for path in (directory, *directory.parents) if not path.exists()]
+        if not made and (not directory.is_dir() or any(directory.iterdir())):
+            raise GatewayRefusal("folder-not-empty")
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (OSError, ValueError):
+        raise GatewayRefusal("folder-unusable", field="directory") from None
+    try:
+        yield
+    except BaseException as error:
+        with suppress(OSError):
+            for path in directory.iterdir():
+                path.unlink()
+            for path in made:
+                path.rmdir()
+        if not isinstance(error, OSError):
+            raise
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull from None
+        raise GatewayRefusal("folder-unusable", field="directory") from None
 
 
 def _create(path: Path) -> io.FileIO:

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from gateway.errors import StorageDamaged
 from gateway.storage.database import Database, Transaction
-from gateway.storage.faults import storage_fault
+from gateway.storage.faults import raise_as_ours
 from gateway.storage.schema import blob
 from gateway.storage.spool import COPY_BYTES, Spool
 
@@ -331,7 +331,7 @@ class BlobWriter:
                 # Shielded: the thread cannot be stopped, and the next write must come after it.
                 await asyncio.shield(ahead)
             except OSError as error:
-                raise storage_fault(error) or error from error
+                raise_as_ours(error)
             self._ahead = None
 
     async def _all_written(self) -> None:
@@ -380,7 +380,7 @@ async def _in_thread(call: Callable[..., T], *arguments: object) -> T:
     except OSError as error:
         if isinstance(error, FileNotFoundError):
             raise
-        raise storage_fault(error) or error from error
+        raise_as_ours(error)
 
 
 def _sync_folders(folders: Iterable[Path]) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from gateway.errors import StorageUnavailable
 from gateway.storage.backends import Backend, PostgreSQLBackend, SQLiteBackend
 from gateway.storage.engines import parse_url, sqlite_path
-from gateway.storage.faults import storage_fault
+from gateway.storage.faults import raise_as_ours, storage_fault
 from gateway.storage.group import Commit, GroupHook, Outcome, Transaction, Unit, commit_now
 
 __all__ = ["Connection", "Database", "GroupHook", "IntegrityError", "Transaction"]
@@ -75,7 +75,7 @@ class Database:
                 else PostgreSQLBackend(parsed, read_only, hook, commit)
             )
         except Exception as error:
-            raise storage_fault(error) or error from error
+            raise_as_ours(error)
         return cls(backend, group_limit=group_limit)
 
     @property
@@ -112,14 +112,14 @@ class Database:
         try:
             return await self._backend.read(query)
         except Exception as error:
-            raise storage_fault(error) or error from error
+            raise_as_ours(error)
 
     async def read_slow(self, query: Callable[[Connection], T]) -> T:
         """Return what a long query finds, like ``read``, but in a thread so that the event loop goes on."""
         try:
             return await self._backend.read_slow(query)
         except Exception as error:
-            raise storage_fault(error) or error from error
+            raise_as_ours(error)
 
     async def aclose(self) -> None:
         """Finish what waits, then close. Later writes raise ``StorageUnavailable``."""

@@ -6,6 +6,7 @@ unchanged; only what the caller cannot help is converted, so that it can tell "a
 
 import errno
 import sqlite3
+from typing import NoReturn
 
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -49,6 +50,14 @@ def storage_fault(error: BaseException) -> StorageError | None:
         return error
     kind = _kind(error)
     return None if kind is None else kind()
+
+
+def raise_as_ours(error: BaseException) -> NoReturn:
+    """Raise our error for one of the database's or the disk's, or the caller's own as it is."""
+    fault = storage_fault(error)
+    if fault is None or fault is error:
+        raise error
+    raise fault from error
 
 
 def is_transient(error: BaseException) -> bool:

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.pool import NullPool
 
 from gateway.storage.engines import parse_url, postgresql_engine, sqlite_path, sqlite_writer
-from gateway.storage.faults import storage_fault
+from gateway.storage.faults import raise_as_ours
 
 #: Number of the advisory lock that upgrades take; ours alone within a database.
 _LOCK = 0x526F6761
@@ -66,7 +66,7 @@ async def upgrade(url: str, *, runtime_role: str | None = None) -> Upgrade:
         finally:
             await engine.dispose()
     except Exception as error:
-        raise storage_fault(error) or error from error
+        raise_as_ours(error)
 
 
 def head() -> str:

@@ -12,6 +12,8 @@ import threading
 from pathlib import Path
 from typing import BinaryIO
 
+from gateway.storage.faults import raise_as_ours
+
 COPY_BYTES = 1 << 20
 
 
@@ -60,7 +62,7 @@ class Spool:
             self.size_bytes += len(chunk)
 
     def write(self, data: "bytes | bytearray | memoryview") -> int:
-        """Append; may block on the disk. Raises ``ValueError`` once closed."""
+        """Append; may block on the disk. Raises ``StorageFull``; ``ValueError`` once closed."""
         with self._lock:
             self._check_open()
             if self._hash is not None:
@@ -69,10 +71,13 @@ class Spool:
             if self._file is None and self.size_bytes < self._limit:
                 self._memory += data
                 return len(data)
-            file = self._to_file()
-            view = memoryview(data)
-            while view:
-                view = view[file.write(view) :]
+            try:
+                file = self._to_file()
+                view = memoryview(data)
+                while view:
+                    view = view[file.write(view) :]
+            except OSError as error:
+                raise_as_ours(error)
             return len(data)
 
     def _to_file(self) -> BinaryIO:

@@ -200,7 +200,7 @@ def _open_regular(path: Path, filename: str) -> io.BufferedReader:
     """Return a regular file open for reading; a pipe or device would make the service wait for ever."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
+    except (OSError, ValueError):
         raise GatewayRefusal("attachment-unreadable", field=filename) from None
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
@@ -258,10 +258,7 @@ async def _open(desk: Desk, params: OpenParams, progress: Progress) -> OpenResul
     folder = Path(params.directory)
     if not folder.is_absolute():
         raise GatewayRefusal("folder-unusable", field="directory")
-    try:
-        opened = await desk.cases.open(params.ref, folder, officer=params.officer, progress=progress)
-    except (PermissionError, NotADirectoryError, FileNotFoundError):
-        raise GatewayRefusal("folder-unusable", field="directory") from None
+    opened = await desk.cases.open(params.ref, folder, officer=params.officer, progress=progress)
     return _view(OpenResult, opened)
 
 
