@@ -142,11 +142,14 @@ def fold(
         start: Only for a case that began elsewhere.
     """
     placed = order(messages)
-    run = _Run(track, placed, start or CaseStart())
+    run = _Run(track, placed, start or _AT_THE_BEGINNING)
     for message in placed.taken:
         run.take(message)
     run.finish(now, linked_decision_seen)
     return run.view()
+
+
+_AT_THE_BEGINNING = CaseStart()
 
 
 class _Run:
@@ -176,7 +179,7 @@ class _Run:
         )
         if effect is Effect.WAITING:
             self._waiting_follow_ups.append(len(self._effects) - 1)
-        elif effect in {Effect.APPLIED, Effect.IMPLIED} and message.message_type == "preservation_report":
+        elif message.message_type == "preservation_report" and effect in {Effect.APPLIED, Effect.IMPLIED}:
             self._apply_waiting_follow_ups()
 
     def finish(self, now: datetime | None, linked_decision_seen: bool) -> None:

@@ -8,6 +8,7 @@ fork are held: they have no effect until it is closed. Source: domain 6.5.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 
 from gateway.model.case_message import CaseMessage
 from gateway.model.codes import Side, data
@@ -32,6 +33,8 @@ class ThreadOrder:
     @property
     def has_open_fork(self) -> bool:
         """Whether a number is disputed and its side has not named the valid message."""
+        if not self.forked:
+            return False
         settled = {(m.side, m.seq) for m in (*self.taken, *self.held)}
         return any((m.side, m.seq) not in settled for m in self.forked)
 
@@ -45,6 +48,8 @@ def _ranks() -> Mapping[str, int]:
         if name != "*"
     }
 
+
+_NOTHING_MISSING: Mapping[Side, tuple[int, ...]] = MappingProxyType(dict.fromkeys(Side, ()))
 
 #: Rank of closing and of everything without effect on the state.
 _LAST_RANK = 5
@@ -71,8 +76,12 @@ def order(messages: Iterable[CaseMessage], *, before: Mapping[Side, int] | None 
         messages: In any order; the same message twice counts once.
         before: Highest number per side that lies before the first of these; 0 by default.
     """
+    given = tuple(messages)
+    if len(given) == 1 and not before and given[0].seq == 1 and given[0].seen == 0:
+        # Most threads begin and are folded like this, and there is nothing to put in order.
+        return ThreadOrder(taken=given, held=(), forked=(), missing=_NOTHING_MISSING)
     start = {side: (before or {}).get(side, 0) for side in Side}
-    unique = {message.message_id: message for message in messages}
+    unique = {message.message_id: message for message in given}
     by_side = {side: _by_number(unique.values(), side) for side in Side}
     chosen: dict[Side, dict[int, CaseMessage]] = {side: {} for side in Side}
     forked: list[CaseMessage] = []
