@@ -43,10 +43,11 @@ def unb64u(text: str) -> bytes:
         data = binascii.a2b_base64(standard + b"=" * (-len(text) % 4), strict_mode=True)
     except (UnicodeEncodeError, binascii.Error):
         raise Refusal("malformed", "base64url") from None
-    # What is left to differ is the spare bits of the last group.
-    last = len(data) - len(data) % 3
-    if b64u(data[last:]) != text[last // 3 * 4 :]:
-        raise Refusal("malformed", "base64url not canonical")
+    # What is left to differ is the spare bits of the last group, where it is not full.
+    if rest := len(data) % 3:
+        last = len(data) - rest
+        if b64u(data[last:]) != text[last // 3 * 4 :]:
+            raise Refusal("malformed", "base64url not canonical")
     return data
 
 

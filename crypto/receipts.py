@@ -5,6 +5,7 @@ their form; which receipt may follow which, and what each proves, is decided in 
 Invariants: what was signed is stored and replayed byte for byte; nothing here re-serialises a receipt.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -43,6 +44,8 @@ TYPES_OF_SENDER = frozenset(
     {"submission", "submission_refused", "failure", "mailed", "mail_read", "mail_reply"}
 )
 
+# 1 to 32 characters, of which one at least is a letter or a digit.
+_CODE = re.compile(r"(?=.{1,32}\Z)[_-]*[A-Za-z0-9][A-Za-z0-9_-]*")
 _MEMBERS = frozenset(
     {"v", "must", "type", "from", "bid", "envelope", "manifest", "iss", "to", "at", "n", "prev", "reason"}
 )
@@ -106,11 +109,14 @@ def _fault(claims: ReceiptClaims) -> str | None:
         (claims.reason is not None or claims.type not in TYPES_WITH_REASON, "reason"),
         (claims.iss == claims.sender or claims.type not in TYPES_OF_SENDER, "iss"),
     )
-    return next((name for passed, name in checks if not passed), None)
+    for passed, name in checks:
+        if not passed:
+            return name
+    return None
 
 
 def _is_code(text: str) -> bool:
-    return 1 <= len(text) <= 32 and text.isascii() and text.replace("-", "").replace("_", "").isalnum()
+    return _CODE.fullmatch(text) is not None
 
 
 def issue(claims: ReceiptClaims, signer: Signer) -> str:
@@ -169,9 +175,12 @@ def receipt_digest(jws: str) -> str:
 
 
 def _check_version(members: Mapping[str, JSONValue]) -> None:
-    version, must = members.get("v"), members.get("must", [])
+    version = members.get("v")
     if version != 1 or isinstance(version, bool):
         raise Refusal("version", "receipt: another major version")
+    if "must" not in members:
+        return
+    must = members["must"]
     if not isinstance(must, list) or any(not isinstance(name, str) or name not in _MEMBERS for name in must):
         raise Refusal("version", "receipt: demands a member unknown here")
 
