@@ -1,96 +1,58 @@
 """Padded parts over chunked encryption (C2SP, ``cryptography.cobblestone``), both digests in one pass.
 
-Decides sizes, padding and the context that ties a part to its bundle and number. The
-library makes the salt, so no nonce passes through here; it commits to the key and proves
-order and end. Large parts move through a few reused buffers of 1 MiB, so memory does not
-depend on the size; SHA-256 is the cost, so each digest has a thread of its own.
+Sizes and the context that ties a part to its bundle are in ``crypto.partformat``. The library
+makes the salt, so no nonce passes through here; it commits to the key and proves order and
+end. Large parts move through the reused buffers and threads of ``crypto.pipeline``, so memory
+does not depend on the size.
 What an opener hands out is unproven until ``finish`` returns: quarantine is the caller's.
 """
 
 import hashlib
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Protocol
+from contextlib import ExitStack
+from functools import partial
 
 from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
 from cryptography.exceptions import InvalidTag
 
 from crypto.errors import Refusal
+from crypto.partformat import (
+    CHUNK_SIZE,
+    HEADER_SIZE,
+    MANIFEST_BLOCK,
+    TAG_SIZE,
+    SealedPart,
+    manifest_size,
+    padded_size,
+    padme,
+    part_context,
+    sealed_size,
+)
+from crypto.pipeline import ByteSink, ByteSource, Slot, Worker, at_end, fill, write_all
 
-#: Chunk of the format, and what each chunk and each part costs on top.
-CHUNK_SIZE = 16384
-_TAG_SIZE = 16
-_HEADER_SIZE = 56
-#: Part 0 is padded to multiples of this.
-MANIFEST_BLOCK = 4096
+__all__ = [
+    "CHUNK_SIZE",
+    "MANIFEST_BLOCK",
+    "ByteSink",
+    "ByteSource",
+    "PartOpener",
+    "PartSealer",
+    "SealedPart",
+    "manifest_size",
+    "open_part",
+    "padme",
+    "part_context",
+    "seal_part",
+    "sealed_size",
+]
 
 _BUFFER_SIZE = 1 << 20
-_SEALED_BUFFER_SIZE = _HEADER_SIZE + _BUFFER_SIZE + _BUFFER_SIZE // CHUNK_SIZE * _TAG_SIZE
-# One slot is filled while one is hashed; the third absorbs the jitter between the two.
-_SLOTS = 3
-
-
-class ByteSource(Protocol):
-    """What a part is read from: any binary file object."""
-
-    def readinto(self, buffer: memoryview, /) -> int | None: ...
-
-
-class ByteSink(Protocol):
-    """Where a part is written to: any binary file object."""
-
-    def write(self, data: memoryview, /) -> int | None: ...
-
+_SEALED_BUFFER_SIZE = HEADER_SIZE + _BUFFER_SIZE + _BUFFER_SIZE // CHUNK_SIZE * TAG_SIZE
+# One slot is filled while one is hashed and written; the others keep the threads from waiting for
+# each other on a machine that has other work. They cost 12 MiB.
+_SLOTS = 6
 
 Progress = Callable[[int], None]
-
-
-def padme(size: int) -> int:
-    """Return the padded size: at most 12 % more, 3 % at 1 GiB, and few distinct values (PURBs, 2019)."""
-    if size < 2:
-        return size
-    exponent = size.bit_length() - 1
-    step = 1 << (exponent - exponent.bit_length())
-    return -(-size // step) * step
-
-
-def manifest_size(length: int) -> int:
-    """Return the padded size of part 0 for a manifest of ``length`` bytes and its u32 length."""
-    return -(-(4 + length) // MANIFEST_BLOCK) * MANIFEST_BLOCK
-
-
-def sealed_size(plain_padded: int) -> int:
-    """Return the ciphertext size: header, then chunks of which the last is always short."""
-    return _HEADER_SIZE + plain_padded + _TAG_SIZE * (plain_padded // CHUNK_SIZE + 1)
-
-
-def part_context(bid_hex: str, n: int) -> bytes:
-    """Return what the encryption of part ``n`` is bound to."""
-    return b"gw/1/part\0" + bytes.fromhex(bid_hex) + n.to_bytes(4, "big")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SealedPart:
-    """A sealed part: what goes into the manifest and into the envelope.
-
-    Attributes:
-        n: Number of the part.
-        plain_size: Bytes before padding.
-        plain_sha256: Hex digest before padding.
-        size: Bytes of ciphertext.
-        sha256: Hex digest of the ciphertext.
-    """
-
-    n: int
-    plain_size: int
-    plain_sha256: str
-    size: int
-    sha256: str
-
-
-def _padded(plain_size: int, pad: bool) -> int:
-    return padme(plain_size) if pad else plain_size
 
 
 class PartSealer:
@@ -102,7 +64,7 @@ class PartSealer:
         self._plain_size = plain_size
         self._left = plain_size
         self._size = 0
-        self._padding = _padded(plain_size, pad) - plain_size
+        self._padding = padded_size(plain_size, pad) - plain_size
         self._plain = hashlib.sha256()
         self._sealed = hashlib.sha256()
 
@@ -148,7 +110,7 @@ class PartOpener:
     def __init__(self, bk: bytes, bid_hex: str, n: int, *, plain_size: int, pad: bool = True) -> None:
         self._decryptor = Cobblestone256Decryptor(bk, part_context(bid_hex, n))
         self._left = plain_size
-        self._padding = _padded(plain_size, pad) - plain_size
+        self._padding = padded_size(plain_size, pad) - plain_size
         self._plain = hashlib.sha256()
 
     def _strip(self, plain: bytes) -> bytes:
@@ -215,40 +177,45 @@ def seal_part(
     Raises:
         ValueError: ``source`` does not hold exactly ``plain_size`` bytes.
     """
-    padded = _padded(plain_size, pad)
+    padded = padded_size(plain_size, pad)
     if padded < _BUFFER_SIZE:
         return _seal_small(source, sink, bk, bid, n, plain_size, pad, progress)
     encryptor = Cobblestone256Encryptor(bk, part_context(bid, n))
     left, size = plain_size, 0
-    with _Digest() as plain_digest, _Digest() as sealed_digest:
-        slots = [_Slot(_BUFFER_SIZE, _SEALED_BUFFER_SIZE) for _ in range(_SLOTS)]
+    plain_digest, sealed_digest = hashlib.sha256(), hashlib.sha256()
+    slots = [Slot(_BUFFER_SIZE, _SEALED_BUFFER_SIZE) for _ in range(_SLOTS)]
+    with (
+        Worker(plain_digest.update) as hash_plain,
+        Worker(sealed_digest.update) as hash_sealed,
+        Worker(partial(write_all, sink)) as write,
+    ):
         for index, start in enumerate(range(0, padded, _BUFFER_SIZE)):
             slot = slots[index % _SLOTS]
             slot.wait()
             piece = min(_BUFFER_SIZE, padded - start)
             content = min(piece, left)
-            if _fill(source, slot.source[:content]) != content:
+            if fill(source, slot.source[:content]) != content:
                 raise ValueError("source is shorter than announced")
             slot.source[content:piece] = bytes(piece - content)
             left -= content
-            slot.hashing.append(plain_digest.update(slot.source[:content]))
-            sealed = encryptor.update_into(slot.source[:piece], slot.target)
-            slot.hashing.append(sealed_digest.update(slot.target[:sealed]))
-            _write(sink, slot.target[:sealed])
-            size += sealed
+            slot.give(hash_plain, slot.source[:content])
+            sealed = slot.target[: encryptor.update_into(slot.source[:piece], slot.target)]
+            slot.give(hash_sealed, sealed)
+            slot.give(write, sealed)
+            size += len(sealed)
             if progress is not None:
                 progress(content)
         _refuse_more(source)
-        tail = memoryview(encryptor.finalize())
-        sealed_digest.update(tail)
-        _write(sink, tail)
-        return SealedPart(
-            n=n,
-            plain_size=plain_size,
-            plain_sha256=plain_digest.hexdigest(),
-            size=size + len(tail),
-            sha256=sealed_digest.hexdigest(),
-        )
+    tail = encryptor.finalize()
+    sealed_digest.update(tail)
+    write_all(sink, memoryview(tail))
+    return SealedPart(
+        n=n,
+        plain_size=plain_size,
+        plain_sha256=plain_digest.hexdigest(),
+        size=size + len(tail),
+        sha256=sealed_digest.hexdigest(),
+    )
 
 
 def open_part(
@@ -272,41 +239,47 @@ def open_part(
     Raises:
         Refusal: ``content-digest``, or ``part-digest`` for the digest of the ciphertext.
     """
-    padded = _padded(plain_size, pad)
+    padded = padded_size(plain_size, pad)
     if padded < _BUFFER_SIZE:
         _open_small(source, sink, bk, bid, n, plain_size, plain_sha256, pad, sealed_sha256, progress)
         return
     decryptor = Cobblestone256Decryptor(bk, part_context(bid, n))
     content_left, padding_left, sealed_left = plain_size, padded - plain_size, sealed_size(padded)
-    with _Digest() as plain_digest, _Digest() as sealed_digest:
-        slots = [_Slot(_BUFFER_SIZE, _BUFFER_SIZE + CHUNK_SIZE) for _ in range(_SLOTS)]
+    plain_digest, sealed_digest = hashlib.sha256(), hashlib.sha256()
+    slots = [Slot(_BUFFER_SIZE, _BUFFER_SIZE + CHUNK_SIZE) for _ in range(_SLOTS)]
+    with ExitStack() as stack:
+        takers = [stack.enter_context(Worker(plain_digest.update))]
+        if sink is not None:
+            takers.append(stack.enter_context(Worker(partial(write_all, sink))))
+        hash_sealed = None
+        if sealed_sha256 is not None:
+            hash_sealed = stack.enter_context(Worker(sealed_digest.update))
         for index in range(-(-sealed_left // _BUFFER_SIZE) + 1):
             slot = slots[index % _SLOTS]
             slot.wait()
             # The last round reads nothing more and takes what the decryptor held back.
-            piece = _fill(source, slot.source[: min(_BUFFER_SIZE, sealed_left)])
+            piece = fill(source, slot.source[: min(_BUFFER_SIZE, sealed_left)])
             if sealed_left and not piece:
                 raise Refusal("content-digest", "part ends early")
-            if sealed_sha256 is not None:
-                slot.hashing.append(sealed_digest.update(slot.source[:piece]))
+            if hash_sealed is not None:
+                slot.give(hash_sealed, slot.source[:piece])
             opened = _decrypt(decryptor, slot, piece, last=not sealed_left)
             sealed_left -= piece
             content = min(opened, content_left)
             content_left -= content
             padding_left -= opened - content
             _check_padding(slot.target[content:opened], padding_left)
-            slot.hashing.append(plain_digest.update(slot.target[:content]))
-            if sink is not None:
-                _write(sink, slot.target[:content])
+            for taker in takers:
+                slot.give(taker, slot.target[:content])
             if progress is not None:
                 progress(content)
-        if _fill(source, memoryview(bytearray(1))):
+        if not at_end(source):
             raise Refusal("content-digest", "bytes after the part")
         _check_end(content_left, padding_left)
-        _compare(plain_digest.hexdigest(), plain_sha256, sealed_digest.hexdigest(), sealed_sha256)
+    _compare(plain_digest.hexdigest(), plain_sha256, sealed_digest.hexdigest(), sealed_sha256)
 
 
-def _decrypt(decryptor: Cobblestone256Decryptor, slot: "_Slot", piece: int, *, last: bool) -> int:
+def _decrypt(decryptor: Cobblestone256Decryptor, slot: Slot, piece: int, *, last: bool) -> int:
     try:
         if not last:
             return decryptor.update_into(slot.source[:piece], slot.target)
@@ -328,13 +301,13 @@ def _seal_small(
     progress: Progress | None,
 ) -> SealedPart:
     plain = memoryview(bytearray(plain_size))
-    if _fill(source, plain) != plain_size:
+    if fill(source, plain) != plain_size:
         raise ValueError("source is shorter than announced")
     _refuse_more(source)
     sealer = PartSealer(bk, bid, n, plain_size=plain_size, pad=pad)
     head = sealer.update(plain)
     tail, sealed = sealer.finish()
-    _write(sink, memoryview(head + tail))
+    write_all(sink, memoryview(head + tail))
     if progress is not None:
         progress(plain_size)
     return sealed
@@ -352,10 +325,10 @@ def _open_small(
     sealed_sha256: str | None,
     progress: Progress | None,
 ) -> None:
-    size = sealed_size(_padded(plain_size, pad))
+    size = sealed_size(padded_size(plain_size, pad))
     # One byte more than allowed, so that appended bytes are seen.
     sealed = memoryview(bytearray(size + 1))
-    if _fill(source, sealed) != size:
+    if fill(source, sealed) != size:
         raise Refusal("content-digest", "part has another size")
     sealed = sealed[:size]
     opener = PartOpener(bk, bid, n, plain_size=plain_size, pad=pad)
@@ -364,7 +337,7 @@ def _open_small(
     computed = "" if sealed_sha256 is None else hashlib.sha256(sealed).hexdigest()
     _compare(digest, plain_sha256, computed, sealed_sha256)
     if sink is not None:
-        _write(sink, memoryview(head + tail))
+        write_all(sink, memoryview(head + tail))
     if progress is not None:
         progress(plain_size)
 
@@ -376,56 +349,6 @@ def _compare(plain: str, plain_expected: str, sealed: str, sealed_expected: str 
         raise Refusal("content-digest", "plaintext digest")
 
 
-def _fill(source: ByteSource, buffer: memoryview) -> int:
-    done = 0
-    while done < len(buffer):
-        count = source.readinto(buffer[done:])
-        if not count:
-            break
-        done += count
-    return done
-
-
 def _refuse_more(source: ByteSource) -> None:
-    if _fill(source, memoryview(bytearray(1))):
+    if not at_end(source):
         raise ValueError("source is longer than announced")
-
-
-def _write(sink: ByteSink, data: memoryview) -> None:
-    while data:
-        # A raw file may take less than it was given.
-        data = data[sink.write(data) or 0 :]
-
-
-class _Slot:
-    """A pair of buffers that may be filled again once nothing hashes them."""
-
-    def __init__(self, source_size: int, target_size: int) -> None:
-        self.source = memoryview(bytearray(source_size))
-        self.target = memoryview(bytearray(target_size))
-        self.hashing: list[Future[None]] = []
-
-    def wait(self) -> None:
-        for future in self.hashing:
-            future.result()
-        self.hashing.clear()
-
-
-class _Digest:
-    """SHA-256 in a thread of its own; pieces are hashed in the order given."""
-
-    def __init__(self) -> None:
-        self._sha256 = hashlib.sha256()
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="digest")
-
-    def __enter__(self) -> "_Digest":
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._thread.shutdown()
-
-    def update(self, data: memoryview) -> Future[None]:
-        return self._thread.submit(self._sha256.update, data)
-
-    def hexdigest(self) -> str:
-        return self._thread.submit(self._sha256.hexdigest).result()
