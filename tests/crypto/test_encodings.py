@@ -99,6 +99,10 @@ def test_identifiers_match_as_a_whole() -> None:
         (b"[" * 16 + b"]" * 16, None),
         (b'["' + b"[{" * 500 + b'"]', ["[{" * 500]),
         (b'["\\"[", "\\\\"]', ['"[', "\\"]),
+        (b'["' + b'\\"[' * 20 + b'"]', ['"[' * 20]),
+        (b'["' + b"\\\\" * 3 + b'", "' + b"[" * 20 + b'"]', ["\\" * 3, "[" * 20]),
+        (b'["\\\\\\"", "' + b"]" * 20 + b'"]', ['\\"', "]" * 20]),
+        (b'["\\"",' * 15 + b"[]" + b"]" * 15, None),
     ],
 )
 def test_strict_json_reads_what_is_unambiguous(data: bytes, value: Any) -> None:
@@ -145,6 +149,9 @@ def test_strict_json_reads_what_is_unambiguous(data: bytes, value: Any) -> None:
         b'"\\x41"',
         '{"a":1}'.encode("utf-16"),
         b"[" * 17 + b"]" * 17,
+        b'["\\"",' * 17 + b"1" + b"]" * 17,
+        b'["\\\\",' * 17 + b"1" + b"]" * 17,
+        b'["]",' * 17 + b"1" + b',"["]' * 17,
         b'[{"a":' * 9 + b"1" + b"}]" * 9,
         b"[" * 200_000,
         b'{"a":' * 40_000,
