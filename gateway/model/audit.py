@@ -104,6 +104,14 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
     }
 )
 
+# The same with what each field is held to, worked out once: name, kind, whether optional, test of the text.
+_FIELD_CHECKS = {
+    event: tuple(
+        (name, kind, name in OPTIONAL_FIELDS, _PATTERNS[kind].fullmatch) for name, kind in fields.items()
+    )
+    for event, fields in EVENTS.items()
+}
+
 _LEAF = re.compile(
     rb'\{"v":1,"t":"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)"'
     rb',"ev":"([a-z_]{1,40}\.[a-z_]{1,40})","c":"([A-Za-z0-9_-]{43})"\}'
@@ -132,18 +140,18 @@ class PendingAuditEntry:
     at: datetime
 
     def __post_init__(self) -> None:
-        fields = EVENTS.get(self.event)
+        fields = _FIELD_CHECKS.get(self.event)
         if fields is None or self.at.utcoffset() is None:
             raise ValueError(f"no such event, or a time without zone: {self.event}")
         body = self.body
-        for name, kind in fields.items():
+        for name, kind, is_optional, fits in fields:
             value = body.get(name)
             if value is None:
-                if name not in OPTIONAL_FIELDS:
+                if not is_optional:
                     raise ValueError(f"{self.event} lacks {name}")
-            elif (isinstance(value, int) != (kind is _N)) or not _PATTERNS[kind].fullmatch(str(value)):
+            elif (isinstance(value, int) != (kind is _N)) or not fits(str(value)):
                 raise ValueError(f"{self.event}: {name} is not of the kind {kind.name}")
-        if not fields.keys() >= body.keys():
+        if not EVENTS[self.event].keys() >= body.keys():
             raise ValueError(f"{self.event} has a field that is not listed")
 
 
