@@ -49,8 +49,8 @@ __all__ = [
 _BUFFER_SIZE = 1 << 20
 _SEALED_BUFFER_SIZE = HEADER_SIZE + _BUFFER_SIZE + _BUFFER_SIZE // CHUNK_SIZE * TAG_SIZE
 # One slot is filled while one is hashed and written; the others keep the threads from waiting for
-# each other on a machine that has other work. They cost 12 MiB.
-_SLOTS = 6
+# each other. More of them gained nothing that could be told from noise.
+_SLOTS = 4
 
 Progress = Callable[[int], None]
 
