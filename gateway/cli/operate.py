@@ -163,10 +163,12 @@ def enrol(
 
 
 def _read_enrolment(path: Path) -> str:
-    if path.stat().st_size > _ENROLMENT_MAX_BYTES:
+    with path.open("rb") as file:
+        statement = file.read(_ENROLMENT_MAX_BYTES + 1)
+    if len(statement) > _ENROLMENT_MAX_BYTES:
         raise CommandFailed("enrolment-invalid", "This file is too large for an enrolment file.")
     try:
-        return path.read_text(encoding="ascii")
+        return statement.decode("ascii")
     except UnicodeDecodeError:
         raise CommandFailed("enrolment-invalid", "This is no enrolment file.") from None
 

@@ -41,9 +41,9 @@ def submit(
         The documents that the form lists. Only the last part of each path is used, to match the form.
     """
     common = common or Common()
-    attached = [api.AttachmentFile(filename=path.name, path=os.path.abspath(path)) for path in attach or []]
 
     async def work() -> Answer:
+        attached = [_attachment(path) for path in attach or []]
         params = api.SubmitParams(form=msgspec.Raw(_read_form(request)), attachments=attached)
         sent = await call(common, api.SUBMIT, params, label="Sealing")
 
@@ -64,13 +64,23 @@ def submit(
     return run(common, work)
 
 
+def _attachment(path: Path) -> api.AttachmentFile:
+    whole = os.path.abspath(path)
+    if any(0xD800 <= ord(letter) <= 0xDFFF for letter in whole):
+        # What the file system gave is no text in any script: neither a form nor JSON can name it.
+        raise CommandFailed("name-unsafe", "The path of a document is not valid Unicode: rename it.")
+    return api.AttachmentFile(filename=path.name, path=whole)
+
+
 def _read_form(path: Path) -> bytes:
     """Return the form's bytes as they are; refuse here what could not even be carried to the service."""
-    if path.stat().st_size > _FORM_MAX_BYTES:
+    # Bounded, whatever it is: a device has no size and no end.
+    with path.open("rb") as file:
+        form = file.read(_FORM_MAX_BYTES + 1)
+    if len(form) > _FORM_MAX_BYTES:
         raise CommandFailed(
             "form-unreadable", "The request is larger than 1 MiB; documents go into --attach."
         )
-    form = path.read_bytes()
     try:
         strictjson.loads(form, max_bytes=_FORM_MAX_BYTES)
     except Refusal as refusal:

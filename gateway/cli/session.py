@@ -88,7 +88,11 @@ async def _ask(service: aiohttp.ClientSession, asked: Call[P, R], params: P, pro
             }
             sending = service.get(url, params=query)
         else:
-            body = msgspec.json.encode(params)
+            try:
+                body = msgspec.json.encode(params)
+            except UnicodeEncodeError:
+                sentence = "A name or folder that was given is not valid Unicode: name another one."
+                raise CommandFailed("params-invalid", sentence) from None
             sending = service.post(url, data=io.BytesIO(body), headers={"Content-Type": "application/json"})
         async with sending as answer:
             if answer.content_type != NDJSON:

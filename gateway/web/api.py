@@ -55,7 +55,7 @@ _STATUS = {
 def problem_of(error: BaseException) -> Problem:
     """Return what a caller is told about an exception; defects of ours are named, never quoted."""
     if isinstance(error, msgspec.ValidationError):
-        return Problem(code="params-invalid", sentence=f"The call is not as described: {error}")
+        return Problem(code="params-invalid", sentence=f"The call is not as described: {error}.")
     known = expected(error)
     if known is None:
         return Problem(code="internal", sentence=GatewayError.public_detail)
