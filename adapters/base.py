@@ -69,7 +69,6 @@ class Outcome:
         receipts: Receipt objects as they came, shape checked, **not** verified.
         retry_after_s: The peer's wish, at most a day.
         detail: For the local log: what happened, free of content.
-        problem_signed: A refusal that came with receipts, which the caller must verify.
     """
 
     verdict: Verdict
@@ -77,7 +76,6 @@ class Outcome:
     receipts: tuple[Mapping[str, JSONValue], ...] = field(default=(), repr=False)
     retry_after_s: float | None = None
     detail: str = ""
-    problem_signed: bool = False
 
 
 class Adapter(Protocol):

@@ -219,23 +219,6 @@ class HTTPSAdapter:
         """Ask who is there; advisory, and never lowers what the directory says."""
         return await self._get(endpoint, f"{BASE}/hello", urgent=True)
 
-    async def get_checkpoint(self, endpoint: Endpoint) -> bytes | None:
-        """Return the peer's newest signed checkpoint, unverified, or ``None``."""
-        collected: list[bytes] = []
-
-        async def sink(chunk: bytes) -> None:
-            collected.append(chunk)
-
-        reply = await self._http.request(
-            endpoint,
-            "GET",
-            f"{BASE}/log/checkpoint",
-            pool="routine",
-            answer_s=self._timings.urgent_s,
-            sink=sink,
-        )
-        return b"".join(collected) if reply.ok else None
-
     async def _get(self, endpoint: Endpoint, path_qs: str, *, urgent: bool) -> Reply:
         pool = "urgent" if urgent else "routine"
         return await self._http.request(endpoint, "GET", path_qs, pool=pool, answer_s=self._answer_s(urgent))
@@ -277,7 +260,6 @@ def _outcome(reply: Reply) -> Outcome:
             receipts=receipts,
             retry_after_s=reply.retry_after_s,
             detail=reply.detail,
-            problem_signed=bool(receipts),
         )
     # Also a terminal code without a signature: only a signed rejection ends a transmission.
     return Outcome(

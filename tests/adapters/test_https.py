@@ -244,16 +244,16 @@ async def test_every_code_of_the_registry_becomes_what_the_table_says(
     outcome = await adapter.deliver(parcel_of(b"sealed"), https_peer.endpoint)
     expected = Verdict.REFUSED if CODES[code].action is Action.PERSON else Verdict.RETRY
     assert (outcome.verdict, outcome.code, outcome.retry_after_s) == (expected, code, 7.0)
-    assert not outcome.problem_signed
+    assert outcome.receipts == ()
 
 
-async def test_a_refusal_that_brings_receipts_is_marked_for_verification(
+async def test_a_refusal_hands_on_the_receipts_it_brings_to_be_verified(
     https_peer: HTTPSPeer, adapter: HTTPSAdapter
 ) -> None:
     body = strictjson.dumps({"type": "urn:gw:err:form-invalid", "receipts": [{"jws": "fictional"}]})
     await https_peer.start_script(answering(http_answer(422, body, media=PROBLEM)))
     outcome = await adapter.deliver(parcel_of(b"sealed"), https_peer.endpoint)
-    assert (outcome.verdict, outcome.problem_signed) == (Verdict.REFUSED, True)
+    assert outcome.verdict is Verdict.REFUSED
     assert outcome.receipts == ({"jws": "fictional"},)
 
 
@@ -305,11 +305,10 @@ async def test_fetching_what_is_not_there_gives_the_code_and_touches_no_sink(
     assert (reply.status, reply.code) == (404, "not-found")
 
 
-async def test_hello_and_the_checkpoint_are_answered(https_peer: HTTPSPeer, adapter: HTTPSAdapter) -> None:
+async def test_hello_is_answered(https_peer: HTTPSPeer, adapter: HTTPSAdapter) -> None:
     await https_peer.start()
     hello = await adapter.hello(https_peer.endpoint)
     assert (hello.body["aid"], hello.body["versions"]) == ("yy-moj", [1])
-    assert await adapter.get_checkpoint(https_peer.endpoint) == b"yy-moj/log\n1\nAAAA\n"
 
 
 class DiskGone(OSError):
