@@ -1,4 +1,4 @@
-"""The fictional sample requests, messages and directory, parsed."""
+"""The fictional sample requests, messages and directory, parsed. The requests are those the demo packages."""
 
 import json
 from collections.abc import Mapping
@@ -7,14 +7,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import gateway.demo
+
 FOLDER = Path(__file__).parent / "samples"
-REQUEST_FILES = sorted(path.name for path in FOLDER.glob("0*.json"))
+_REQUESTS = Path(gateway.demo.__file__).parent / "samples"
+REQUEST_FILES = sorted(path.name for path in _REQUESTS.glob("0*.json"))
 MESSAGE_FILES = sorted(path.name for path in (FOLDER / "messages").glob("*.json"))
 
 
 @cache
 def _read(path: str) -> Any:
-    return json.loads((FOLDER / path).read_text(encoding="utf-8"))
+    folder = _REQUESTS if path in REQUEST_FILES else FOLDER
+    return json.loads((folder / path).read_text(encoding="utf-8"))
 
 
 def sample(path: str) -> dict[str, Any]:
