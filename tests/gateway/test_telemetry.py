@@ -59,10 +59,13 @@ def test_what_our_own_modules_log_keeps_its_text(log: io.StringIO) -> None:
     assert (line["event"], line["detail"]) == ("peer.refused", "sig-invalid step 4")
 
 
-def test_a_log_that_cannot_be_written_stops_nothing(log: io.StringIO) -> None:
+def test_a_log_that_cannot_be_written_stops_nothing(
+    log: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
     log.close()
     structlog.get_logger().error("disk.full")
     logging.getLogger("gateway.web").error("disk.full")
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_log_made_before_logging_started_follows_it(log: io.StringIO) -> None:

@@ -34,6 +34,9 @@ class FakeSubmitter:
     def __init__(self) -> None:
         self.forms: list[bytes] = []
         self.documents: list[bytes] = []
+        #: Whether it goes on after a document.
+        self.goes_on = asyncio.Event()
+        self.goes_on.set()
 
     async def submit(self, *, form_bytes: bytes, attachments: Any, progress: Any) -> Submission:
         self.forms.append(form_bytes)
@@ -41,7 +44,7 @@ class FakeSubmitter:
             with item.open() as source:
                 self.documents.append(source.read())
             progress(item.size)
-            await asyncio.sleep(0.25)
+            await self.goes_on.wait()
         return Submission(
             bid="0" * 32,
             sender="ke-ag",
@@ -278,15 +281,22 @@ async def test_the_name_in_the_form_never_becomes_a_path(
     assert submitter.documents == [b"the document"]
 
 
-@pytest.mark.slow
 async def test_a_caller_that_asks_for_lines_sees_progress_and_then_the_result(
-    service: aiohttp.ClientSession, tmp_path: Path
+    service: aiohttp.ClientSession,
+    submitter: FakeSubmitter,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("gateway.web.api._PROGRESS_EVERY_S", 0.01)
+    submitter.goes_on.clear()
     (tmp_path / "d").write_bytes(bytes(1000))
     body = submission(str(tmp_path / "d"), str(tmp_path / "d"))
     async with service.post("/v1/requests", data=body, headers={"Accept": NDJSON}) as answer:
+        async for line in answer.content:
+            if json.loads(line) == {"done": 1000, "total": 2000}:
+                break
+        submitter.goes_on.set()
         rows = [json.loads(line) async for line in answer.content]
-    assert {"done": 1000, "total": 2000} in rows
     assert rows[-1]["result"]["bid"] == "0" * 32
 
 
