@@ -64,7 +64,7 @@ def basis(draft: Draft) -> Iterable[Lack]:
 
 
 def designation(draft: Draft) -> Iterable[Lack]:
-    """V11: the addressee is designated (domain 7.3)."""
+    """V11: the addressee is designated (UNTOC 18(13))."""
     if draft.facts is None or not is_known("request_kind", draft.kind):
         return without_directory("The addressee's designation")
     if draft.facts.designation is DesignationMatch.FALLBACK:
@@ -122,7 +122,7 @@ def _formal_route_notes(facts: DirectoryFacts) -> Iterator[Lack]:
 
 
 def requirements(draft: Draft) -> Iterable[Lack] | None:
-    """V26: what the addressee has published (domain 7.4)."""
+    """V26: what the addressee has published (UNTOC 18(14), (15))."""
     if draft.facts is None:
         return without_directory("The addressee's published requirements")
     if draft.facts.requirements is None:

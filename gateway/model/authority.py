@@ -23,7 +23,7 @@ _AUTHORITY_ID = re.compile(r"(?=.{4,63}\Z)[a-z]{2}(-[a-z0-9]+)+\Z")
 #: Channels that this version can drive by itself; the others are a person's work.
 USABLE_CHANNELS = frozenset({"gateway_https", "https_pull"})
 
-#: Legal bases that need no treaty in force between the two States (domain 7.3, step 3).
+#: Legal bases that need no treaty in force between the two States.
 BASES_WITHOUT_TREATY = frozenset({"bilateral", "reciprocity", "domestic_law"})
 
 #: Kinds whose addressee is looked for by role alone when no 24/7 point stands under the instrument.
@@ -35,7 +35,10 @@ class EntryInvalid(ValueError):
 
 
 class LookupStatus(StrEnum):
-    """How looking up an authority came out: not being listed is not the same as not knowing."""
+    """How looking up an authority came out: not being listed is not the same as not knowing.
+
+    A directory that is fetched from a publisher adds the last two; files that a person hands over do not.
+    """
 
     FOUND = "found"  # the verified directory lists it
     NOT_LISTED = "not_listed"  # the verified directory does not list it
@@ -44,10 +47,10 @@ class LookupStatus(StrEnum):
 
 
 class DesignationMatch(StrEnum):
-    """How the addressee's designation fits the request (domain 7.3)."""
+    """How the addressee's designation fits the request (UNTOC 18(13), Budapest 35)."""
 
     EXACT = "exact"  # role and instrument match
-    FALLBACK = "fallback"  # role matches under another instrument or network (7.3 step 6)
+    FALLBACK = "fallback"  # role matches under another instrument or network
     NONE = "none"  # no matching role
 
 
@@ -90,7 +93,6 @@ class Designation:
     instrument: str
     article: str
     role: str
-    provisional: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +100,6 @@ class DirectoryEntry:
     """An authority as the verified directory describes it.
 
     Attributes:
-        forms: Highest major version it takes per form; empty means people only.
         raw: The record as it was verified.
     """
 
@@ -110,10 +111,7 @@ class DirectoryEntry:
     languages: tuple[str, ...]
     channels: tuple[Channel, ...]
     keys: tuple[KeyRecord, ...]
-    forms: Mapping[str, int]
     status: str
-    time_zone: str
-    always_on_duty: bool
     requires_paper_original: bool
     accepts_oral_in_urgency: bool
     raw: Mapping[str, Any] = field(repr=False)
@@ -168,7 +166,7 @@ class DirectoryFacts:
 
 
 def is_authority_id(text: object) -> bool:
-    """Say whether the whole text has the shape of an ``authority_id`` (docs/bundle.md, encodings)."""
+    """Say whether the whole text has the shape of an ``authority_id`` (docs/bundle.md section 1)."""
     return isinstance(text, str) and _AUTHORITY_ID.match(text) is not None
 
 
@@ -183,7 +181,6 @@ def parse_entry(record: Mapping[str, Any]) -> DirectoryEntry:
             raise EntryInvalid("authority_id is not well formed")
         if aid[:2] != state.lower():
             raise EntryInvalid(f"authority_id {aid} does not belong to State {state}")
-        hours = record["hours"]
         return DirectoryEntry(
             authority_id=AuthorityID(aid),
             state=state,
@@ -193,10 +190,7 @@ def parse_entry(record: Mapping[str, Any]) -> DirectoryEntry:
             languages=tuple(record["languages"]),
             channels=tuple(_channel(row) for row in record["channels"]),
             keys=tuple(_key(row) for row in record["keys"]),
-            forms=dict(record["forms"]),
             status=record["status"],
-            time_zone=hours["time_zone"],
-            always_on_duty=bool(hours["always"]),
             requires_paper_original=bool(record.get("requires_paper_original", False)),
             accepts_oral_in_urgency=bool(record.get("accepts_oral_in_urgency", False)),
             raw=record,
@@ -230,7 +224,7 @@ def channels_for(entry: DirectoryEntry, lane: str) -> tuple[Channel, ...]:
 
     ``required`` comes first, then those made for the lane, then by priority. Suspended channels are left
     out, and ``accepted_urgent`` counts in the urgent lane only. Where the formal route is another one, the
-    gateway channel carries the advance copy (domain 7.3, step 4).
+    gateway channel carries the advance copy (UNTOC 18(13)).
     """
     wanted = {"urgent"} if lane == Lane.URGENT else {"formal"}
     statuses = {"accepted", "required"} | ({"accepted_urgent"} if lane == Lane.URGENT else set())
@@ -249,7 +243,7 @@ def channels_for(entry: DirectoryEntry, lane: str) -> tuple[Channel, ...]:
 def match_designation(
     entry: DirectoryEntry, request_kind: str, instruments: Iterable[str]
 ) -> DesignationMatch:
-    """Return how the authority is designated for a kind under the instruments named (domain 7.3)."""
+    """Return how the authority is designated for a kind under the instruments named (UNTOC 18(13))."""
     kind = code_list("request_kind").get(request_kind)
     if kind is None:
         return DesignationMatch.NONE
@@ -325,7 +319,6 @@ def _designation(row: Mapping[str, Any]) -> Designation:
         instrument=row["instrument"],
         article=row["article"],
         role=row["role"],
-        provisional=bool(row.get("provisional", False)),
     )
 
 

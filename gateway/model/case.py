@@ -3,8 +3,8 @@
 Each side folds for itself and both get the same, whatever arrived when; a late arrival only makes
 each side fold again. A message that is not allowed at its place is kept and changes nothing:
 ``overtaken`` if it crossed another one, else ``out_of_state``. No machine decides on the merits, and
-a guard that messages cannot show (four eyes, validation) is the sender's to keep. Source: domain 5.4,
-6.2, 6.5; docs/state-machine.md.
+a guard that messages cannot show (four eyes, validation) is the sender's to keep
+(docs/state-machine.md).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -98,7 +98,7 @@ class CaseView:
         state: ``None`` before the first message took effect.
         effects: One per message: those in the common order first, then held, then forked.
         history: Entries into states, oldest first.
-        items: Status per item (domain 3.23; for a preservation 3.47, or ``open``).
+        items: Status per item (of a preservation ``open`` until it is reported).
         missing: Numbers to ask for, per side.
         next_step: Who acts next.
         early_stops: Held withdrawals and releases, of which an officer is told at once.

@@ -60,7 +60,7 @@ class CaseMessage:
     """One message of either side.
 
     Attributes:
-        seq, seen: Counters of domain 6.5.
+        seq, seen: Counters of docs/state-machine.md.
         at: When it was made, by its sender's clock.
         consigned_at: Time of the consignment receipt; ``None`` while there is none.
     """
@@ -131,35 +131,6 @@ def facts_of(form: Mapping[str, Any]) -> MessageFacts:
         corrects=text(content, "corrects") or None,
         integrity=text(content, "integrity") or None,
     )
-
-
-def linked_messages(
-    form: Mapping[str, Any], *, message_id: str, consigned_at: datetime | None
-) -> tuple[tuple[str, CaseMessage], ...]:
-    """Return how a request acts on other threads of the same two authorities, by thread id.
-
-    A request that replaces another one, or follows a preservation, uses one ``seq`` of that thread.
-    Source: domain 4.1, ``related_references``; 6.2 T38; 5.4 P9.
-    """
-    found = []
-    for _, row in rows(form, "related_references"):
-        relation, thread_id, seq, seen = (row.get(name) for name in ("relation", "thread_id", "seq", "seen"))
-        if relation not in {"replaces", "follows_preservation"} or not isinstance(thread_id, str):
-            continue
-        if isinstance(seq, int) and isinstance(seen, int):
-            message = CaseMessage(
-                message_id=message_id,
-                side=Side.REQUESTING,
-                seq=seq,
-                seen=seen,
-                message_type="request",
-                in_reply_to=None,
-                at=_instant(form["created_at"]),
-                consigned_at=consigned_at,
-                facts=MessageFacts(relation=relation),
-            )
-            found.append((thread_id, message))
-    return tuple(found)
 
 
 def _instant(moment: str) -> datetime:

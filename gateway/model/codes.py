@@ -25,8 +25,8 @@ class Lane(StrEnum):
 class Track(StrEnum):
     """Which state machine a request runs on."""
 
-    REQUEST = "request"  # domain 6.2
-    PRESERVATION = "preservation"  # domain 5.4
+    REQUEST = "request"  # assistance, extradition, transfer and their kin
+    PRESERVATION = "preservation"  # of electronic data (Budapest 29)
 
 
 class Side(StrEnum):

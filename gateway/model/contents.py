@@ -46,7 +46,7 @@ Check = Callable[[Draft], Iterable[Lack] | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One row of the table of domain 9."""
+    """One rule about the contents of a request, with the article it rests on."""
 
     code: str
     severity: Severity
@@ -130,7 +130,7 @@ def _rule(code: str, severity: Severity, source: str, holds: str, check: Check) 
     return Rule(code=code, severity=severity, source=source, holds=holds, check=check)
 
 
-#: Domain 9, the rules about requests. Rules about answers (V17-V19, V23, V29, V30) belong to the case.
+#: The rules about requests. Rules about answers (V17-V19, V23, V29, V30) belong to the case.
 RULES: tuple[Rule, ...] = (
     _rule(
         "V01", _E, "UNTOC 18(15)(a), (b)", "Authorities and proceeding are named.", content_rules.authorities

@@ -12,7 +12,7 @@ from gateway.model.codes import CheckResult, Severity, is_known
 from gateway.model.draft import Lack
 from gateway.model.fields import at, is_given, rows, text, texts
 
-#: Details by kind: (members of which one must be given, what to do, article). Domain 4.6 to 4.11.
+#: Details by kind: (members of which one must be given, what to do, article).
 _DETAILS: Mapping[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
     "extradition": (
         (("purpose",), "Say whether extradition is for prosecution or to enforce a sentence.", "UNTOC 16(1)"),
@@ -79,7 +79,7 @@ def kind_lacks(form: Mapping[str, Any], kind: str) -> Iterator[Lack]:
 
 
 def confiscation_lacks(form: Mapping[str, Any], instruments: frozenset[str]) -> Iterator[Lack]:
-    """Yield what a confiscation request lacks for its limb (domain 4.5)."""
+    """Yield what a confiscation request lacks for its limb (UNTOC 13(3), UNCAC 55(3))."""
     limb = text(form, "kind_details", "limb")
     if not limb:
         sentence = "Choose what is asked for: a domestic order, execution of your order, or freezing."
@@ -156,7 +156,7 @@ def _uncac_lacks(form: Mapping[str, Any], limb: str) -> Iterator[Lack]:
 
 
 def preservation_lacks(form: Mapping[str, Any]) -> Iterator[Lack]:
-    """Yield what a preservation request lacks; each names its letter of Budapest 29(2) (domain 5.1)."""
+    """Yield what a preservation request lacks; each names its letter of Budapest 29(2)."""
     details = at(form, "kind_details")
 
     def lack(letter: str, member: str, sentence: str, severity: Severity | None = None) -> Lack:

@@ -38,7 +38,7 @@ class ThreadContext:
 
 
 class ManifestFields(TypedDict):
-    """Keyword arguments of ``crypto.bundle.encode_manifest``; meanings in docs/bundle.md, manifest."""
+    """Keyword arguments of ``crypto.bundle.encode_manifest``; meanings in docs/bundle.md section 3."""
 
     bid: str
     sender: str
@@ -151,7 +151,7 @@ def form_matches_manifest(form: Mapping[str, Any], manifest: Mapping[str, Any]) 
     ``manifest`` is the parsed manifest JSON with its wire names; the form fits its schema as a reader
     sees it. Compared are identity, counters, parties, side, type, kind, urgency and, one to one,
     attachments and parts. A request form without ``thread`` opens one: ``seq`` 1, ``seen`` 0.
-    Source: docs/bundle.md, open procedure, step 14.
+    Source: docs/bundle.md section 7, step 14.
     """
     said = _said_by_request(form) if is_request_form(form) else _said_by_message(form)
     wrong = [name for name, value in said.items() if manifest.get(name) != value]

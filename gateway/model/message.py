@@ -21,7 +21,7 @@ class MessageInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Office:
-    """An office that speaks for an authority. Source: domain 6.3, ``author``."""
+    """An office that speaks for an authority: the form's ``author``."""
 
     authority_id: str
     office: str
@@ -44,7 +44,7 @@ class ThreadParties:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Human:
-    """Whose act it is, under a pseudonym. Source: domain 3.39."""
+    """Whose act it is, under a pseudonym: the form's ``human``."""
 
     assurance: Assurance
     officer: str
@@ -57,7 +57,7 @@ class Human:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a message stands in its thread: the counters of domain 6.5 and what it answers.
+    """Where a message stands in its thread: the counters of docs/state-machine.md and what it answers.
 
     Attributes:
         bid: Of the bundle that will carry it, 32 hex digits.
@@ -91,7 +91,7 @@ def build_acknowledgement(
     next_step_by: date | None = None,
     note: str | None = None,
 ) -> dict[str, Any]:
-    """Return the form by which the requested authority acknowledges a request (domain 6.3, T11).
+    """Return the form by which the requested authority acknowledges a request (docs/state-machine.md).
 
     Raises ``MessageInvalid`` where the reference of the requested authority, its office or its e-mail
     address is missing, or ``completeness`` is no code of its list.
@@ -130,7 +130,7 @@ def build_preservation_acknowledgement(
     forwarded_to: str | None = None,
     blocking_questions: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return the form by which a duty officer acknowledges a preservation request (domain 5.3, P2).
+    """Return the form by which a duty officer acknowledges a preservation request (Budapest 29, 35).
 
     Raises ``MessageInvalid`` where the reference of the requested authority is missing, the next
     report is not later than now, or an office that is not competent does not say to whom it forwards.
@@ -169,7 +169,7 @@ def _message(
     human: Human,
     content: dict[str, Any],
 ) -> dict[str, Any]:
-    """Return the envelope of domain 6.3 around the content."""
+    """Return the envelope of every message form around the content."""
     if not author.office or not author.function:
         raise MessageInvalid("give the office and the function that act")
     if not parties.reference_requested:

@@ -37,7 +37,7 @@ def check_name(name: str) -> None:
     """Accept a name, or raise ``UnsafeName`` with what to change.
 
     Refused are: empty, ``.`` and ``..``, NUL, ``/``, a backslash, more than 200 characters or 255
-    bytes of UTF-8, and what has no UTF-8 form at all. Source: docs/bundle.md, names.
+    bytes of UTF-8, and what has no UTF-8 form at all. Source: docs/bundle.md section 7, step 14.
     """
     if not name:
         raise UnsafeName("The file name is empty: give the file a name.")

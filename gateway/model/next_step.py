@@ -1,7 +1,7 @@
 """Who acts next in a case, what, and by when: one sentence that anybody understands.
 
 Follows from state and open questions alone, so both sides read the same. The times are this
-product's reminders where no treaty sets one (domain 10.1); a clock never moves a case.
+product's reminders where no treaty sets one; a clock never moves a case.
 """
 
 from collections.abc import Mapping
@@ -139,7 +139,7 @@ def next_step(
     return _STEPS.get(state, _STEPS[None])
 
 
-#: Reminders by action (domain 10.1: D-12, D-13, D-19, D-20, D-25); working days are counted generously.
+#: Reminders by action; working days are counted generously.
 _PERIODS: Mapping[str, timedelta] = MappingProxyType(
     {
         "acknowledge": timedelta(days=7),
@@ -153,7 +153,7 @@ _PERIODS: Mapping[str, timedelta] = MappingProxyType(
     }
 )
 _DEFAULT_PERIOD = timedelta(days=14)
-#: D-21 and D-25 in the urgent lane: reminder and escalation.
+#: In the urgent lane: reminder and escalation.
 _URGENT_PERIODS: Mapping[str, Mapping[str, timedelta]] = MappingProxyType(
     {
         "urgent": {

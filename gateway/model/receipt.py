@@ -12,7 +12,7 @@ from gateway.model.transmission import TransmissionEvent
 
 
 class ReceiptType(StrEnum):
-    """Types of machine receipts; the ETSI EN 319 522-1 event stands in ``ETSI_EVENTS``."""
+    """Types of machine receipts; docs/receipts.md section 2 has their ETSI EN 319 522-1 names."""
 
     SUBMISSION = "submission"  # own gateway sealed the bundle and will send it
     SUBMISSION_REFUSED = "submission_refused"  # own gateway will not send it
@@ -44,34 +44,6 @@ PROVES: Mapping[ReceiptType, str] = MappingProxyType(
     }
 )
 
-#: Names of the events in ETSI EN 319 522-1, for reports to evidence systems.
-ETSI_EVENTS: Mapping[ReceiptType, str] = MappingProxyType(
-    {
-        ReceiptType.SUBMISSION: "SubmissionAcceptance",
-        ReceiptType.SUBMISSION_REFUSED: "SubmissionRejection",
-        ReceiptType.RELAY: "RelayAcceptance",
-        ReceiptType.REJECTION: "ContentConsignmentFailure",
-        ReceiptType.FAILURE: "RelayFailure",
-        ReceiptType.CONSIGNMENT: "ContentConsignment",
-        ReceiptType.NOTIFIED: "ConsignmentNotification",
-        ReceiptType.HANDOVER: "ContentHandover",
-        ReceiptType.MAILED: "RelayToNonERDS",
-        ReceiptType.MAIL_READ: "ReceivedFromNonERDS",
-        ReceiptType.MAIL_REPLY: "ReceivedFromNonERDS",
-    }
-)
-
-#: Order of the machine levels: a higher one includes the lower (domain 6.4).
-LEVEL: Mapping[ReceiptType, int] = MappingProxyType(
-    {
-        ReceiptType.SUBMISSION: 0,
-        ReceiptType.RELAY: 1,
-        ReceiptType.CONSIGNMENT: 2,
-        ReceiptType.NOTIFIED: 2,
-        ReceiptType.HANDOVER: 3,
-    }
-)
-
 #: Receipts that the sender's own gateway issues; every other one is issued by a recipient.
 ISSUED_BY_SENDER = frozenset(
     {
@@ -83,8 +55,6 @@ ISSUED_BY_SENDER = frozenset(
         ReceiptType.MAIL_REPLY,
     }
 )
-#: Receipts that carry a ``reason``; no other may.
-WITH_REASON = frozenset({ReceiptType.REJECTION, ReceiptType.FAILURE, ReceiptType.SUBMISSION_REFUSED})
 
 #: How a receipt of a peer moves the transmission; what is not here is filed and moves nothing.
 MOVES: Mapping[ReceiptType, TransmissionEvent] = MappingProxyType(

@@ -30,7 +30,7 @@ def lane_of(urgency_level: str, request_kind: str | None) -> Lane | None:
     """Return the lane, or ``None`` where the level is a code we do not know.
 
     Urgent if the level is urgent or emergency or the kind is a preservation; then the envelope's
-    lane stands for an unknown level. Source: docs/bundle.md, envelope; domain 5.5.
+    lane stands for an unknown level. Source: docs/bundle.md section 4; UNTOC 18(13).
     """
     if urgency_level in _URGENT_LEVELS or (request_kind and track_of(request_kind) is Track.PRESERVATION):
         return Lane.URGENT
@@ -70,7 +70,6 @@ class CooperationRequest:
     Attributes:
         message_id, thread_id: ``None`` where the form has no ``thread`` yet.
         lane: Routine for a level we do not know; a person sees it anyway (V28).
-        item_nos: Numbers of the things asked for: items of assistance, or data items of a preservation.
     """
 
     request_kind: str
@@ -90,7 +89,6 @@ class CooperationRequest:
     in_reply_to: str | None
     seq: int
     seen: int
-    item_nos: tuple[int, ...]
 
     @property
     def track(self) -> Track:
@@ -126,7 +124,6 @@ def read_request(form: Mapping[str, Any]) -> CooperationRequest:
         in_reply_to=thread.get("in_reply_to"),
         seq=thread.get("seq", 1),
         seen=thread.get("seen", 0),
-        item_nos=requested_items(form),
     )
 
 

@@ -47,7 +47,7 @@ class RetryPolicy:
     receipt_due: timedelta
 
 
-#: Source: docs/https.md, retry; domain 5.5 for the five minutes of an urgent receipt.
+#: Which outcomes are tried again: docs/adapters.md section 1. The figures are this product's own.
 POLICIES: Mapping[str, RetryPolicy] = MappingProxyType(
     {
         Lane.ROUTINE: RetryPolicy(

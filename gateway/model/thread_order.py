@@ -2,7 +2,7 @@
 
 At each step the next message of a side whose ``seen`` has been reached is taken; if both sides have
 one, the lower rank goes first, and with equal rank the requested side. Messages behind a gap or a
-fork are held: they have no effect until it is closed. Source: domain 6.5.
+fork are held: they have no effect until it is closed. Source: docs/state-machine.md.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -69,18 +69,15 @@ def crossed(one: CaseMessage, other: CaseMessage) -> bool:
     return one.side is not other.side and one.seen < other.seq and other.seen < one.seq
 
 
-def order(messages: Iterable[CaseMessage], *, before: Mapping[Side, int] | None = None) -> ThreadOrder:
-    """Return the common order of the messages of one thread.
+def order(messages: Iterable[CaseMessage]) -> ThreadOrder:
+    """Return the common order of the messages of one thread, given in any order.
 
-    Args:
-        messages: In any order; the same message twice counts once.
-        before: Highest number per side that lies before the first of these; 0 by default.
+    The same message twice counts once.
     """
     given = tuple(messages)
-    if len(given) == 1 and not before and given[0].seq == 1 and given[0].seen == 0:
+    if len(given) == 1 and given[0].seq == 1 and given[0].seen == 0:
         # Most threads begin and are folded like this, and there is nothing to put in order.
         return ThreadOrder(taken=given, held=(), forked=(), missing=_NOTHING_MISSING)
-    start = {side: (before or {}).get(side, 0) for side in Side}
     unique = {message.message_id: message for message in given}
     by_side = {side: _by_number(unique.values(), side) for side in Side}
     chosen: dict[Side, dict[int, CaseMessage]] = {side: {} for side in Side}
@@ -93,7 +90,7 @@ def order(messages: Iterable[CaseMessage], *, before: Mapping[Side, int] | None 
             if len(valid) == 1:
                 chosen[side][number] = valid[0]
             forked += [m for m in rivals if len(valid) != 1 or m is not valid[0]]
-    taken, reached = _merge(chosen, start)
+    taken, reached = _merge(chosen)
     placed = {m.message_id for m in taken} | {m.message_id for m in forked}
     held = [m for side in Side for _, m in sorted(chosen[side].items()) if m.message_id not in placed]
     return ThreadOrder(
@@ -119,10 +116,10 @@ def _named_by_corrections(numbers: Mapping[int, Sequence[CaseMessage]]) -> set[s
 
 
 def _merge(
-    chosen: Mapping[Side, Mapping[int, CaseMessage]], start: Mapping[Side, int]
+    chosen: Mapping[Side, Mapping[int, CaseMessage]],
 ) -> tuple[list[CaseMessage], dict[Side, int]]:
     """Take message after message until none is ready; return them and the numbers reached."""
-    reached = dict(start)
+    reached = dict.fromkeys(Side, 0)
     taken: list[CaseMessage] = []
     while True:
         waiting = [chosen[side].get(reached[side] + 1) for side in Side]

@@ -15,19 +15,17 @@ from gateway.model.codes import Side, Track, code_list, data
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """One row of domain 6.2 or 5.4.
+    """One row of ``data/state_machine.json``.
 
     Attributes:
         to: Target; ``None`` where the state stays.
         outcomes: Target by coverage, decision or state; ``same`` where the state stays.
-        sets: Flag that the message raises, if any.
     """
 
     id: str
     to: str | None
     outcomes: Mapping[str, str]
     guards: frozenset[str]
-    sets: str | None
 
 
 #: States before the requesting authority has sent anything formal; locally drafted, so one for the fold.
@@ -63,7 +61,6 @@ def _transition(row: Mapping[str, Any]) -> Transition:
         to=targets[0] if len(targets) == 1 and not row["same_state"] else None,
         outcomes=MappingProxyType(row.get("outcomes", {})),
         guards=frozenset(row["guards"]),
-        sets=row.get("sets"),
     )
 
 

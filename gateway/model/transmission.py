@@ -77,7 +77,7 @@ def apply(state: TransmissionState, event: TransmissionEvent) -> TransmissionSta
     """Return the state after the event; the same state for a repeat or for what comes too late.
 
     Raises ``NotAllowed`` where the event is impossible there, such as giving up what was delivered.
-    Source: docs/receipts.md, transmission states.
+    Source: docs/receipts.md section 2.
     """
     try:
         return TABLE[state, event]

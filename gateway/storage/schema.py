@@ -167,7 +167,7 @@ cases = Table(
     Index("ix_cases_due", "next_action_at"),
     Index("ix_cases_reference_requesting", "reference_requesting"),
     Index("ix_cases_reference_requested", "reference_requested"),
-    comment="All messages about one request, on one side. Moved by messages only (domain 5.4, 6.2).",
+    comment="All messages about one request, on one side. Moved by messages only: docs/state-machine.md.",
 )
 
 message = Table(
@@ -229,7 +229,7 @@ transmission = Table(
     Index("ix_transmission_due", "state", "lane", "next_action_at"),
     Index("ix_transmission_outbox", "to_aid", "outbox_no"),
     Index("ix_transmission_peer", "to_aid", "state"),
-    comment="Sending one bundle to one authority. Moved by receipts only (protocol 2.4).",
+    comment="Sending one bundle to one authority. Moved by receipts only: docs/receipts.md.",
 )
 
 attempt = Table(

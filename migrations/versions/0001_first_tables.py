@@ -196,7 +196,7 @@ def create_tables() -> None:
         ),
         sa.CheckConstraint("side IN ('requesting', 'requested')", name=op.f("ck_cases_side")),
         sa.PrimaryKeyConstraint("thread_id", "peer", name=op.f("pk_cases")),
-        comment="All messages about one request, on one side. Moved by messages only (domain 5.4, 6.2).",
+        comment="All messages about one request, on one side. Moved by messages only: docs/state-machine.md.",
     )
     op.create_index("ix_cases_due", "cases", ["next_action_at"], unique=False)
     op.create_index("ix_cases_reference_requested", "cases", ["reference_requested"], unique=False)
@@ -399,7 +399,7 @@ def create_tables() -> None:
             name=op.f("ck_transmission_state"),
         ),
         sa.PrimaryKeyConstraint("sender", "bid", "to_aid", name=op.f("pk_transmission")),
-        comment="Sending one bundle to one authority. Moved by receipts only (protocol 2.4).",
+        comment="Sending one bundle to one authority. Moved by receipts only: docs/receipts.md.",
     )
     op.create_index("ix_transmission_due", "transmission", ["state", "lane", "next_action_at"], unique=False)
     op.create_index("ix_transmission_outbox", "transmission", ["to_aid", "outbox_no"], unique=False)

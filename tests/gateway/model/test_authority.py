@@ -77,7 +77,7 @@ def test_a_required_channel_comes_first() -> None:
         {"authority_id": "my-agc"},
         {"authority_id": "sg-agc\n"},
         {"channels": None},
-        {"hours": {}},
+        {"designations": [{}]},
         {"keys": [{"use": "sig", "alg": "X", "kid": "k", "nbf": "now", "exp": "never", "status": "active"}]},
     ],
 )

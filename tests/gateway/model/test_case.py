@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.case import CaseStart, CaseView, Effect, fold
-from gateway.model.case_message import CaseMessage, MessageFacts, case_message, facts_of, linked_messages
+from gateway.model.case_message import CaseMessage, MessageFacts, case_message, facts_of
 from gateway.model.codes import Side, Track, data
 from gateway.model.transitions import implied_order, senders, transitions
 from tests.sampledata import MESSAGE_FILES, REQUEST_FILES, request, sample
@@ -419,19 +419,6 @@ def test_a_decision_on_the_linked_request_releases() -> None:
     assert preservation(report(), notice, linked_decision_seen=True).state == "preservation_released"
     refusal = rd(2, 2, "refusal", items=(1, 2), coverage="all", ground="essential_interests")
     assert preservation(report(), notice, refusal).effects[-1].effect is Effect.OUT_OF_STATE
-
-
-def test_a_request_acts_on_the_threads_it_replaces_or_follows() -> None:
-    form = request(1)
-    thread = "b" * 32
-    form["related_references"] = [
-        {"reference": "X", "relation": "follows_preservation", "thread_id": thread, "seq": 2, "seen": 1},
-        {"reference": "Y", "relation": "related", "thread_id": thread, "seq": 2, "seen": 1},
-        {"reference": "Z", "relation": "replaces"},
-    ]
-    ((linked, notice),) = linked_messages(form, message_id=form["thread"]["message_id"], consigned_at=NOON)
-    assert linked == thread
-    assert preservation(report(), notice).state == "held_pending_decision"
 
 
 KNOWN = sorted({name for track in Track for _, name in transitions(track)})
