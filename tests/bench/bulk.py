@@ -1,20 +1,24 @@
 """P1 to P5: one large file, sealed and opened, file to file, page cache warm, nothing synced.
 
-In every round each contender seals and opens the same file once, one after the other, and its
-outputs are removed at once. Against programs whole processes are compared, interpreter start
+In every round each contender seals and opens the same file once, in turns that shift by one each round;
+before each turn what the one before left behind is written back, and outputs are removed at once.
+Against programs whole processes are compared, interpreter start
 included; against the floor, which is the same interpreter, the work alone.
 """
 
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from tests.bench import peers, places, timing
 from tests.bench.goals import Case, Goal
 
 SMALL, LARGE = 256, 1024
+#: Rounds that count.
+ROUNDS = 5
 #: The file of pyas2lib, which takes 19 times its size in memory.
 PYAS2_MIB = 16
 
@@ -145,18 +149,27 @@ def _rounds(mib: int, source: Path) -> Figures:
     tools = [peers.openssl_cms(source), peers.gpg(source)]
     if mib == SMALL:
         tools.append(peers.age(source))
+    contenders: list[Callable[[dict[str, list[float]]], None]] = [
+        lambda into: _one_of_ours(source, into, "ours_bulk", "ours"),
+        lambda into: _one_of_ours(source, into, "floor_bulk", "floor"),
+        # openssl reads all it opens into memory, 20 s for the large file: shown for the small one.
+        *(partial(_tool, tool, mib == SMALL) for tool in tools),
+    ]
     # The first round only warms caches: files, programs, and the file system's free blocks.
-    for round_number in range(-1, 3):
+    for round_number in range(-1, ROUNDS):
         into = taken if round_number >= 0 else defaultdict(list)
-        _one_of_ours(source, into, "ours_bulk", "ours")
-        _one_of_ours(source, into, "floor_bulk", "floor")
-        for tool in tools:
-            into[f"{tool.name} seal"].append(timing.run(tool.seal).wall_s)
-            # openssl reads all it opens into memory, 20 s for the large file: shown for the small one.
-            if mib == SMALL and round_number >= 0:
-                into[f"{tool.name} open"].append(timing.run(tool.open).wall_s)
-            timing.forget(tool.sealed, tool.opened)
+        for turn in range(len(contenders)):
+            # In turns, and with nothing left to write back: what one leaves behind must not slow the next.
+            os.sync()
+            contenders[(turn + round_number) % len(contenders)](into)
     return taken
+
+
+def _tool(tool: peers.BulkPeer, is_opened: bool, into: dict[str, list[float]]) -> None:
+    into[f"{tool.name} seal"].append(timing.run(tool.seal).wall_s)
+    if is_opened:
+        into[f"{tool.name} open"].append(timing.run(tool.open).wall_s)
+    timing.forget(tool.sealed, tool.opened)
 
 
 def _one_of_ours(source: Path, into: dict[str, list[float]], module: str, name: str) -> None:
