@@ -157,12 +157,13 @@ async def test_a_peer_that_contradicts_itself_has_the_bundle_and_a_person_is_tol
 ) -> None:
     about = await a_transmission(world)
     receipts = _three(world, about)
+    told = set()
     for kind in order:
         await post(world, receipts[kind])
+        tasks = await world[KE].database.read(peers.open_tasks)
+        told |= {task.code for task in tasks if task.bid == about["bid"]}
     assert await state_of(world, about["bid"]) == "CONSIGNED"
-    tasks = await world[KE].database.read(peers.open_tasks)
-    codes = [task.code for task in tasks if task.bid == about["bid"]]
-    assert codes == (["open-failed"] if order[0] == "rejection" else [])
+    assert told == ({"open-failed"} if order[0] == "rejection" else set())
 
 
 async def test_a_late_consignment_wins_over_a_failure(world: World) -> None:
