@@ -15,10 +15,11 @@ from adapters.https import HTTPSAdapter
 from crypto import strictjson
 from crypto.encoding import is_bid
 from gateway.errors import GatewayError, GatewayRefusal
-from gateway.services.accept import Acceptor, Answer
+from gateway.services.accept import Acceptor
 from gateway.services.directory import Directory
 from gateway.services.peers import endpoint_at, pullable
 from gateway.services.receipts import ReceiptDesk
+from gateway.services.release import Answer
 from gateway.storage import peers
 from gateway.storage.database import Database
 from gateway.telemetry import get_log

@@ -35,9 +35,10 @@ from gateway.services.directory import Directory
 from gateway.services.forms import check_form
 from gateway.services.keyring import Keyring
 from gateway.services.seal import Document, OpenFile, SealedBundle, encode_form, seal_bundle, seal_documents
+from gateway.services.shelf import shelve, shelve_key
 from gateway.services.stamp import Stamp, Subject
 from gateway.services.vault import Vault
-from gateway.storage import bundles, contentkeys
+from gateway.storage import bundles
 from gateway.storage.blobs import Blobs
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction
 from gateway.storage.receipts import ReceiptRow, own_receipts
@@ -227,7 +228,7 @@ class Submitter:
         )
         try:
             receipt = await self._database.write(
-                lambda tx: self._store(tx, bundle, form, form_bytes, to=to, officer=officer, now=now)
+                lambda tx: self._store(tx, bundle, form, to=to, officer=officer, now=now)
             )
         except IntegrityError:
             raise GatewayRefusal("duplicate") from None
@@ -267,7 +268,6 @@ class Submitter:
         tx: Transaction,
         sealed: SealedBundle,
         form: Mapping[str, Any],
-        form_bytes: bytes,
         *,
         to: str,
         officer: str,
@@ -275,37 +275,8 @@ class Submitter:
     ) -> ReceiptRow:
         """The one transaction: bundle, case message, transmission with its lease, receipt, log."""
         env = sealed.envelope
-        bundles.add_bundle(
-            tx,
-            bundles.BundleRow(
-                sender=env.sender,
-                bid=env.bid,
-                direction="out",
-                state="sealed",
-                rev=env.rev,
-                envelope_sha256=env.digest,
-                manifest_sha256=env.manifest,
-                lane=env.lane,
-                size_bytes=env.container_size,
-                created_at=env.created,
-                expires_at=env.expires,
-                stored_at=now,
-            ),
-            jws=env.jws,
-            parts=[
-                bundles.PartRow(n=n, size_bytes=part.size, sha256=part.sha256)
-                for n, part in enumerate(env.parts)
-            ],
-        )
-        self._blobs.insert(tx, sealed.refs)
-        wrapped = self._vault.wrap(sealed.content_key)
-        contentkeys.add_content_key(
-            tx,
-            sender=env.sender,
-            bid=env.bid,
-            storage_key_id=wrapped.storage_key_id,
-            wrapped=wrapped.wrapped,
-        )
+        shelve(tx, env, sealed.refs, blobs=self._blobs, direction="out", state="sealed", at=now)
+        shelve_key(tx, (env.sender, env.bid), sealed.content_key, vault=self._vault)
         self._casebook.send(tx, Outgoing(form=form, bid=env.bid, to=to, officer=officer, stored_at=now))
         subject = Subject(
             sender=env.sender, bid=env.bid, envelope=env.digest, manifest=env.manifest, to=env.sender
