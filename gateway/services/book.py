@@ -6,12 +6,11 @@ the log; only a signed rejection or a code that a person must mend ends a transm
 """
 
 import random
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
-from gateway.errors import sentence_of
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.receipt import ISSUED_BY_SENDER, MOVES, ReceiptType
 from gateway.model.schedule import Decision, Step, next_attempt, receipt_overdue_at
@@ -19,7 +18,8 @@ from gateway.model.transmission import TERMINAL, TransmissionEvent, Transmission
 from gateway.services.casebook import Casebook
 from gateway.services.evidence import CheckedReceipt, LogPlace
 from gateway.services.stamp import Stamp, Subject
-from gateway.storage import bundles, peers
+from gateway.services.tasks import close_tasks, raise_task
+from gateway.storage import bundles
 from gateway.storage.database import Transaction
 from gateway.storage.receipts import ReceiptRow, Standing, add_proof, add_receipt, standing_of
 from gateway.storage.transmissions import (
@@ -29,12 +29,21 @@ from gateway.storage.transmissions import (
     lock_transmission,
     store_transmission,
 )
+from gateway.telemetry import get_log
+
+#: Entered for a receipt whose signature is good, and whose place in its issuer's log what came disproves.
+PROOF_INVALID = "proof-invalid"
+
+_logger = get_log("book")
 
 #: An open task is shown again after this time.
 TASK_SHOWN_AGAIN = timedelta(hours=4)
 
 #: Who owns a transmission that failed, by lane.
 OWNERS = {"urgent": "duty_officer", "routine": "operator"}
+
+#: The peer has it, provably: nobody needs to see to the transmission any more.
+PROVED = frozenset({TransmissionState.CONSIGNED, TransmissionState.HANDED_OVER})
 
 _EVENTS = {
     TransmissionEvent.RELAYED: "transmission.relayed",
@@ -171,7 +180,12 @@ class TransmissionBook:
                 self._log_receipt(
                     tx, row, "receipt.refused", now, receipt=receipt.digest, code="receipt-mismatch"
                 )
-            elif standing.is_stored:
+                continue
+            if receipt.proof_fault is not None:
+                # The signature is good, so the receipt counts; that its issuer's log contradicts it is kept.
+                self._log_receipt(tx, row, "receipt.refused", now, receipt=receipt.digest, code=PROOF_INVALID)
+                tx.after_commit(partial(_warn_of_proof, receipt))
+            if standing.is_stored:
                 if receipt.place is not None and not standing.is_proved:
                     self._prove(tx, receipt.digest, receipt.place)
             else:
@@ -245,6 +259,8 @@ class TransmissionBook:
         self._log(tx, row, _EVENTS[event], now, receipt=receipt.digest)
         if event is TransmissionEvent.CONSIGNED:
             self._casebook.consigned(tx, row.sender, row.bid, at=claims.at, now=now)
+        if state in PROVED and _had_trouble(row):
+            close_tasks(tx, kind="transmission", sender=row.sender, bid=row.bid, now=now)
         if event is TransmissionEvent.REJECTED and state is TransmissionState.REJECTED:
             self._task(tx, row, claims.reason or "rejection", now)
         return self._at(row, state, now)
@@ -328,21 +344,18 @@ class TransmissionBook:
         self._task(tx, row, code or "unavailable", now)
         return replace(self._at(row, state, now), owner=OWNERS[row.lane])
 
-    def _task(self, tx: Transaction, row: TransmissionRow, code: str, now: datetime) -> None:
-        peers.add_task(
+    @staticmethod
+    def _task(tx: Transaction, row: TransmissionRow, code: str, now: datetime) -> None:
+        raise_task(
             tx,
-            peers.TaskRow(
-                id=secrets.token_hex(16),
-                kind="transmission",
-                sender=row.sender,
-                bid=row.bid,
-                thread_id=None,
-                owner=OWNERS[row.lane],
-                code=code[:32],
-                sentence=sentence_of(code),
-                created_at=now,
-                next_action_at=now + TASK_SHOWN_AGAIN,
-            ),
+            kind="transmission",
+            sender=row.sender,
+            bid=row.bid,
+            thread_id=None,
+            owner=OWNERS[row.lane],
+            code=code,
+            now=now,
+            shown_again_at=now + TASK_SHOWN_AGAIN,
         )
 
     @staticmethod
@@ -353,3 +366,15 @@ class TransmissionBook:
     @staticmethod
     def _log_receipt(tx: Transaction, row: TransmissionRow, event: str, now: datetime, **more: str) -> None:
         tx.audit(PendingAuditEntry(event=event, body={"from": row.sender, "bid": row.bid, **more}, at=now))
+
+
+def _had_trouble(row: TransmissionRow) -> bool:
+    """Tell whether a task may be open: spares the look-up where the first attempt went well."""
+    return row.attempts > 1 or row.last_code is not None or row.state in TERMINAL
+
+
+def _warn_of_proof(receipt: CheckedReceipt) -> None:
+    """Say that a peer's log proof is false or damaged: it may show different logs to different people."""
+    _logger.warning(
+        "receipt.proof_invalid", peer=receipt.claims.iss, bid=receipt.claims.bid, code=receipt.proof_fault
+    )

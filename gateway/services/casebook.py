@@ -6,7 +6,6 @@ one thread it changes and nothing else.
 """
 
 import json
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -14,7 +13,7 @@ from typing import Any
 
 from crypto.bundle import Manifest
 from crypto.errors import Refusal
-from gateway.errors import GatewayRefusal, sentence_of
+from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.case import CaseView, fold
 from gateway.model.case_message import CaseMessage, MessageFacts, case_message
@@ -24,8 +23,13 @@ from gateway.model.next_step import due_at
 from gateway.model.request import REQUEST_TYPES, track_of
 from gateway.services.forms import unknown_codes
 from gateway.services.library import Library
-from gateway.storage import cases, peers
+from gateway.services.tasks import close_tasks, raise_task
+from gateway.storage import cases
 from gateway.storage.database import Database, Transaction
+
+#: Kind of a task about a case; its ``sender`` is the peer.
+CASE_TASK = "case"
+_OVERDUE = "overdue"
 
 #: An overdue case is shown again after this time.
 _REMINDED_AGAIN = timedelta(days=1)
@@ -112,7 +116,14 @@ class Casebook:
             stored_at=incoming.stored_at,
         )
         if unknown_codes(form, "request" if is_request_form(form) else "message"):
-            self._task(tx, manifest.sender, manifest.bid, manifest.thread, "unknown-code", incoming.stored_at)
+            self._task(
+                tx,
+                sender=manifest.sender,
+                bid=manifest.bid,
+                thread_id=manifest.thread,
+                code="unknown-code",
+                now=incoming.stored_at,
+            )
 
     def send(self, tx: Transaction, outgoing: Outgoing) -> None:
         """Add our own message to its case, opening the case if this is its first one.
@@ -137,6 +148,11 @@ class Casebook:
         theirs = [row.seq for row in rows if row.sender != self._authority_id]
         if said.seq != max(own, default=0) + 1 or said.seen > max(theirs, default=0):
             raise GatewayRefusal("sequence")
+        if rows:
+            # Who writes has read what waited: a code new to this version, say.
+            close_tasks(
+                tx, kind=CASE_TASK, sender=outgoing.to, thread_id=thread_of(form), now=outgoing.stored_at
+            )
         tx.audit(
             PendingAuditEntry(
                 event="person.acted",
@@ -193,6 +209,8 @@ class Casebook:
             case = self._new_case(form, said, thread_id, peer, stored_at)
             view = _fold(case, [row])
             cases.add_case(tx, self._folded(case, view, stored_at))
+            opened = {"thread": thread_id, "peer": peer, "from": sender, "bid": bid}
+            tx.audit(PendingAuditEntry(event="case.opened", body=opened, at=stored_at))
         else:
             if (said.side == case.side) != (sender == self._authority_id):
                 raise Refusal("form-invalid", "speaks for the other side of the case", step=14)
@@ -247,6 +265,18 @@ class Casebook:
         view = _fold(case, rows)
         folded = self._folded(case, view, now)
         cases.store_case(tx, folded)
+        if case.next_actor == case.side and (folded.state, folded.next_actor) != (
+            case.state,
+            case.next_actor,
+        ):
+            close_tasks(
+                tx,
+                kind=CASE_TASK,
+                sender=case.peer,
+                thread_id=case.thread_id,
+                codes={_OVERDUE},
+                now=now,
+            )
         for row in rows:
             effect = str(view.effect_of(f"{row.sender}/{row.bid}"))
             if row.effect and effect != row.effect:
@@ -311,7 +341,7 @@ class Casebook:
         )
 
     async def remind(self, now: datetime) -> int:
-        """Put every case that is overdue before a person, once a day; return how many."""
+        """Put every case that is overdue before a person, once until it moves on; return how many."""
         rows = await self._database.read(lambda c: cases.due_cases(c, now, 200))
         if not rows:
             return 0
@@ -320,29 +350,25 @@ class Casebook:
             for row in rows:
                 cases.store_case(tx, replace(row, next_action_at=now + _REMINDED_AGAIN))
                 if row.next_actor == row.side:
-                    self._task(tx, None, None, row.thread_id, "overdue", now)
+                    self._task(tx, sender=row.peer, bid=None, thread_id=row.thread_id, code=_OVERDUE, now=now)
 
         await self._database.write(unit)
         return len(rows)
 
     @staticmethod
     def _task(
-        tx: Transaction, sender: str | None, bid: str | None, thread_id: str, code: str, now: datetime
+        tx: Transaction, *, sender: str, bid: str | None, thread_id: str, code: str, now: datetime
     ) -> None:
-        peers.add_task(
+        raise_task(
             tx,
-            peers.TaskRow(
-                id=secrets.token_hex(16),
-                kind="case",
-                sender=sender,
-                bid=bid,
-                thread_id=thread_id,
-                owner="operator",
-                code=code,
-                sentence=sentence_of(code),
-                created_at=now,
-                next_action_at=now + _REMINDED_AGAIN,
-            ),
+            kind=CASE_TASK,
+            sender=sender,
+            bid=bid,
+            thread_id=thread_id,
+            owner="operator",
+            code=code,
+            now=now,
+            shown_again_at=now + _REMINDED_AGAIN,
         )
 
 

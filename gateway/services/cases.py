@@ -40,7 +40,7 @@ from gateway.services.library import Library, OpenBundle
 from gateway.services.stamp import Stamp, Subject
 from gateway.services.submit import Submission, Submitter
 from gateway.services.wire import ReceiptWire
-from gateway.storage import bundles, cases, transmissions
+from gateway.storage import bundles, cases, peers, transmissions
 from gateway.storage.database import Connection, Database, Transaction
 from gateway.storage.receipts import ReceiptRow, receipts_of
 
@@ -111,6 +111,7 @@ class CaseStatus:
     sentence: str
     transmissions: Sequence["TransmissionStatus"]
     messages: Sequence[cases.MessageRow]
+    tasks: Sequence[peers.TaskRow]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +259,8 @@ class Cases:
                 next_action_at=case.next_action_at,
                 sentence=sentence_for(case.state, case.next_action),
                 transmissions=[_transmission(row) for row in sent],
-                messages=cases.messages_of(connection, case.thread_id, case.peer),
+                messages=(rows := cases.messages_of(connection, case.thread_id, case.peer)),
+                tasks=_tasks_of(connection, case, rows),
             )
 
         return await self._database.read(query)
@@ -514,6 +516,16 @@ def _counters(rows: Sequence[cases.MessageRow], own: str) -> tuple[int, int]:
     while seen + 1 in theirs:
         seen += 1
     return ours, seen
+
+
+def _tasks_of(
+    connection: Connection, case: cases.CaseRow, rows: Sequence[cases.MessageRow]
+) -> list[peers.TaskRow]:
+    """Return the open tasks of a case and of its messages, oldest first."""
+    about = peers.open_tasks_about(connection, sender=case.peer, thread_id=case.thread_id)
+    for row in rows:
+        about += peers.open_tasks_about(connection, sender=row.sender, bid=row.bid)
+    return sorted({task.id: task for task in about}.values(), key=lambda task: task.created_at)
 
 
 def _transmission(row: transmissions.TransmissionRow) -> TransmissionStatus:

@@ -27,7 +27,7 @@ from gateway.services.headstore import read_head_file
 from gateway.services.keyring import HeldKey, Keyring
 from gateway.services.logstate import damaged, head_lost, head_unreadable, other_root, went_back
 from gateway.services.logtree import LogDamaged, StoredTree
-from gateway.storage import audit
+from gateway.storage import audit, cases, peers
 from gateway.storage.database import Connection, Database
 from gateway.storage.health import Health, examine_database
 
@@ -110,6 +110,7 @@ class Doctor:
             *await self._each("database", self._check_database),
             *await self._each("log", self._check_log),
             *await self._each("peers", self._check_peers),
+            *await self._each("tasks", self._check_tasks),
         ]
         order = list(Level)
         return tuple(sorted(found, key=lambda diagnosis: order.index(diagnosis.level)))
@@ -156,16 +157,21 @@ class Doctor:
 
     async def _check_peers(self) -> Iterable[Diagnosis]:
         """Say hello to each peer with a gateway, and compare clocks with those that answer."""
-        peers = [
+        others = [
             entry
             for entry in self._directory.entries()
             if entry.authority_id != self._keyring.authority_id
             and any(channel.channel == "gateway_https" for channel in entry.channels)
         ]
-        if not peers:
+        if not others:
             return ()
-        answers = await asyncio.gather(*(self._ask(entry) for entry in peers))
-        return check_peers({e.authority_id: a for e, a in zip(peers, answers, strict=True)})
+        answers = await asyncio.gather(*(self._ask(entry) for entry in others))
+        return check_peers({e.authority_id: a for e, a in zip(others, answers, strict=True)})
+
+    async def _check_tasks(self) -> Iterable[Diagnosis]:
+        """Tell how much waits for a person, and what has waited longest."""
+        count, oldest, ref = await self._database.read(_oldest_task)
+        return check_tasks(count, oldest, ref)
 
     async def _ask(self, entry: DirectoryEntry) -> PeerAnswer | None:
         try:
@@ -270,8 +276,8 @@ def check_disk(paths: HomePaths, settings: Settings) -> list[Diagnosis]:
 def check_directory(directory: Directory, now: datetime) -> list[Diagnosis]:
     """The directory is signed (or it would not be open), holds peers, and their keys can be used."""
     own = directory.own.authority_id
-    peers = [entry for entry in directory.entries() if entry.authority_id != own]
-    if not peers:
+    others = [entry for entry in directory.entries() if entry.authority_id != own]
+    if not others:
         return [
             Diagnosis(
                 check="directory",
@@ -281,7 +287,7 @@ def check_directory(directory: Directory, now: datetime) -> list[Diagnosis]:
             )
         ]
     found = []
-    for entry in peers:
+    for entry in others:
         ends = [key.exp for key in entry.keys_for("enc") if key.status != "revoked" and key.nbf <= now]
         left = (max(ends) - now).days if ends else -1
         if left < 30:
@@ -293,7 +299,7 @@ def check_directory(directory: Directory, now: datetime) -> list[Diagnosis]:
             level = Level.RED if left < 0 else Level.YELLOW
             action = "Ask it for a new enrolment file and enrol that."
             found.append(Diagnosis(check="directory", level=level, sentence=sentence, action=action))
-    sentence = f"Issue {directory.version}, signed by us; authorities beside our own: {len(peers)}."
+    sentence = f"Issue {directory.version}, signed by us; authorities beside our own: {len(others)}."
     return found or [_good("directory", sentence)]
 
 
@@ -318,6 +324,30 @@ def check_health(health: Health, paths: HomePaths, settings: Settings) -> list[D
         sentence, action = "The database file cannot be written.", "Correct its owner and rights."
         found.append(Diagnosis(check="database", level=Level.RED, sentence=sentence, action=action))
     return found or [_good("database", f"{health.engine} answers; its tables are current and protected.")]
+
+
+def _oldest_task(connection: Connection) -> tuple[int, peers.TaskRow | None, str]:
+    """Return how many tasks are open, the oldest, and the bundle by which its case is asked for."""
+    waiting = peers.open_tasks(connection)
+    if not waiting:
+        return 0, None, ""
+    task = waiting[0]
+    ref = f"{task.sender}/{task.bid}"
+    if task.bid is None and task.thread_id is not None and task.sender is not None:
+        rows = cases.messages_of(connection, task.thread_id, task.sender)
+        ref = f"{rows[0].sender}/{rows[0].bid}"
+    return peers.count_open_tasks(connection), task, ref
+
+
+def check_tasks(count: int, oldest: peers.TaskRow | None, ref: str) -> list[Diagnosis]:
+    """Nothing waits for a person."""
+    if oldest is None:
+        return [_good("tasks", "Nothing waits for a person.")]
+    since = oldest.created_at.strftime("%Y-%m-%d %H:%M")
+    many = "1 task waits" if count == 1 else f"{count} tasks wait"
+    action = f"Run: rogatory status {ref}; then do what it says. A task closes by itself once that is done."
+    sentence = f"{many} for a person; the oldest since {since} UTC: {oldest.sentence}"
+    return [Diagnosis(check="tasks", level=Level.YELLOW, sentence=sentence, action=action)]
 
 
 def check_peers(answers: dict[str, PeerAnswer | None]) -> list[Diagnosis]:

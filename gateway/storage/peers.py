@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, select, update
 
 from gateway.storage.database import Transaction
 from gateway.storage.schema import peer, seen_token, task
@@ -31,7 +32,11 @@ _CURSOR = (
 )
 _HEARD = update(peer).where(peer.c.authority_id == bindparam("b_aid")).values(heard_at=bindparam("v_at"))
 _FORGET = delete(seen_token).where(seen_token.c.next_action_at <= bindparam("b_now"))
-_TASKS = select(task).where(task.c.done_at.is_(None)).order_by(task.c.created_at).limit(500)
+_OPEN = select(task).where(task.c.done_at.is_(None)).order_by(task.c.created_at, task.c.id)
+_TASKS = _OPEN.limit(500)
+_TASK_COUNT = select(func.count()).select_from(task).where(task.c.done_at.is_(None))
+_SHOWN = update(task).where(task.c.id == bindparam("b_id")).values(next_action_at=bindparam("v_at"))
+_DONE = update(task).where(task.c.id == bindparam("b_id")).values(done_at=bindparam("v_at"))
 
 
 def use_token(tx: Transaction, *, iss: str, jti: str, forget_at: datetime) -> None:
@@ -86,10 +91,41 @@ def add_task(tx: Transaction, row: TaskRow) -> None:
     )
 
 
+def show_task_again(tx: Transaction, task_id: str, at: datetime) -> None:
+    """Move the time at which an open task is shown again."""
+    tx.later(_SHOWN, b_id=task_id, v_at=at)
+
+
+def close_task(tx: Transaction, task_id: str, at: datetime) -> None:
+    """Note that an open task needs nobody any more."""
+    tx.later(_DONE, b_id=task_id, v_at=at)
+
+
 def open_tasks(connection: Connection) -> list[TaskRow]:
-    """Return what still waits for a person, oldest first."""
-    found = []
-    for row in connection.execute(_TASKS):
-        values = {key: value for key, value in row._mapping.items() if key != "done_at"}
-        found.append(TaskRow(**values))
-    return found
+    """Return what still waits for a person, oldest first, the first 500."""
+    return [_task(row) for row in connection.execute(_TASKS)]
+
+
+def count_open_tasks(connection: Connection) -> int:
+    """Return how many tasks wait for a person."""
+    return connection.execute(_TASK_COUNT).scalar_one()
+
+
+def open_tasks_about(
+    connection: Connection,
+    *,
+    kind: str | None = None,
+    sender: str | None = None,
+    bid: str | None = None,
+    thread_id: str | None = None,
+) -> list[TaskRow]:
+    """Return the open tasks with all of these, oldest first; what is not said may be anything."""
+    wanted = {"kind": kind, "sender": sender, "bid": bid, "thread_id": thread_id}
+    tests: list[ColumnElement[bool]] = [
+        task.c[name] == value for name, value in wanted.items() if value is not None
+    ]
+    return [_task(row) for row in connection.execute(_OPEN.where(*tests))]
+
+
+def _task(row: Row[Any]) -> TaskRow:
+    return TaskRow(**{name: value for name, value in row._mapping.items() if name != "done_at"})

@@ -155,6 +155,15 @@ class TransmissionView(_Type, kw_only=True):
     owner: str | None
 
 
+class TaskView(_Type, kw_only=True):
+    """Something only a person can decide; ``sentence`` says what happened and what to do."""
+
+    owner: Annotated[str, msgspec.Meta(description="role that must act")]
+    code: str
+    sentence: str
+    created_at: datetime
+
+
 class StatusResult(_Type, kw_only=True):
     """Where a request stands. ``sentence`` says why, and who acts next."""
 
@@ -177,6 +186,7 @@ class StatusResult(_Type, kw_only=True):
     sentence: str
     transmissions: list[TransmissionView]
     messages: list[MessageView]
+    tasks: list[TaskView] = []
 
 
 class ReceiptView(_Type, kw_only=True):
