@@ -21,7 +21,7 @@ demo:
 
 test:
 	@$(PYTHON) deploy/prepare.py test
-	$(PY) -m pytest -n 2 -m "not soak" $(TESTS)
+	$(PY) -m pytest -n 2 --dist worksteal -m "not soak" $(TESTS)
 
 soak:
 	@$(PYTHON) deploy/prepare.py test
