@@ -129,7 +129,10 @@ class Wire:
         return await self._call(
             endpoint,
             lambda peer: peer.receipt_desk.take(
-                caller=self._own, jti=secrets.token_urlsafe(16), exp=None, body=json.loads(body)
+                caller=self._own,
+                jti=secrets.token_urlsafe(16),
+                exp=self._world.clock.now(),
+                body=json.loads(body),
             ),
         )
 

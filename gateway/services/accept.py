@@ -24,6 +24,7 @@ from gateway.services.intake import Intake, Reception, UploadState
 from gateway.services.keyring import Keyring
 from gateway.services.release import Releaser
 from gateway.services.stamp import Stamp
+from gateway.services.tokens import request_token
 from gateway.services.vault import Vault
 from gateway.services.wire import ReceiptWire
 from gateway.storage import bundles, uploads
@@ -83,11 +84,12 @@ class Acceptor:
     async def begin(
         self, *, caller: str, jti: str | None, exp: datetime | None, sender: str, bid: str
     ) -> Intake:
-        """Start taking a bundle from its first byte. ``jti`` is ``None`` where we fetched it ourselves.
+        """Start taking a bundle from its first byte; no ``jti`` and ``exp`` where we fetched it ourselves.
 
         Raises ``GatewayRefusal`` ``auth-invalid`` if the caller is not the sender, ``busy`` while it arrives.
         """
-        intake = Intake(self._reception, caller=caller, jti=jti, sender=sender, bid=bid)
+        token = request_token(caller, jti, exp)
+        intake = Intake(self._reception, caller=caller, token=token, sender=sender, bid=bid)
         self._enter(intake)
         await self._let_go(intake.key)
         return intake
@@ -113,7 +115,7 @@ class Acceptor:
         if intake.offset != offset:
             raise GatewayRefusal("offset", offset=intake.offset)
         self._paused.pop(key, None)
-        intake.jti = jti
+        intake.token = request_token(caller, jti, exp)
         self._enter(intake)
         return intake
 
@@ -159,7 +161,7 @@ class Acceptor:
         held = await self._database.read(lambda c: uploads.find_upload(c, sender, bid))
         if held is None:
             return None
-        intake = Intake(self._reception, caller=caller, jti=None, sender=sender, bid=bid)
+        intake = Intake(self._reception, caller=caller, token=None, sender=sender, bid=bid)
         try:
             await intake.restore(held)
         except (Refusal, OSError):

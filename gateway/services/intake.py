@@ -20,6 +20,7 @@ from gateway.services.admission import Admission
 from gateway.services.directory import Directory
 from gateway.services.keyring import Keyring
 from gateway.services.release import Answer, Arrived, Releaser
+from gateway.services.tokens import RequestToken
 from gateway.storage import bundles, uploads
 from gateway.storage.blobs import BlobRef, Blobs, BlobWriter
 from gateway.storage.database import Database, Transaction
@@ -65,10 +66,12 @@ class Intake:
         durable: Bytes that would survive a crash.
     """
 
-    def __init__(self, reception: Reception, *, caller: str, jti: str | None, sender: str, bid: str) -> None:
+    def __init__(
+        self, reception: Reception, *, caller: str, token: RequestToken | None, sender: str, bid: str
+    ) -> None:
         self._reception = reception
         self.caller = caller
-        self.jti = jti
+        self.token = token
         self.sender = sender
         self.bid = bid
         self.key = (sender, bid)
@@ -278,8 +281,7 @@ class Intake:
             except Refusal as refusal:
                 raise from_refusal(refusal) from None
             arrived = Arrived(
-                caller=self.caller,
-                jti=self.jti,
+                token=self.token,
                 envelope=self._envelope,
                 sig_kid=self._sig_kid,
                 parts=self._parts,

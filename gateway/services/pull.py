@@ -7,7 +7,7 @@ crash at any point only means fetching it again.
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from adapters.base import Endpoint
@@ -17,6 +17,7 @@ from crypto.encoding import is_bid
 from gateway.errors import GatewayError, GatewayRefusal
 from gateway.services.accept import Acceptor
 from gateway.services.directory import Directory
+from gateway.services.intake import Intake
 from gateway.services.peers import endpoint_at, pullable
 from gateway.services.receipts import ReceiptDesk
 from gateway.services.release import Answer
@@ -57,18 +58,23 @@ class PullWorkers:
     async def run(self) -> None:
         """Poll until cancelled; peers enrolled meanwhile are polled too."""
         running: dict[str, asyncio.Task[None]] = {}
+        ending: dict[str, asyncio.Task[None]] = {}
         try:
             while True:
                 wanted = pullable(self._directory, self._authority_id)
+                ending = {aid: task for aid, task in ending.items() if not task.done()}
                 for aid in running.keys() - wanted.keys():
-                    running.pop(aid).cancel()
-                for aid in wanted.keys() - running.keys():
+                    ending[aid] = running.pop(aid)
+                    ending[aid].cancel()
+                # One that comes back waits until its last poll has let go of what it was taking.
+                for aid in wanted.keys() - running.keys() - ending.keys():
                     running[aid] = asyncio.create_task(self._poll(aid))
                 await asyncio.sleep(_DIRECTORY_CHECK_S)
         finally:
+            tasks = [*running.values(), *ending.values()]
             for task in running.values():
                 task.cancel()
-            await asyncio.gather(*running.values(), return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _poll(self, authority_id: str) -> None:
         pause = _FIRST_PAUSE_S
@@ -163,7 +169,7 @@ class _Enough(Exception):
     """The answer is known; the rest of the container need not be read."""
 
 
-def _sink(intake: Any) -> Any:
+def _sink(intake: Intake) -> Callable[[bytes], Awaitable[None]]:
     async def take(chunk: bytes) -> None:
         await intake.feed(chunk)
         if intake.done:

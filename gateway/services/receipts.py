@@ -21,8 +21,8 @@ from gateway.services.book import TransmissionBook
 from gateway.services.directory import Directory
 from gateway.services.evidence import CheckedReceipt, check_receipt
 from gateway.services.peers import endpoint_at, push_address
+from gateway.services.tokens import request_token
 from gateway.services.wire import ReceiptWire
-from gateway.storage import peers
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction
 from gateway.storage.queue import LeaseLost, PushClaim, claim_pushes, hold_push, is_push_due
 from gateway.storage.receipts import (
@@ -32,7 +32,6 @@ from gateway.storage.receipts import (
     own_receipts,
     push_done,
     push_later,
-    receipts_of,
 )
 from gateway.telemetry import get_log
 
@@ -41,9 +40,6 @@ MOST_RECEIPTS = 100
 
 #: Pushes in one body; each brings the receipts before it along, because an answer may have been lost.
 _MOST_PUSHES = 30
-
-#: How long a used request token is remembered.
-_TOKEN_KEPT = timedelta(minutes=10)
 
 _FIRST_PAUSE = timedelta(seconds=5)
 _LONGEST_PAUSE = {"urgent": timedelta(minutes=5), "routine": timedelta(hours=1)}
@@ -92,10 +88,11 @@ class ReceiptDesk:
             raise GatewayRefusal("too-large")
         checked, refused = self._check(caller, offered)
         now = self._clock.now()
+        token = request_token(caller, jti, exp)
 
         def unit(tx: Transaction) -> None:
-            if jti is not None:
-                peers.use_token(tx, iss=caller, jti=jti, forget_at=now + _TOKEN_KEPT)
+            if token is not None:
+                token.spend(tx)
             for receipt in checked:
                 key = (receipt.claims.sender, receipt.claims.bid, caller)
                 self._book.file_receipts(tx, key, [receipt], now)
@@ -150,10 +147,6 @@ class ReceiptDesk:
 
         return await self._wire.answer(await self._database.read(query))
 
-    async def all_of(self, sender: str, bid: str) -> list[ReceiptRow]:
-        """Return every receipt about a bundle that is known here, ours and the peers'."""
-        return await self._database.read(lambda c: receipts_of(c, sender, bid))
-
 
 class ReceiptPusher:
     """Sends the receipts that did not travel in an answer. ``run`` until cancelled."""
@@ -205,7 +198,14 @@ class ReceiptPusher:
             for push, chain in await self._claim_due(lane, now):
                 by_peer.setdefault(push.to_aid, []).append((push, chain))
         # Peers side by side: one that does not answer must not hold up the others.
-        await asyncio.gather(*(self._push(aid, rows) for aid, rows in by_peer.items()))
+        outcomes = await asyncio.gather(
+            *(self._push(aid, rows) for aid, rows in by_peer.items()), return_exceptions=True
+        )
+        for aid, outcome in zip(by_peer, outcomes, strict=True):
+            if isinstance(outcome, GatewayError):
+                self._log.warning("push.unavailable", code=outcome.code, peer=aid)
+            elif outcome is not None:
+                self._log.error("push.defect", code=type(outcome).__name__, peer=aid)
         return sum(len(rows) for rows in by_peer.values())
 
     async def _claim_due(self, lane: str, now: datetime) -> list[tuple[PushClaim, list[ReceiptRow]]]:

@@ -12,7 +12,7 @@ import asyncio
 import io
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from crypto import strictjson
@@ -29,9 +29,10 @@ from gateway.services.forms import check_form
 from gateway.services.keyring import Keyring
 from gateway.services.shelf import shelve, shelve_key
 from gateway.services.stamp import Stamp, Subject
+from gateway.services.tokens import RequestToken
 from gateway.services.vault import Vault
 from gateway.services.wire import ReceiptWire
-from gateway.storage import bundles, peers, uploads
+from gateway.storage import bundles, uploads
 from gateway.storage.blobs import BlobRef, Blobs
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction
 from gateway.storage.receipts import ReceiptRow, own_receipts
@@ -44,9 +45,6 @@ _INLINE_OPENING_BYTES = 256 * 1024
 
 #: A form is at most this long (docs/bundle.md, limits).
 _FORM_LIMIT = 1024 * 1024
-
-#: A request token cannot be accepted this long after it was made; then its record may go.
-_TOKEN_KEPT = timedelta(minutes=10)
 
 Key = tuple[str, str]
 
@@ -64,15 +62,14 @@ class Arrived:
     """A bundle that is here whole and passed steps 1 to 10.
 
     Attributes:
-        caller, jti: Whose request token brought it; ``jti`` is ``None`` without one, or once it is spent.
+        token: The request token that brought it, to be spent; ``None`` where we fetched it ourselves.
         sig_kid: The sender's key under which the envelope verified.
         parts: Where its parts lie, by number.
         had_upload: A row of the unfinished upload is to be dropped.
         was_relayed: It is stored already, with a relay receipt, and waits to be opened.
     """
 
-    caller: str
-    jti: str | None
+    token: RequestToken | None
     envelope: Envelope
     sig_kid: str
     parts: Sequence[BlobRef] = field(repr=False)
@@ -145,10 +142,18 @@ class Releaser:
         if arrived.is_small:
             return await self.conclude(arrived)
         work = asyncio.create_task(self._outcome(arrived))
-        done, _ = await asyncio.wait({work}, timeout=OPENING_PATIENCE_S)
-        if done:
-            return await self._store(arrived, work.result())
-        return await self._relay(arrived, work)
+        try:
+            done, _ = await asyncio.wait({work}, timeout=OPENING_PATIENCE_S)
+            relayed = None if done else await self._relay(arrived)
+        except BaseException:
+            # Cancelled, or the relay was not stored: nobody would ask for the outcome any more.
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            raise
+        if relayed is None:
+            return await self._store(arrived, await work)
+        self._keep(arrived.key, self._conclude_later(replace(arrived, was_relayed=True), work))
+        return Answer(status=202, body=await self._wire.answer([relayed]))
 
     async def conclude(self, arrived: Arrived) -> Answer:
         """Open the bundle, whatever time it takes, and store the outcome."""
@@ -182,9 +187,7 @@ class Releaser:
             return None
         env = self._opener.parse(envelopes[-1].jws)
         parts = [await self._blobs.find(part.sha256, part.size) for part in env.parts]
-        return Arrived(
-            caller=env.sender, jti=None, envelope=env, sig_kid=env.kid, parts=parts, was_relayed=True
-        )
+        return Arrived(token=None, envelope=env, sig_kid=env.kid, parts=parts, was_relayed=True)
 
     async def _outcome(self, arrived: Arrived) -> Opened | Rejected:
         """Steps 11 to 14: the opened bundle, or why it can never be accepted."""
@@ -277,14 +280,14 @@ class Releaser:
 
     def _add_bundle(self, tx: Transaction, arrived: Arrived, state: str, now: datetime) -> None:
         """Enter what is new here, and that its token is spent."""
-        if arrived.jti is not None:
-            peers.use_token(tx, iss=arrived.caller, jti=arrived.jti, forget_at=now + _TOKEN_KEPT)
+        if arrived.token is not None:
+            arrived.token.spend(tx)
         shelve(tx, arrived.envelope, arrived.parts, blobs=self._blobs, direction="in", state=state, at=now)
         if arrived.had_upload:
             uploads.drop_upload(tx, *arrived.key)
 
-    async def _relay(self, arrived: Arrived, work: "asyncio.Task[Opened | Rejected]") -> Answer:
-        """Answer with a relay receipt, because opening takes long; the consignment follows by itself."""
+    async def _relay(self, arrived: Arrived) -> ReceiptRow:
+        """Store the bundle with a relay receipt, because opening takes long; the consignment follows."""
         now = self._clock.now()
         env = arrived.envelope
 
@@ -295,9 +298,7 @@ class Releaser:
             )
             return self._stamp.issue(tx, ReceiptType.RELAY, subject, at=now, is_first=True)
 
-        row = await self._database.write(unit)
-        self._keep(arrived.key, self._conclude_later(replace(arrived, was_relayed=True), work))
-        return Answer(status=202, body=await self._wire.answer([row]))
+        return await self._database.write(unit)
 
     async def _conclude_later(self, arrived: Arrived, work: "asyncio.Task[Opened | Rejected]") -> None:
         await self._store(arrived, await work)

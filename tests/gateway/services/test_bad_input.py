@@ -127,12 +127,16 @@ RECEIPT_BODIES: list[Members] = [
 @pytest.mark.parametrize("body", RECEIPT_BODIES, ids=json.dumps)
 async def test_a_body_of_receipts_in_another_shape_is_malformed(world: World, body: Members) -> None:
     async with refused("malformed", world[KE]):
-        await world[KE].receipt_desk.take(caller=SG, jti=secrets.token_urlsafe(16), exp=None, body=body)
+        await world[KE].receipt_desk.take(
+            caller=SG, jti=secrets.token_urlsafe(16), exp=world.clock.now(), body=body
+        )
 
 
 async def test_more_receipts_than_one_body_may_hold_are_too_large(world: World) -> None:
     async with refused("too-large", world[KE]):
-        await world[KE].receipt_desk.take(caller=SG, jti="j", exp=None, body={"receipts": [{}] * 101})
+        await world[KE].receipt_desk.take(
+            caller=SG, jti="j", exp=world.clock.now(), body={"receipts": [{}] * 101}
+        )
 
 
 @pytest.mark.parametrize(

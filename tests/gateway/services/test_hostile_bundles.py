@@ -203,7 +203,7 @@ async def test_a_revoked_key_signs_nothing_any_more(
 async def test_only_the_sender_itself_may_hand_in_its_bundle(world: World) -> None:
     bundle = a_bundle(world)
     async with refused("auth-invalid", world[SG]):
-        await world[SG].acceptor.begin(caller=NG, jti="j", exp=None, sender=KE, bid=bundle.bid)
+        await world[SG].acceptor.begin(caller=NG, jti="j", exp=world.clock.now(), sender=KE, bid=bundle.bid)
     async with refused("auth-invalid", world[SG]):
         await world[SG].acceptor.state(caller=NG, sender=KE, bid=bundle.bid)
     async with refused("malformed", world[SG]):
@@ -386,9 +386,9 @@ async def test_replay_is_known_after_a_restart(world: World) -> None:
 
 async def test_a_receipt_body_is_good_once(world: World) -> None:
     body: Members = {"receipts": [], "problems": []}
-    await world[KE].receipt_desk.take(caller=SG, jti="D" * 22, exp=None, body=body)
+    await world[KE].receipt_desk.take(caller=SG, jti="D" * 22, exp=world.clock.now(), body=body)
     async with refused("auth-replay", world[KE]):
-        await world[KE].receipt_desk.take(caller=SG, jti="D" * 22, exp=None, body=body)
+        await world[KE].receipt_desk.take(caller=SG, jti="D" * 22, exp=world.clock.now(), body=body)
 
 
 # --- one identifier, several bundles --------------------------------------------------------------
