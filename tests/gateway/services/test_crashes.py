@@ -211,7 +211,7 @@ class Homes:
         """Open a copy of the pair's homes, and of their databases."""
         made, names = self._made.get((pair, engine)) or await self._make(pair, engine)
         shutil.copytree(made, folder, dirs_exist_ok=True)
-        await self._on_each(names, "CREATE DATABASE {name} TEMPLATE {name}_made STRATEGY FILE_COPY")
+        await self._on_each(names, "CREATE DATABASE {name} TEMPLATE {name}_made")
         world = World(folder=folder, clock=FakeClock())
         try:
             for aid in PAIRS[pair][:2]:
