@@ -263,8 +263,21 @@ class App:
             adapter=self.adapter,
             authority_id=own,
         )
+        upkeep = Upkeep(
+            paths=self.home,
+            settings=settings,
+            keyring=keyring,
+            directory=directory,
+            database=database,
+            clock=clock,
+        )
         self.watch = Watch(
-            database=database, blobs=blobs, acceptor=self.acceptor, casebook=casebook, clock=clock
+            database=database,
+            blobs=blobs,
+            acceptor=self.acceptor,
+            casebook=casebook,
+            upkeep=upkeep,
+            clock=clock,
         )
         self.peer_gate = PeerGate(own_aid=own, directory=directory, heard=self._heard)
         self.cases = Cases(
@@ -286,14 +299,7 @@ class App:
             directory=directory,
             submitter=self.submitter,
             cases=self.cases,
-            upkeep=Upkeep(
-                paths=self.home,
-                settings=settings,
-                keyring=keyring,
-                directory=directory,
-                database=database,
-                clock=clock,
-            ),
+            upkeep=upkeep,
             doctor=Doctor(
                 paths=self.home,
                 settings=settings,

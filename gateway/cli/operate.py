@@ -107,7 +107,8 @@ def rotate(
 ) -> int:
     """Make new keys, list them in the own record and renew the enrolment file.
 
-    Old keys stay held: what was sealed and signed with them still opens and verifies.
+    Old keys stay held; an old enc key is destroyed 60 days after its end, by the running service. What was
+    received stays readable and what was signed still verifies.
 
     Parameters
     ----------

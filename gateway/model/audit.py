@@ -34,9 +34,7 @@ _TO = {**_BUNDLE, "to": _A}
 _CASE = {"thread": _B, "peer": _A}
 
 #: Fields an event may leave out.
-OPTIONAL_FIELDS = frozenset(
-    {"attempt", "basis", "channel", "code", "kid", "manifest", "network", "receipt", "rev"}
-)
+OPTIONAL_FIELDS = frozenset({"attempt", "basis", "channel", "code", "kid", "network", "receipt", "rev"})
 
 #: Event name → its fields. Fields of ``OPTIONAL_FIELDS`` may be absent; no others may be there.
 EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
@@ -45,44 +43,30 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
         "authority.created": {"authority": _A, "network": _C},
         "service.started": {"version": _C},
         "service.stopped": {"version": _C},
-        "settings.changed": {"digest": _D},
         # Keys
         "key.created": {"use": _C, "kid": _K},
-        "key.revoked": {"authority": _A, "use": _C, "kid": _K, "code": _C},
         "key.destroyed": {"use": _C, "kid": _K},
         "storage_key.created": {"key": _C},
-        "storage_key.destroyed": {"key": _C},
         # Directory
         "directory.published": {"authority": _A, "digest": _D},
         "directory.enrolled": {"authority": _A, "digest": _D, "code": _C},
         "directory.updated": {"authority": _A, "digest": _D},
-        "directory.removed": {"authority": _A},
-        # Bundles: each of these but the last three is entered with a receipt of our own
+        # Bundles: each of these but the last is entered with a receipt of our own
         "bundle.submitted": _RECEIPT,
-        "bundle.refused": {**_RECEIPT, "code": _C},
         "bundle.relayed": _RECEIPT,
         "bundle.consigned": _RECEIPT,
         "bundle.rejected": {**_RECEIPT, "code": _C},
-        "bundle.notified": _RECEIPT,
         "bundle.handed_over": _RECEIPT,
         "bundle.failed": {**_RECEIPT, "code": _C},
-        "bundle.mailed": _RECEIPT,
-        "bundle.mail_read": _RECEIPT,
-        "bundle.mail_answered": _RECEIPT,
-        "bundle.sealed": {**_BUNDLE, "envelope": _D, "manifest": _D},
         "bundle.rewrapped": {**_BUNDLE, "envelope": _D, "rev": _N},
-        "bundle.conflicted": {**_BUNDLE, "envelope": _D},
         # Transmissions: one bundle to one authority; ``receipt`` is the peer's
-        "transmission.queued": {**_TO, "channel": _C},
         "transmission.attempted": {**_TO, "channel": _C, "attempt": _N, "code": _C},
         "transmission.dispatched": {**_TO, "channel": _C, "attempt": _N},
         "transmission.relayed": {**_TO, "channel": _C, "receipt": _D},
         "transmission.consigned": {**_TO, "channel": _C, "receipt": _D},
         "transmission.handed_over": {**_TO, "channel": _C, "receipt": _D},
         "transmission.rejected": {**_TO, "channel": _C, "receipt": _D, "code": _C},
-        "transmission.failed": {**_TO, "channel": _C, "receipt": _D, "code": _C},
         "transmission.overdue": {**_TO, "channel": _C, "attempt": _N},
-        "transmission.diverted": {**_TO, "channel": _C, "code": _C},
         "receipt.received": _RECEIPT,
         "receipt.refused": {**_RECEIPT, "code": _C},
         # Cases: moved by messages only
@@ -95,12 +79,7 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
         # What needs a person
         "task.raised": {"task": _B, "code": _C},
         "task.closed": {"task": _B, "code": _C},
-        # Erasure
-        "content_key.destroyed": {**_BUNDLE, "basis": _C},
         "body.erased": {"index": _N, "basis": _C},
-        # The log about itself
-        "log.verified": {"size": _N, "root": _D},
-        "log.head_advanced": {"size": _N, "signed": _N},
     }
 )
 

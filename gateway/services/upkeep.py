@@ -7,6 +7,7 @@ an entry without a change, and the same command can be repeated.
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 
+from crypto.keys import KeyUse
 from gateway.clock import Clock
 from gateway.config import HomePaths, Settings
 from gateway.model.audit import PendingAuditEntry
@@ -60,6 +61,21 @@ class Upkeep:
         await self._enter(entries)
         return made
 
+    async def destroy_expired_keys(self) -> tuple[str, ...]:
+        """Destroy the encryption keys whose time is over; return their identifiers. Durable when it returns.
+
+        A key is destroyed ``keyring.ENC_KEPT`` after its end (docs/keys.md section 1).
+        """
+        now = self._clock.now()
+        gone = self._keyring.destroy_expired(now)
+        await self._enter(
+            [
+                PendingAuditEntry(event="key.destroyed", body={"use": str(KeyUse.ENC), "kid": kid}, at=now)
+                for kid in gone
+            ]
+        )
+        return gone
+
     async def enrol(self, statement: bytes, *, replace: bool) -> Enrolled:
         """Take a peer into the directory; durable when it returns. Raises as ``Directory.enrol``."""
         now = self._clock.now()
@@ -83,4 +99,6 @@ class Upkeep:
         return sha256(self._paths.enrolment.read_bytes()).hexdigest()
 
     async def _enter(self, entries: Sequence[PendingAuditEntry]) -> None:
+        if not entries:
+            return
         await self._database.write(lambda tx: [tx.audit(entry) for entry in entries])

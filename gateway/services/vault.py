@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from crypto.storagekey import unwrap_content_key, wrap_content_key
+from gateway.model.audit import PendingAuditEntry
 from gateway.storage import contentkeys
-from gateway.storage.database import Database
+from gateway.storage.database import Database, Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,12 @@ class Vault:
                 wrapped=wrap_content_key(kek, secrets.token_bytes(32)),
                 created_at=now,
             )
-            await database.write(lambda tx: contentkeys.add_storage_key(tx, row))
+
+            def unit(tx: Transaction) -> None:
+                contentkeys.add_storage_key(tx, row)
+                tx.audit(PendingAuditEntry(event="storage_key.created", body={"key": row.id}, at=now))
+
+            await database.write(unit)
             rows = [row]
         return cls(keys={row.id: unwrap_content_key(kek, row.wrapped) for row in rows}, newest=rows[-1].id)
 

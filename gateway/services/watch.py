@@ -1,16 +1,17 @@
-"""The clocks nobody waits for: cases that are due, abandoned uploads, used tokens, wrecks on the disk.
+"""The clocks nobody waits for: cases that are due, abandoned uploads, used tokens, old keys, wrecks.
 
 Every row has a time; this is who looks. Nothing here decides about a transmission (``courier``) or the law.
 """
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from crypto.bundle import Opener
 from gateway.clock import Clock
 from gateway.errors import GatewayError
 from gateway.services.accept import Acceptor
 from gateway.services.casebook import Casebook
+from gateway.services.upkeep import Upkeep
 from gateway.storage import peers, uploads
 from gateway.storage.blobs import Blobs
 from gateway.storage.database import Database
@@ -18,19 +19,29 @@ from gateway.telemetry import get_log
 
 _EVERY_S = 30.0
 _SWEEP_EVERY = timedelta(hours=6)
+_KEYS_EVERY = timedelta(days=1)
 
 
 class Watch:
     """Looks at everything that is due. ``run`` until cancelled."""
 
     def __init__(
-        self, *, database: Database, blobs: Blobs, acceptor: Acceptor, casebook: Casebook, clock: Clock
+        self,
+        *,
+        database: Database,
+        blobs: Blobs,
+        acceptor: Acceptor,
+        casebook: Casebook,
+        upkeep: Upkeep,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._acceptor = acceptor
         self._casebook = casebook
+        self._upkeep = upkeep
         self._clock = clock
+        self._keys_at: datetime | None = None
         self._log = get_log("watch")
 
     async def run(self) -> None:
@@ -53,6 +64,9 @@ class Watch:
         await self._acceptor.resume_relayed()
         await self._casebook.remind(now)
         await self._database.write(lambda tx: peers.forget_tokens(tx, now))
+        if self._keys_at is None or now - self._keys_at >= _KEYS_EVERY:
+            self._keys_at = now
+            await self._upkeep.destroy_expired_keys()
 
     async def sweep(self) -> int:
         """Remove what crashes left in the blob store and return how many files."""

@@ -101,7 +101,7 @@ def test_a_new_home_is_private_whole_and_says_what_to_do_next(
         if path.name not in {"enrolment.json", "directory.jws"}:
             assert mode & 0o077 == 0, f"{path} is {mode:o}"
     code, answer = run("audit", "verify", "--home", str(home))
-    assert (code, answer["verified"], answer["size"]) == (0, True, 9)
+    assert (code, answer["verified"], answer["size"]) == (0, True, 10)
     words = ["init", "--home", str(tmp_path / "b"), "--authority-id", "sg-agc", "--name", "Fictional"]
     assert main([*words, "--network", "lab", "--listen", "127.0.0.1:1", "--yes"]) == 0
     out = capsys.readouterr().out
@@ -208,7 +208,7 @@ def test_a_form_that_is_no_form_is_refused_before_anything_is_queued(run: Run, t
         assert (code, answer["error"]["code"]) == (1, "form-unreadable"), text[:20]
     code, answer = run("submit", str(tmp_path / "absent.json"), "--home", str(home))
     assert (code, answer["error"]["code"]) == (1, "file")
-    assert run("audit", "verify", "--home", str(home))[1]["size"] == 9
+    assert run("audit", "verify", "--home", str(home))[1]["size"] == 10
 
 
 def test_missing_contents_name_their_articles(run: Run, tmp_path: Path) -> None:

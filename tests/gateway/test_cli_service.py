@@ -168,7 +168,7 @@ def test_on_postgresql_the_gateway_may_not_touch_what_protects_its_log(
             with pytest.raises(Exception, match=r"permission denied|must be owner|append-only"):
                 postgresql_cluster.sql(statement, database="rogatory", user="rogatory")
         code, said, _ = answer(capsys, "audit", "verify", "--home", str(home))
-        assert (code, said["verified"], said["size"]) == (0, True, 9)
+        assert (code, said["verified"], said["size"]) == (0, True, 10)
         assert not (home / "rogatory.db").exists()
     finally:
         postgresql_cluster.sql("DROP DATABASE rogatory WITH (FORCE)")

@@ -33,6 +33,12 @@ def test_the_document_lists_every_event_with_its_fields_and_no_other() -> None:
     assert documented == {event: tuple(fields) for event, fields in EVENTS.items()}
 
 
+def test_every_event_is_entered_somewhere() -> None:
+    package = DOCUMENT.parents[1] / "gateway"
+    sources = [path.read_text() for path in package.rglob("*.py") if path != package / "model" / "audit.py"]
+    assert [event for event in EVENTS if not any(f'"{event}"' in source for source in sources)] == []
+
+
 def test_event_names_are_a_noun_and_a_participle() -> None:
     assert all(re.fullmatch(r"[a-z_]{1,40}\.[a-z_]{1,40}", event) for event in EVENTS)
     assert all(field in {name for fields in EVENTS.values() for name in fields} for field in OPTIONAL_FIELDS)

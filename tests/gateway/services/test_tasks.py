@@ -129,5 +129,33 @@ async def test_a_false_place_in_a_peers_log_is_entered_and_its_receipt_counts(wo
     assert [body["code"] for body in bodies if body["ev"] == "receipt.refused"] == ["proof-invalid"]
 
 
+async def test_the_log_tells_when_a_case_was_opened_and_a_storage_key_made(world: World) -> None:
+    form, documents = sample_request(1)
+    await world.submit(KE, form, documents)
+    await world.run()
+    for aid in (KE, SG):
+        found = await events(world, aid)
+        assert (found.count("case.opened"), found.count("storage_key.created")) == (1, 1), aid
+
+
+async def test_an_encryption_key_is_destroyed_sixty_days_after_its_end_and_that_is_entered(
+    world: World,
+) -> None:
+    app = world[KE]
+    (kid,) = app.keyring.enc_kids()
+    await app.desk.upkeep.rotate(["enc"])
+    world.clock.at += timedelta(days=149)
+    await app.watch.look()
+    assert kid in app.keyring.enc_kids()
+    world.clock.at += timedelta(days=2)
+    await app.watch.look()
+    await app.watch.look()
+    assert app.keyring.enc_kids() == frozenset()
+    rows = await app.database.read(lambda c: audit.entries(c, 0, audit.log_size(c)))
+    bodies = [json.loads(row.body) for row in rows]
+    assert kid in [body["kid"] for body in bodies if body["ev"] == "key.destroyed"]
+    assert (await events(world, KE)).count("key.destroyed") == 2
+
+
 def test_the_doctor_is_green_where_nothing_waits() -> None:
     assert [d.level for d in check_tasks(0, None, "")] == ["green"]
