@@ -8,7 +8,6 @@ Invariants: a key is found by (authority, use, kid) only; one kid in one record,
 one use; an authority speaks for its own State's prefix; lab and real networks never mix.
 """
 
-import os
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,6 +36,7 @@ from gateway.model.authority import (
 )
 from gateway.model.fields import text
 from gateway.model.names import display_name
+from gateway.services.durablefile import write_durably
 from gateway.services.forms import check_form
 from gateway.services.keyring import Keyring
 
@@ -374,12 +374,7 @@ class Directory:
             self._keyring.signer(KeyUse.SIG, now), {**payload, "at": wire_time(now)}, DIRECTORY_TYPE
         )
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = self._path.with_suffix(".new")
-        with open(temporary, "wb") as file:
-            file.write(signed)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
+        write_durably(self._path, signed)
 
 
 def make_enrolment(

@@ -6,7 +6,6 @@ serving it is the wiring's work (``gateway.app``).
 """
 
 import json
-import os
 import shutil
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -26,11 +25,12 @@ from gateway.config import HomePaths, Settings, render_settings, split_address
 from gateway.errors import GatewayRefusal
 from gateway.model.authority import EntryInvalid, parse_entry
 from gateway.services.directory import Directory, entry_words, make_enrolment
+from gateway.services.durablefile import write_durably
 from gateway.services.keyring import HeldKey, Keyring
 
 _GATEWAY, _PULL = "gateway_https", "https_pull"
 
-#: What a version of this gateway takes, per form (protocol: growing without breaking).
+#: What a version of this gateway takes, per form (docs/bundle.md).
 _FORMS = {"request": 1, "message": 1}
 
 
@@ -249,23 +249,6 @@ def own_state(paths: HomePaths) -> Mapping[str, Any] | None:
         return None
     state = payload.get("state")
     return state if isinstance(state, dict) else None
-
-
-def write_durably(path: Path, data: bytes, *, mode: int) -> None:
-    """Put a file in place at once: a crash leaves the old one or the new one, never half of it."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _empty(root: Path, *, keep: bool) -> None:

@@ -6,7 +6,6 @@ on stands in the signed directory record, built from here (docs/keys.md).
 """
 
 import json
-import os
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from crypto.keys import (
 )
 from crypto.x509 import make_tls_certificate
 from gateway.errors import GatewayError
+from gateway.services.durablefile import write_durably
 
 #: Every key an authority makes for itself, and how long it lives (docs/keys.md section 1).
 _MADE: tuple[tuple[KeyUse, str, timedelta], ...] = (
@@ -125,8 +125,8 @@ class Keyring:
             raise KeyringError(f"{folder} holds keys already")
         passphrase = secrets.token_urlsafe(32).encode()
         kek = secrets.token_bytes(_KEK_BYTES)
-        _write_private(folder / _PASSPHRASE, passphrase)
-        _write_private(folder / _KEK, b64u(kek).encode())
+        write_durably(folder / _PASSPHRASE, passphrase)
+        write_durably(folder / _KEK, b64u(kek).encode())
         ring = cls(folder=folder, authority_id=authority_id, held=(), passphrase=passphrase, kek=kek)
         ring.rotate((use for use, _, _ in _MADE), now=now, hosts=hosts)
         return ring
@@ -170,7 +170,7 @@ class Keyring:
             public, pem = private.public, private.to_pem(self._passphrase)
             self._private[public.kid] = private
         name = f"{use}-{public.kid[:16]}.pem"
-        _write_private(self.folder / name, pem)
+        write_durably(self.folder / name, pem)
         return HeldKey(public=public, nbf=nbf, exp=exp, status="active", file=name)
 
     def _write_index(self) -> None:
@@ -188,7 +188,7 @@ class Keyring:
             for key in self._held
         ]
         text = json.dumps({"authority_id": self.authority_id, "keys": rows}, indent=1).encode()
-        _write_private(self.folder / _INDEX, text)
+        write_durably(self.folder / _INDEX, text)
 
     def current(self, use: str, now: datetime, *, alg: str | None = None) -> HeldKey:
         """Return the newest key of a use that is in force. Raises ``KeyringError`` if there is none."""
@@ -283,21 +283,3 @@ def _held(row: dict[str, Any]) -> HeldKey:
         status=row["status"],
         file=row["file"],
     )
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    """Write a file only its owner may read, durably and at once: a crash leaves the old or the new one."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(handle, data)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
