@@ -12,10 +12,8 @@ from crypto import strictjson
 from crypto.errors import Refusal
 from gateway.cli.output import Answer, CommandFailed, Common, in_words, run, size, table, text, when, words
 from gateway.cli.session import call
+from gateway.model.manifest import FORM_MAX_BYTES
 from gateway.web import calls as api
-
-#: Largest form; more is refused before it is read (docs/bundle.md, limits).
-_FORM_MAX_BYTES = 1024 * 1024
 
 _ACTORS = {
     "requesting": "the requesting authority",
@@ -76,13 +74,13 @@ def _read_form(path: Path) -> bytes:
     """Return the form's bytes as they are; refuse here what could not even be carried to the service."""
     # Bounded, whatever it is: a device has no size and no end.
     with path.open("rb") as file:
-        form = file.read(_FORM_MAX_BYTES + 1)
-    if len(form) > _FORM_MAX_BYTES:
+        form = file.read(FORM_MAX_BYTES + 1)
+    if len(form) > FORM_MAX_BYTES:
         raise CommandFailed(
             "form-unreadable", "The request is larger than 1 MiB; documents go into --attach."
         )
     try:
-        strictjson.loads(form, max_bytes=_FORM_MAX_BYTES)
+        strictjson.loads(form, max_bytes=FORM_MAX_BYTES)
     except Refusal as refusal:
         raise CommandFailed(
             "form-unreadable", f"The request is not well-formed JSON within the limits ({refusal.detail})."

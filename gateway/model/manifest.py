@@ -16,6 +16,9 @@ from gateway.model.request import REQUEST_TYPES, CooperationRequest, default_mes
 FORM_ROLE = "structured_form"
 FORM_PART = 1
 
+#: A form is at most this long (docs/bundle.md, limits), whoever reads it.
+FORM_MAX_BYTES = 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadContext:

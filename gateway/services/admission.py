@@ -1,4 +1,4 @@
-"""Step 9 of the open procedure: who may bring how much at once (docs/operator-guide.md, limits).
+"""Step 9 of the open procedure: who may bring how much at once (docs/operator-guide.md, section 5, Limits).
 
 Counts what is arriving now, in memory; an answer of ``quota``, ``rate`` or ``busy`` is temporary and the
 sender tries again. A share of everything is kept for the urgent lane, so that routine traffic, a large
@@ -17,7 +17,7 @@ from gateway.clock import Clock
 class AdmissionLimits:
     """Bounds of what may arrive; sizes in bytes, rates in bundles per minute and peer."""
 
-    max_bundle_bytes: int = 64 * 2**30
+    max_bundle_bytes: int
     routine_arriving_bytes: int = 256 * 2**30
     routine_bundles: int = 64
     routine_bundles_per_peer: int = 32

@@ -252,7 +252,7 @@ class Intake:
         blobs = self._reception.blobs
         try:
             offset = held.offset_bytes - start
-            self._writer = await blobs.reopen(held.temporary or "", size=ref.size, offset=offset)
+            self._writer = await blobs.reopen(held.temporary or "", offset=offset)
         except FileNotFoundError:
             self._parts.append(await blobs.find(ref.sha256, ref.size))
             self.offset = start + ref.size

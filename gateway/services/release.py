@@ -20,7 +20,7 @@ from crypto.bundle import Envelope, Manifest, Opener
 from crypto.errors import Refusal, outward_code
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal, from_refusal
-from gateway.model.manifest import form_matches_manifest, is_request_form
+from gateway.model.manifest import FORM_MAX_BYTES, form_matches_manifest, is_request_form
 from gateway.model.names import UnsafeName, check_name
 from gateway.model.receipt import ReceiptType
 from gateway.model.request import lane_of
@@ -42,9 +42,6 @@ OPENING_PATIENCE_S = 10.0
 
 #: From here on opening goes to a thread; below, a thread hop costs more than the work.
 _INLINE_OPENING_BYTES = 256 * 1024
-
-#: A form is at most this long (docs/bundle.md, limits).
-_FORM_LIMIT = 1024 * 1024
 
 Key = tuple[str, str]
 
@@ -218,7 +215,7 @@ class Releaser:
         # 13. Every part is decrypted and checked; only the form is kept, in memory.
         form_bytes = io.BytesIO()
         for part in manifest.parts:
-            if part.n == 1 and part.size > _FORM_LIMIT:
+            if part.n == 1 and part.size > FORM_MAX_BYTES:
                 raise Refusal("form-invalid", "form too long", step=14)
             sink = form_bytes if part.n == 1 else None
             with self._blobs.open_sync(arrived.parts[part.n]) as source:
@@ -316,14 +313,14 @@ def _check_contents(manifest: Manifest, form_bytes: bytes) -> Mapping[str, Any]:
     except UnsafeName:
         raise Refusal("name-unsafe", "a part's name", step=14) from None
     try:
-        form = strictjson.loads(form_bytes, max_bytes=_FORM_LIMIT)
+        form = strictjson.loads(form_bytes, max_bytes=FORM_MAX_BYTES)
     except Refusal:
         raise Refusal("form-invalid", "not strict JSON", step=14) from None
     if not isinstance(form, dict):
         raise Refusal("form-invalid", "no object", step=14)
     if check_form(form, "request" if is_request_form(form) else "message", reader=True):
         raise Refusal("form-invalid", "schema", step=14)
-    said = strictjson.loads(manifest.raw, max_bytes=_FORM_LIMIT)
+    said = strictjson.loads(manifest.raw, max_bytes=FORM_MAX_BYTES)
     differing = form_matches_manifest(form, said) if isinstance(said, dict) else ["manifest"]
     if differing:
         raise Refusal("form-invalid", "differs from the manifest: " + ", ".join(differing), step=14)

@@ -23,7 +23,7 @@ from gateway.errors import GatewayRefusal, StorageUnavailable
 from gateway.model.authority import Channel, channels_for
 from gateway.model.contents import Finding, blocking, check_contents
 from gateway.model.fields import rows
-from gateway.model.manifest import ThreadContext, is_request_form
+from gateway.model.manifest import FORM_MAX_BYTES, ThreadContext, is_request_form
 from gateway.model.names import UnsafeName, check_name
 from gateway.model.receipt import ReceiptType
 from gateway.model.request import default_message_type, lane_of
@@ -43,9 +43,6 @@ from gateway.storage.blobs import Blobs
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction
 from gateway.storage.receipts import ReceiptRow, own_receipts
 from gateway.storage.transmissions import TransmissionRow, add_transmission
-
-#: A form is at most this long and this deep.
-_FORM_LIMIT = 1024 * 1024
 
 #: From this size of documents on, a used message id is looked for before anything is sealed.
 _ASK_FIRST_BYTES = 1024 * 1024
@@ -331,7 +328,7 @@ def _kept(connection: Connection, env: Envelope) -> ReceiptRow | None:
 def read_form(form_bytes: bytes) -> Mapping[str, Any]:
     """Return a form as strict JSON gives it. Raises ``GatewayRefusal`` ``form-unreadable``."""
     try:
-        form = strictjson.loads(form_bytes, max_bytes=_FORM_LIMIT)
+        form = strictjson.loads(form_bytes, max_bytes=FORM_MAX_BYTES)
     except Refusal as refusal:
         raise GatewayRefusal("form-unreadable", detail=str(refusal)) from None
     if not isinstance(form, dict):

@@ -50,11 +50,11 @@ class ReceiptWire:
             "checkpoint_update": None,
         }
 
-    async def receipt(self, row: ReceiptRow, *, patience_s: float = PROOF_PATIENCE_S) -> dict[str, Any]:
+    async def receipt(self, row: ReceiptRow) -> dict[str, Any]:
         """Return one receipt object; ``proof`` is ``None`` where it is not there in time."""
         proof = row.proof
         if proof is None and row.leaf_index is not None:
-            proof = await self._proofs.proof(row.leaf_index, patience_s)
+            proof = await self._proofs.proof(row.leaf_index, PROOF_PATIENCE_S)
         return {
             "jws": row.jws,
             "leaf": row.leaf,

@@ -71,7 +71,6 @@ _ADD_HEAD = audit_checkpoint.insert().from_select(
     ),
 )
 _LAST_HEAD = select(func.max(audit_checkpoint.c.size))
-_BODY_EXISTS = select(audit_body.c.idx).where(audit_body.c.idx == bindparam("b_idx"))
 _LAST_BODY = select(func.max(audit_body.c.idx))
 _ERASE = delete(audit_body).where(audit_body.c.idx == bindparam("b_idx"))
 _RECEIPTS = select(receipt.c.jws_sha256, receipt.c.jws, receipt.c.own, receipt.c.leaf_index)
@@ -159,11 +158,6 @@ def largest_head(connection: Connection) -> int | None:
     """Return the size of the largest head kept in the database."""
     size: int | None = connection.execute(_LAST_HEAD).scalar()
     return size
-
-
-def has_body(connection: Connection, index: int) -> bool:
-    """Tell whether the body of an entry is still there."""
-    return connection.execute(_BODY_EXISTS, {"b_idx": index}).first() is not None
 
 
 def body_span(connection: Connection) -> int:

@@ -102,7 +102,7 @@ class Blobs:
         in_memory = 0 if is_large else self.inline_limit_bytes
         return Spool(self._temporary, in_memory_bytes=in_memory, hashing=hashing)
 
-    async def reopen(self, name: str, *, size: int, offset: int) -> "BlobWriter":
+    async def reopen(self, name: str, *, offset: int) -> "BlobWriter":
         """Continue the blob that ``BlobWriter.sync`` named at a durable ``offset``; what lies behind is cut.
 
         Raises ``FileNotFoundError`` if less than ``offset`` bytes are left of it: start again.

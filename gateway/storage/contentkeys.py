@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, bindparam, select
 
 from gateway.storage.database import Transaction
 from gateway.storage.schema import content_key, storage_key
@@ -20,9 +20,6 @@ class StorageKeyRow:
 
 _STORAGE_KEYS = select(storage_key).order_by(storage_key.c.created_at, storage_key.c.id)
 _CONTENT_KEY = select(content_key.c.storage_key_id, content_key.c.wrapped).where(
-    content_key.c.sender == bindparam("b_sender"), content_key.c.bid == bindparam("b_bid")
-)
-_ERASE = delete(content_key).where(
     content_key.c.sender == bindparam("b_sender"), content_key.c.bid == bindparam("b_bid")
 )
 
@@ -49,8 +46,3 @@ def find_content_key(connection: Connection, sender: str, bid: str) -> tuple[str
     """Return (storage key id, wrapped content key), or ``None`` once it was erased."""
     row = connection.execute(_CONTENT_KEY, {"b_sender": sender, "b_bid": bid}).first()
     return None if row is None else (row.storage_key_id, row.wrapped)
-
-
-def erase_content_key(tx: Transaction, sender: str, bid: str) -> None:
-    """Erase the content of one bundle for ever: its parts can no longer be opened."""
-    tx.execute(_ERASE, {"b_sender": sender, "b_bid": bid})

@@ -16,7 +16,6 @@ from sqlalchemy import (
     Connection,
     Executable,
     Integer,
-    Select,
     Table,
     and_,
     bindparam,
@@ -58,14 +57,13 @@ def claim_transmissions(
     until: datetime,
     worker: str,
     limit: int,
-    state: str = "QUEUED",
 ) -> list[TransmissionRow]:
     """Take up to ``limit`` due transmissions of a lane, the longest due first, until ``until``.
 
     Whoever claims must come to a result or ``extend`` the lease before ``until``. Each row's ``lease_owner``
     is the proof of the claim that ``hold_transmission`` asks for.
     """
-    rows = _claim(tx, transmission, lane, now, until, worker, limit, state)
+    rows = _claim(tx, transmission, lane, now, until, worker, limit, "QUEUED")
     return [TransmissionRow(**row) for row in rows]
 
 
@@ -89,9 +87,9 @@ def hold_transmission(
     _hold(tx, transmission, key, lease_owner, until)
 
 
-def hold_push(tx: Transaction, *, jws_sha256: str, lease_owner: str, until: datetime | None = None) -> None:
+def hold_push(tx: Transaction, *, jws_sha256: str, lease_owner: str) -> None:
     """Make sure of the lease of a receipt push, like ``hold_transmission``."""
-    _hold(tx, receipt_push, {"b_jws_sha256": jws_sha256}, lease_owner, until)
+    _hold(tx, receipt_push, {"b_jws_sha256": jws_sha256}, lease_owner, None)
 
 
 def wake_peer(tx: Transaction, to_aid: str, now: datetime) -> int:
@@ -115,12 +113,6 @@ def is_push_due(connection: Connection, lane: str, now: datetime) -> bool:
     """Tell whether a receipt push of a lane is due, without writing anything."""
     due = connection.scalar(NEXT_PUSH, {"b_lane": lane})
     return due is not None and due <= now
-
-
-def next_due(connection: Connection, lane: str) -> datetime | None:
-    """Return when the next queued transmission or push of a lane falls due; ``None`` if nothing waits."""
-    found = [connection.scalar(statement, {"b_lane": lane}) for statement in (NEXT_TRANSMISSION, NEXT_PUSH)]
-    return min((due for due in found if due is not None), default=None)
 
 
 def _is_free(table: Table) -> ColumnElement[bool]:
@@ -148,20 +140,15 @@ def _release(table: Table, state: str) -> Executable:
     )
 
 
-def _next(table: Table, state: str) -> Select[Any]:
-    return (
-        select(table.c.next_action_at)
-        .where(table.c.state == state, table.c.lane == bindparam("b_lane"))
-        .order_by(table.c.next_action_at)
-        .limit(1)
-    )
-
-
 WAKE_TRANSMISSIONS = _wake(transmission, "QUEUED")
 WAKE_PUSHES = _wake(receipt_push, "pending")
 RELEASES = (_release(transmission, "QUEUED"), _release(receipt_push, "pending"))
-NEXT_TRANSMISSION = _next(transmission, "QUEUED")
-NEXT_PUSH = _next(receipt_push, "pending")
+NEXT_PUSH = (
+    select(receipt_push.c.next_action_at)
+    .where(receipt_push.c.state == "pending", receipt_push.c.lane == bindparam("b_lane"))
+    .order_by(receipt_push.c.next_action_at)
+    .limit(1)
+)
 
 
 def _due(table: Table) -> Executable:

@@ -167,7 +167,7 @@ async def test_a_row_whose_file_is_gone_is_damage(blobs: Blobs, database: Databa
 @pytest.mark.parametrize("name", ["../../etc/passwd", "", "a" * 31, "A" * 32, "a" * 31 + "/"])
 async def test_a_name_from_outside_never_becomes_a_path(sqlite_blobs: Blobs, name: str) -> None:
     with pytest.raises(FileNotFoundError):
-        await sqlite_blobs.reopen(name, size=1, offset=0)
+        await sqlite_blobs.reopen(name, offset=0)
     with pytest.raises(FileNotFoundError):
         await sqlite_blobs.discard(name)
     with pytest.raises(ValueError):
@@ -185,7 +185,7 @@ async def test_an_upload_resumes_at_its_durable_offset(
     await writer.write(behind)
     await writer._all_written()
     await writer.aclose()
-    again = await sqlite_blobs.reopen(name, size=len(data), offset=50)
+    again = await sqlite_blobs.reopen(name, offset=50)
     assert again.size_bytes == 50
     await again.write(data[50:])
     ref = await again.finish(digest(data), len(data))
@@ -214,11 +214,11 @@ async def test_an_upload_of_which_too_little_is_left_starts_again(
     name = await writer.sync()
     await writer.aclose()
     with pytest.raises(FileNotFoundError):
-        await sqlite_blobs.reopen(name, size=len(LARGE), offset=51)
+        await sqlite_blobs.reopen(name, offset=51)
     assert (tmp_path / "blobs" / "tmp" / name).read_bytes() == LARGE[:50]
     await sqlite_blobs.discard(name)
     with pytest.raises(FileNotFoundError):
-        await sqlite_blobs.reopen(name, size=len(LARGE), offset=0)
+        await sqlite_blobs.reopen(name, offset=0)
 
 
 async def test_sealing_in_a_thread_writes_through_a_synchronous_sink(
