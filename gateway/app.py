@@ -155,6 +155,8 @@ class App:
         self.directory = Directory.open(paths.directory, keyring=self.keyring)
         if self.directory.network != settings.authority.network:
             raise GatewayRefusal("home-invalid", detail="network differs from the directory's")
+        if self.directory.own.state != settings.authority.state:
+            raise GatewayRefusal("home-invalid", detail="State differs from the directory's")
         url = paths.database_url(settings.database)
         self.sequencer = None
         if writer:

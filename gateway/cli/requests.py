@@ -27,6 +27,7 @@ def submit(
     request: Path,
     *,
     attach: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative=())] = None,
+    officer: str = "local",
     common: Common | None = None,
 ) -> int:
     """Check a request, seal it with its documents, and send it.
@@ -37,12 +38,16 @@ def submit(
         The form, a JSON file.
     attach:
         The documents that the form lists. Only the last part of each path is used, to match the form.
+    officer:
+        Pseudonym of who sends it, for the log and the addressee; never a name.
     """
     common = common or Common()
 
     async def work() -> Answer:
         attached = [_attachment(path) for path in attach or []]
-        params = api.SubmitParams(form=msgspec.Raw(_read_form(request)), attachments=attached)
+        params = api.SubmitParams(
+            form=msgspec.Raw(_read_form(request)), attachments=attached, officer=officer
+        )
         sent = await call(common, api.SUBMIT, params, label="Sealing")
 
         def show(console: Console) -> None:

@@ -70,6 +70,7 @@ class SubmitParams(_Type, kw_only=True):
         msgspec.Raw, msgspec.Meta(description="the request or message, exactly as it is to be sealed")
     ]
     attachments: list[AttachmentFile] = []
+    officer: Officer = "local"
 
 
 class FindingView(_Type, kw_only=True):

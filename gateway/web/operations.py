@@ -181,7 +181,7 @@ async def _submit(desk: Desk, params: SubmitParams, progress: Progress) -> Submi
         progress(done, total)
 
     submission = await desk.submitter.submit(
-        form_bytes=bytes(params.form), attachments=attachments, progress=sealed
+        form_bytes=bytes(params.form), attachments=attachments, officer=params.officer, progress=sealed
     )
     return _submission(submission)
 

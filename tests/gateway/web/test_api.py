@@ -33,13 +33,15 @@ class FakeSubmitter:
 
     def __init__(self) -> None:
         self.forms: list[bytes] = []
+        self.officers: list[str] = []
         self.documents: list[bytes] = []
         #: Whether it goes on after a document.
         self.goes_on = asyncio.Event()
         self.goes_on.set()
 
-    async def submit(self, *, form_bytes: bytes, attachments: Any, progress: Any) -> Submission:
+    async def submit(self, *, form_bytes: bytes, attachments: Any, officer: str, progress: Any) -> Submission:
         self.forms.append(form_bytes)
+        self.officers.append(officer)
         for item in attachments:
             with item.open() as source:
                 self.documents.append(source.read())
@@ -246,6 +248,11 @@ async def test_the_form_reaches_the_service_exactly_as_it_was_written(
         assert answer.status == 200
         assert (await answer.json())["receipt"] == "a.b.c"
     assert submitter.forms == [form]
+    assert submitter.officers == ["local"]
+    body = b'{"officer":"op-17","form":' + form + b"}"
+    async with service.post("/v1/requests", data=body) as answer:
+        assert answer.status == 200
+    assert submitter.officers == ["local", "op-17"]
 
 
 def submission(*files: str, name: str = "a.pdf") -> bytes:
