@@ -142,6 +142,10 @@ class Releaser:
         try:
             done, _ = await asyncio.wait({work}, timeout=OPENING_PATIENCE_S)
             relayed = None if done else await self._relay(arrived)
+        except IntegrityError:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            return await self._answer_of_another(arrived.key)
         except BaseException:
             # Cancelled, or the relay was not stored: nobody would ask for the outcome any more.
             work.cancel()
@@ -235,13 +239,16 @@ class Releaser:
             rejected = Rejected(code=refusal.code, manifest_sha256=arrived.envelope.manifest)
             return await self._store(arrived, rejected)
         except IntegrityError:
-            # Somebody else stored this bundle meanwhile, or the token was used before.
-            stored = await self.stored_answer(arrived.key)
-            if stored is None:
-                raise GatewayRefusal("auth-replay") from None
-            return stored
+            return await self._answer_of_another(arrived.key)
         self._casebook.announce(arrived.key)
         return Answer(status=201, body=await self._wire.answer([row]))
+
+    async def _answer_of_another(self, key: Key) -> Answer:
+        """Somebody else stored this bundle meanwhile, and has its answer; or the token was used before."""
+        stored = await self.stored_answer(key)
+        if stored is None:
+            raise GatewayRefusal("auth-replay")
+        return stored
 
     def _release(
         self, tx: Transaction, arrived: Arrived, outcome: Opened | Rejected, now: datetime

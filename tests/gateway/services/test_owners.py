@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
-from gateway.errors import StorageUnavailable
+from gateway.errors import GatewayRefusal, StorageUnavailable
 from gateway.services import release
 from tests.hostile import Crafted, Members, craft, look, send, verdict
 from tests.world import World, sample_request
@@ -93,6 +93,23 @@ async def test_a_relay_that_cannot_be_stored_leaves_no_task_and_no_row(
     opening.may_end.set()
     assert (await look(world[SG])).rows == before.rows
     assert verdict(await send(world[SG], bundle)) == ("consignment", None)
+
+
+async def test_a_used_token_is_refused_also_where_a_relay_receipt_would_answer(
+    world: World, opening: Opening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening.may_end.set()
+    first, second, jti = a_bundle(world), a_bundle(world), secrets.token_hex(11)
+    assert verdict(await send(world[SG], first, jti=jti)) == ("consignment", None)
+    before = await look(world[SG])
+    opening.may_end.clear()
+    monkeypatch.setattr(release, "OPENING_PATIENCE_S", 0)
+    with pytest.raises(GatewayRefusal) as refused:
+        await send(world[SG], second, jti=jti)
+    assert refused.value.code == "auth-replay"
+    opening.may_end.set()
+    assert openings() == []
+    assert (await look(world[SG])).rows == before.rows
 
 
 async def test_a_peer_whose_push_fails_is_logged_and_the_others_get_theirs(
