@@ -26,6 +26,7 @@ from gateway.errors import GatewayError, GatewayRefusal, expected, sentence_of
 from gateway.web.calls import CALLS, NDJSON, Call, Problem
 from gateway.web.openapi import describe
 from gateway.web.operations import Desk, perform
+from gateway.web.problems import TYPE_PREFIX
 
 #: Largest body: a form and the names of its documents. The documents themselves are read from their files.
 BODY_MAX_BYTES = 4 * 1024 * 1024
@@ -204,7 +205,7 @@ def _silent(_done: int, _total: int) -> None:
 def _answer(problem: Problem, *, status: int | None = None) -> web.Response:
     status = status or _STATUS.get(problem.code, 422)
     document = {
-        "type": f"urn:gw:err:{problem.code}",
+        "type": TYPE_PREFIX + problem.code,
         "status": status,
         "detail": problem.sentence,
         **msgspec.to_builtins(problem),
