@@ -1,4 +1,4 @@
-"""The fictional sample requests, messages and directory, parsed. The requests are those the demo packages."""
+"""The fictional sample requests, messages and directory, parsed; only the messages are not in the package."""
 
 import json
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from typing import Any
 import gateway.demo
 
 FOLDER = Path(__file__).parent / "samples"
-_REQUESTS = Path(gateway.demo.__file__).parent / "samples"
-REQUEST_FILES = sorted(path.name for path in _REQUESTS.glob("0*.json"))
+PACKAGED = Path(gateway.demo.__file__).parent / "samples"
+REQUEST_FILES = sorted(path.name for path in PACKAGED.glob("0*.json"))
 MESSAGE_FILES = sorted(path.name for path in (FOLDER / "messages").glob("*.json"))
 
 
 @cache
 def _read(path: str) -> Any:
-    folder = _REQUESTS if path in REQUEST_FILES else FOLDER
+    folder = FOLDER if path.startswith("messages/") else PACKAGED
     return json.loads((folder / path).read_text(encoding="utf-8"))
 
 

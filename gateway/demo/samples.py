@@ -1,4 +1,4 @@
-"""The six sample requests, their authorities and the words around them, read from the package.
+"""The six sample requests, the sample directory and the words around them, read from the package.
 
 All of it is fictional. Decides nothing; whoever fills in sizes and digests works on a copy.
 """
@@ -80,6 +80,18 @@ def read_samples() -> tuple[Sample, ...]:
 def read_directory() -> Mapping[str, Any]:
     """Return the lab directory: the twelve authorities without keys, and their States."""
     return _parsed("directory.json")
+
+
+def read_sample_directory() -> Mapping[str, Any]:
+    """Return the whole sample directory: 43 States and 99 authorities, none of them with keys."""
+    return _parsed("samples/directory.json")
+
+
+def read_sample_requirements() -> Mapping[str, Mapping[str, Any]]:
+    """Return the requirements that authorities of the sample directory publish, by authority."""
+    names = (entry.name for entry in (folder() / "samples/requirements").iterdir())
+    found = [_parsed(f"samples/requirements/{name}") for name in sorted(names) if name.endswith(".json")]
+    return {row["authority_id"]: row for row in found}
 
 
 def read_states() -> Mapping[str, str]:

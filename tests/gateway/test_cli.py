@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from gateway.cli import COMMANDS, GROUPS, main
-from tests.sampledata import FOLDER, sample
+from tests.sampledata import PACKAGED, sample
 
-DIRECTORY = str(FOLDER / "directory.json")
+DIRECTORY = str(PACKAGED / "directory.json")
 
 Run = Callable[..., tuple[int, Any]]
 

@@ -14,12 +14,12 @@ import pytest
 
 from gateway.cli import main
 from tests.postgres import Cluster, postgresql_cluster
-from tests.sampledata import FOLDER
+from tests.sampledata import PACKAGED
 from tests.world import sample_request
 
 __all__ = ["postgresql_cluster"]
 
-DIRECTORY = str(FOLDER / "directory.json")
+DIRECTORY = str(PACKAGED / "directory.json")
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
 

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import pytest
 
 from gateway.services.forms import MAX_PROBLEMS, FormName, check_form
-from tests.sampledata import FOLDER, MESSAGE_FILES, request, sample
+from tests.sampledata import MESSAGE_FILES, PACKAGED, request, sample
 
 
 def only_problem(form: object, name: FormName = "request", reader: bool = False) -> tuple[str, str]:
@@ -28,7 +28,7 @@ def test_every_sample_message_fits(name: str, reader: bool) -> None:
 
 def test_the_sample_directory_and_requirements_fit() -> None:
     assert check_form(sample("directory.json"), "directory") == ()
-    for path in sorted((FOLDER / "requirements").glob("*.json")):
+    for path in sorted((PACKAGED / "requirements").glob("*.json")):
         assert check_form(sample(f"requirements/{path.name}"), "requirements") == ()
 
 
