@@ -13,24 +13,22 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from adapters.base import Endpoint
 from adapters.egress import EgressPolicy, Network
 from adapters.https import HTTPSAdapter
 from adapters.peerhttp import Timings
 from adapters.tls import ServerTLS, TLSIdentity
-from crypto.encoding import parse_wire_time
 from crypto.errors import Refusal
-from crypto.keys import NOTE_ED25519, NOTE_ML_DSA_44, KeyUse
+from crypto.keys import KeyUse
 from crypto.reqjwt import issue_request_token
 from crypto.selftest import run_selftest
 from gateway import __version__
 from gateway.clock import Clock, SystemClock
 from gateway.config import HomePaths, Settings, find_home, read_settings, split_address
-from gateway.errors import GatewayError, GatewayRefusal
+from gateway.errors import GatewayRefusal
+from gateway.founding import log_sequencer
+from gateway.founding import make_home as make_home
 from gateway.model.audit import PendingAuditEntry
-from gateway.model.authority import DirectoryEntry
 from gateway.services.accept import Acceptor
 from gateway.services.admission import Admission, AdmissionLimits
 from gateway.services.book import TransmissionBook
@@ -38,15 +36,15 @@ from gateway.services.casebook import Casebook
 from gateway.services.cases import Cases
 from gateway.services.courier import Courier, LaneLimits
 from gateway.services.directory import Directory
-from gateway.services.doctor import Doctor, PeerAnswer
+from gateway.services.doctor import Doctor
 from gateway.services.headstore import HeadStore
-from gateway.services.home import HomePlan, NewHome, init_home
 from gateway.services.keyring import Keyring, KeyringError
 from gateway.services.library import Library
 from gateway.services.logpages import LogPages, StoredProofs
 from gateway.services.outbox import Outbox
 from gateway.services.peergate import PeerGate
-from gateway.services.peers import DirectoryReach, pullable, push_address
+from gateway.services.peers import DirectoryReach
+from gateway.services.presence import Presence
 from gateway.services.pull import PullWorkers
 from gateway.services.receipts import ReceiptDesk, ReceiptPusher
 from gateway.services.sequence import Sequencer
@@ -56,12 +54,11 @@ from gateway.services.upkeep import Upkeep
 from gateway.services.vault import Vault
 from gateway.services.watch import Watch
 from gateway.services.wire import ReceiptWire
-from gateway.storage import peers
 from gateway.storage.blobs import Blobs
-from gateway.storage.database import Database, Transaction
+from gateway.storage.database import Database
 from gateway.storage.group import Commit, commit_now
 from gateway.storage.migrate import upgrade
-from gateway.storage.queue import release_leases, wake_peer
+from gateway.storage.queue import release_leases
 from gateway.telemetry import get_log
 from gateway.web.api import LocalAPI
 from gateway.web.intake import PeerLimits
@@ -71,12 +68,6 @@ from gateway.web.server import PeerServer
 
 #: A background task that failed is started again after this, doubling up to the second.
 _RESTART_S = (1.0, 30.0)
-
-#: What a peer's calls may cause here at most once in this time.
-_HEARD_EVERY_S = 2.0
-
-#: Peers that are greeted at the same time after a start.
-_GREETINGS_AT_ONCE = 8
 
 _log = get_log("app")
 
@@ -93,8 +84,6 @@ class App:
         self.pid = os.getpid()
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._heard_at: dict[str, float] = {}
-        self._writes: set[asyncio.Task[None]] = set()
 
     directory: Directory
     database: Database
@@ -107,6 +96,7 @@ class App:
     acceptor: Acceptor
     outbox: Outbox
     receipt_desk: ReceiptDesk
+    presence: Presence
     peer_gate: PeerGate
     courier: Courier
     pusher: ReceiptPusher
@@ -164,7 +154,7 @@ class App:
                 await upgrade(url)
             store = HeadStore(paths.resolve(settings.log.head_file))
             stack.callback(store.close)
-            self.sequencer = _sequencer(self.keyring, store, clock)
+            self.sequencer = log_sequencer(self.keyring, store, clock)
         self.database = await Database.open(url, read_only=not writer, hook=self.sequencer, commit=commit)
         stack.push_async_callback(self.database.aclose)
         if self.sequencer is not None:
@@ -281,7 +271,15 @@ class App:
             upkeep=upkeep,
             clock=clock,
         )
-        self.peer_gate = PeerGate(own_aid=own, directory=directory, heard=self._heard)
+        self.presence = Presence(
+            database=database,
+            directory=directory,
+            adapter=self.adapter,
+            authority_id=own,
+            clock=clock,
+            on_heard=self._peer_heard,
+        )
+        self.peer_gate = PeerGate(own_aid=own, directory=directory, heard=self.presence.heard)
         self.cases = Cases(
             database=database,
             library=library,
@@ -309,7 +307,7 @@ class App:
                 directory=directory,
                 database=database,
                 clock=clock,
-                hello=self._hello,
+                hello=self.presence.hello,
                 origin=f"{own}/log",
             ),
         )
@@ -352,7 +350,7 @@ class App:
             ("receipts", self.pusher.run),
             ("pull", self.pull.run),
             ("watch", self.watch.run),
-            ("greeting", self._greet),
+            ("greeting", self.presence.greet),
         ):
             self._tasks.append(asyncio.create_task(self._supervised(name, run), name=name))
         await self._journal("service.started")
@@ -395,7 +393,8 @@ class App:
             await self._local.aclose()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, *self._writes, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.presence.aclose()
         await self.acceptor.aclose()
         if was_running:
             with contextlib.suppress(Exception):
@@ -419,6 +418,10 @@ class App:
         await self.database.write(lambda tx: tx.audit(entry))
 
     # What the services are handed
+
+    def _peer_heard(self) -> None:
+        self.courier.wake()
+        self.pusher.wake()
 
     def _identity(self) -> TLSIdentity:
         certificate, key_file = self.keyring.tls_files(self.clock.now())
@@ -447,66 +450,6 @@ class App:
             length=len,
         )
 
-    def _heard(self, aid: str, _now: object) -> None:
-        """A peer is there: let what waits for it be tried now, but not more often than it can help."""
-        loop_time = asyncio.get_running_loop().time()
-        if loop_time - self._heard_at.get(aid, -_HEARD_EVERY_S) < _HEARD_EVERY_S:
-            return
-        self._heard_at[aid] = loop_time
-        task = asyncio.ensure_future(self._wake(aid))
-        self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
-
-    async def _wake(self, aid: str) -> None:
-        now = self.clock.now()
-
-        def unit(tx: Transaction) -> None:
-            peers.set_heard(tx, aid, now)
-            wake_peer(tx, aid, now)
-
-        try:
-            await self.database.write(unit)
-        except GatewayError as error:
-            _log.warning("peer.not_noted", peer=aid, code=error.code)
-            return
-        self.courier.wake()
-        self.pusher.wake()
-
-    async def _greet(self) -> None:
-        """Say hello to every peer once: what waits there for us since we were away is then tried at once."""
-        places = asyncio.Semaphore(_GREETINGS_AT_ONCE)
-
-        async def greet(aid: str, address: str) -> None:
-            certificates = tuple(key.public.pub for key in self.directory.keys(aid, KeyUse.TLS))
-            async with places:
-                await self.adapter.hello(
-                    Endpoint(authority_id=aid, address=address, certificates=certificates)
-                )
-
-        addresses = pullable(self.directory, self.authority_id)
-        await asyncio.gather(*(greet(aid, address) for aid, address in addresses.items()))
-
-    async def _hello(self, entry: DirectoryEntry) -> PeerAnswer:
-        """Ask a peer for its hello, for the doctor."""
-        address = push_address(self.directory, entry.authority_id)
-        if address is None:
-            raise OSError("the peer only calls out")
-        certificates = tuple(key.public.pub for key in self.directory.keys(entry.authority_id, KeyUse.TLS))
-        asked_at = self.clock.now()
-        reply = await self.adapter.hello(
-            Endpoint(authority_id=entry.authority_id, address=address, certificates=certificates)
-        )
-        if not reply.ok:
-            if reply.code == "clock":
-                return PeerAnswer(ahead=None)
-            raise OSError(reply.detail)
-        now = self.clock.now()
-        try:
-            theirs = parse_wire_time(str(reply.body.get("time")))
-        except Refusal:
-            raise OSError("the peer's hello has no time") from None
-        return PeerAnswer(ahead=theirs - (asked_at + (now - asked_at) / 2))
-
 
 def _open_keyring(paths: HomePaths, settings: Settings) -> Keyring:
     try:
@@ -516,20 +459,6 @@ def _open_keyring(paths: HomePaths, settings: Settings) -> Keyring:
     if keyring.authority_id != settings.authority.id:
         raise GatewayRefusal("home-invalid", detail="the keys are another authority's")
     return keyring
-
-
-def _sequencer(keyring: Keyring, store: HeadStore, clock: Clock) -> Sequencer:
-    """Return the sequencer of the own log, signing with both halves of its key."""
-    now = clock.now()
-    return Sequencer(
-        origin=f"{keyring.authority_id}/log",
-        ed25519=keyring.signer(KeyUse.LOG, now, alg=NOTE_ED25519),
-        ml_dsa=keyring.signer(KeyUse.LOG, now, alg=NOTE_ML_DSA_44),
-        keys=[key.public for key in keyring.held if key.public.use == KeyUse.LOG],
-        head_store=store,
-        clock=clock,
-        alarm=lambda state, sentence: _log.error("log.unsigned", state=str(state), detail=sentence),
-    )
 
 
 @contextlib.contextmanager
@@ -545,47 +474,3 @@ def _locked(paths: HomePaths) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-async def make_home(
-    paths: HomePaths, plan: HomePlan, *, clock: Clock | None = None, owner_url: str | None = None
-) -> NewHome:
-    """Make a home with its database and the first entries of its log; durable when it returns.
-
-    With ``owner_url`` the tables are made by that PostgreSQL role, and the gateway's own gets only the
-    rights it needs. Raises as ``init_home`` does, and ``StorageUnavailable``.
-    """
-    moment = clock or SystemClock()
-
-    async def prepare(paths: HomePaths, settings: Settings, keyring: Keyring) -> None:
-        url = paths.database_url(settings.database)
-        role = urlsplit(settings.database.url).username if owner_url else None
-        await upgrade(owner_url or url, runtime_role=role)
-        store = HeadStore(paths.resolve(settings.log.head_file))
-        try:
-            sequencer = _sequencer(keyring, store, moment)
-            database = await Database.open(url, hook=sequencer)
-            try:
-                await sequencer.start(database)
-                await database.write(lambda tx: _first_entries(tx, settings, keyring, moment))
-                await Vault.open(database, kek=keyring.kek, now=moment.now())
-                await sequencer.aclose()
-            finally:
-                await database.aclose()
-        finally:
-            store.close()
-
-    return await init_home(paths, plan, clock=moment, prepare_database=prepare)
-
-
-def _first_entries(tx: Transaction, settings: Settings, keyring: Keyring, clock: Clock) -> None:
-    """Record whose log this is, and its keys."""
-    now, own = clock.now(), settings.authority
-    tx.audit(
-        PendingAuditEntry(
-            event="authority.created", body={"authority": own.id, "network": own.network}, at=now
-        )
-    )
-    for key in keyring.held:
-        body = {"use": str(key.public.use), "kid": key.public.kid}
-        tx.audit(PendingAuditEntry(event="key.created", body=body, at=now))

@@ -1,0 +1,110 @@
+"""Who is there: peers that are heard of, greeted after a start, or asked by the doctor.
+
+Any sign of life from a peer lets what waits for it be tried at once. Decides how often one peer may cause
+that; what is then tried is the courier's and the pusher's work. Nothing here moves a transmission.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from adapters.https import HTTPSAdapter
+from crypto.encoding import parse_wire_time
+from crypto.errors import Refusal
+from gateway.clock import Clock
+from gateway.errors import GatewayError
+from gateway.model.authority import DirectoryEntry
+from gateway.services.directory import Directory
+from gateway.services.doctor import PeerAnswer
+from gateway.services.peers import endpoint_at, pullable, push_address
+from gateway.storage import peers
+from gateway.storage.database import Database, Transaction
+from gateway.storage.queue import wake_peer
+from gateway.telemetry import get_log
+
+#: What a peer's calls may cause here at most once in this time.
+_HEARD_EVERY_S = 2.0
+
+#: Peers that are greeted at the same time after a start.
+_GREETINGS_AT_ONCE = 8
+
+
+class Presence:
+    """Notes signs of life. Owns the writes they cause: ``aclose`` awaits them."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        directory: Directory,
+        adapter: HTTPSAdapter,
+        authority_id: str,
+        clock: Clock,
+        on_heard: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._directory = directory
+        self._adapter = adapter
+        self._authority_id = authority_id
+        self._clock = clock
+        self._on_heard = on_heard
+        self._heard_at: dict[str, float] = {}
+        self._writes: set[asyncio.Task[None]] = set()
+        self._log = get_log("presence")
+
+    def heard(self, aid: str, _now: datetime) -> None:
+        """A peer is there: let what waits for it be tried now, but not more often than it can help."""
+        loop_time = asyncio.get_running_loop().time()
+        if loop_time - self._heard_at.get(aid, -_HEARD_EVERY_S) < _HEARD_EVERY_S:
+            return
+        self._heard_at[aid] = loop_time
+        task = asyncio.ensure_future(self._wake(aid))
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+
+    async def _wake(self, aid: str) -> None:
+        now = self._clock.now()
+
+        def unit(tx: Transaction) -> None:
+            peers.set_heard(tx, aid, now)
+            wake_peer(tx, aid, now)
+
+        try:
+            await self._database.write(unit)
+        except GatewayError as error:
+            self._log.warning("peer.not_noted", peer=aid, code=error.code)
+            return
+        self._on_heard()
+
+    async def greet(self) -> None:
+        """Say hello to every peer once: what waits there for us since we were away is then tried at once."""
+        places = asyncio.Semaphore(_GREETINGS_AT_ONCE)
+
+        async def greet(aid: str, address: str) -> None:
+            async with places:
+                await self._adapter.hello(endpoint_at(self._directory, aid, address))
+
+        addresses = pullable(self._directory, self._authority_id)
+        await asyncio.gather(*(greet(aid, address) for aid, address in addresses.items()))
+
+    async def hello(self, entry: DirectoryEntry) -> PeerAnswer:
+        """Ask a peer for its hello, for the doctor. Raises ``OSError`` where it cannot be reached."""
+        address = push_address(self._directory, entry.authority_id)
+        if address is None:
+            raise OSError("the peer only calls out")
+        asked_at = self._clock.now()
+        reply = await self._adapter.hello(endpoint_at(self._directory, entry.authority_id, address))
+        if not reply.ok:
+            if reply.code == "clock":
+                return PeerAnswer(ahead=None)
+            raise OSError(reply.detail)
+        now = self._clock.now()
+        try:
+            theirs = parse_wire_time(str(reply.body.get("time")))
+        except Refusal:
+            raise OSError("the peer's hello has no time") from None
+        return PeerAnswer(ahead=theirs - (asked_at + (now - asked_at) / 2))
+
+    async def aclose(self) -> None:
+        """Return once every write that was begun has ended."""
+        await asyncio.gather(*self._writes, return_exceptions=True)
