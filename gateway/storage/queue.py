@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from gateway.storage.database import Transaction
-from gateway.storage.schema import receipt_push, transmission
+from gateway.storage.schema import receipt_push, revocation_push, transmission
 from gateway.storage.transmissions import TransmissionRow
 
 #: What is left of ``lease_owner`` for the worker's own name.
@@ -45,6 +45,18 @@ class PushClaim:
     lane: str
     attempts: int
     outbox_no: int | None
+    lease_owner: str
+    lease_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeClaim:
+    """One notice that a peer is to be told of, under a lease."""
+
+    aid: str
+    kid: str
+    to_aid: str
+    attempts: int
     lease_owner: str
     lease_until: datetime
 
@@ -76,6 +88,15 @@ def claim_pushes(
     return [PushClaim(**{name: row[name] for name in names}) for row in rows]
 
 
+def claim_notices(
+    tx: Transaction, *, now: datetime, until: datetime, worker: str, limit: int
+) -> list[NoticeClaim]:
+    """Take up to ``limit`` notices that are due to be passed on, until ``until``; all are urgent."""
+    names = NoticeClaim.__dataclass_fields__
+    rows = _claim(tx, revocation_push, "urgent", now, until, worker, limit, "pending")
+    return [NoticeClaim(**{name: row[name] for name in names}) for row in rows]
+
+
 def hold_transmission(
     tx: Transaction, *, sender: str, bid: str, to_aid: str, lease_owner: str, until: datetime | None = None
 ) -> None:
@@ -92,13 +113,22 @@ def hold_push(tx: Transaction, *, jws_sha256: str, lease_owner: str) -> None:
     _hold(tx, receipt_push, {"b_jws_sha256": jws_sha256}, lease_owner, None)
 
 
+def hold_notice(tx: Transaction, claim: NoticeClaim) -> None:
+    """Make sure of the lease of a notice, like ``hold_transmission``."""
+    key = {"b_aid": claim.aid, "b_kid": claim.kid, "b_to_aid": claim.to_aid}
+    _hold(tx, revocation_push, key, claim.lease_owner, None)
+
+
 def wake_peer(tx: Transaction, to_aid: str, now: datetime) -> int:
     """Make everything that waits for a peer due at once, because it was just heard of; return how many.
 
     What a worker is trying at the moment is left to it.
     """
     values = {"b_to": to_aid, "b_now": now}
-    return sum(tx.execute(statement, values).rowcount for statement in (WAKE_TRANSMISSIONS, WAKE_PUSHES))
+    return sum(
+        tx.execute(statement, values).rowcount
+        for statement in (WAKE_TRANSMISSIONS, WAKE_PUSHES, WAKE_NOTICES)
+    )
 
 
 def release_leases(tx: Transaction, now: datetime) -> int:
@@ -142,7 +172,12 @@ def _release(table: Table, state: str) -> Executable:
 
 WAKE_TRANSMISSIONS = _wake(transmission, "QUEUED")
 WAKE_PUSHES = _wake(receipt_push, "pending")
-RELEASES = (_release(transmission, "QUEUED"), _release(receipt_push, "pending"))
+WAKE_NOTICES = _wake(revocation_push, "pending")
+RELEASES = (
+    _release(transmission, "QUEUED"),
+    _release(receipt_push, "pending"),
+    _release(revocation_push, "pending"),
+)
 NEXT_PUSH = (
     select(receipt_push.c.next_action_at)
     .where(receipt_push.c.state == "pending", receipt_push.c.lane == bindparam("b_lane"))
@@ -192,7 +227,7 @@ def _extension(table: Table) -> Executable:
     )
 
 
-_TABLES = (transmission, receipt_push)
+_TABLES = (transmission, receipt_push, revocation_push)
 DUE = {table: _due(table) for table in _TABLES}
 _LEASE = {table: _lease(table) for table in _TABLES}
 _EXTEND = {table: _extension(table) for table in _TABLES}

@@ -247,6 +247,30 @@ attempt = Table(
     comment="One try on one channel.",
 )
 
+channel_consent = Table(
+    "channel_consent",
+    metadata,
+    Column("sender", AID, primary_key=True),
+    Column("bid", BID, primary_key=True),
+    Column("to_aid", AID, primary_key=True),
+    Column("channel", String(32), primary_key=True),
+    Column("answer", String(8), nullable=False, comment="asked | given | refused"),
+    Column("changed_at", Instant, nullable=False),
+    CheckConstraint("answer IN ('asked', 'given', 'refused')", name="answer"),
+    comment="What a person says to a channel that protects a bundle less. A task keeps the clock of the asked.",
+)
+
+channel_probe = Table(
+    "channel_probe",
+    metadata,
+    Column("authority_id", AID, primary_key=True),
+    Column("channel", String(32), primary_key=True),
+    Column("asked_at", Instant, nullable=False, comment="last probe sent, or last call where the peer calls"),
+    Column("answered_at", Instant, nullable=True, comment="last probe that was answered and signed"),
+    Column("code", String(32), nullable=True, comment="why the last probe failed"),
+    comment="When a peer last showed on a channel that it is there.",
+)
+
 receipt = Table(
     "receipt",
     metadata,
@@ -287,6 +311,38 @@ receipt_push = Table(
     Index("ix_receipt_push_due", "state", "lane", "next_action_at"),
     Index("ix_receipt_push_peer", "to_aid", "state"),
     comment="Own receipts that did not travel in an answer and still have to reach the sender.",
+)
+
+revocation = Table(
+    "revocation",
+    metadata,
+    Column("aid", AID, primary_key=True),
+    Column("kid", String(43), primary_key=True),
+    Column("reason", String(16), nullable=False),
+    Column("at", Instant, nullable=False, comment="as its signers state"),
+    Column("invalid_since", Instant, nullable=True),
+    Column("by_state", Boolean, nullable=False, comment="signed by the State's holders, not by the key"),
+    Column("notice", Text, nullable=False, comment="verbatim, as it is passed on"),
+    Column("received_at", Instant, nullable=False, comment="when the key ended here"),
+    comment="Emergency notices in force: one for each key, the weightiest one.",
+)
+
+revocation_push = Table(
+    "revocation_push",
+    metadata,
+    Column("aid", AID, primary_key=True),
+    Column("kid", String(43), primary_key=True),
+    Column("to_aid", AID, primary_key=True),
+    Column("state", String(8), nullable=False, comment="pending | done"),
+    Column("lane", String(8), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_action_at", Instant, nullable=True, comment="while leased: when the lease runs out"),
+    Column("lease_owner", String(40), nullable=True),
+    Column("lease_until", Instant, nullable=True),
+    CheckConstraint("next_action_at IS NOT NULL OR state = 'done'", name="clock"),
+    Index("ix_revocation_push_due", "state", "lane", "next_action_at"),
+    Index("ix_revocation_push_peer", "to_aid", "state"),
+    comment="Which peer still has to be told of which notice.",
 )
 
 seen_token = Table(

@@ -319,6 +319,47 @@ def create_tables() -> None:
     op.create_index("ix_receipt_push_due", "receipt_push", ["state", "lane", "next_action_at"], unique=False)
     op.create_index("ix_receipt_push_peer", "receipt_push", ["to_aid", "state"], unique=False)
     op.create_table(
+        "revocation",
+        sa.Column("aid", sa.String(length=63), nullable=False),
+        sa.Column("kid", sa.String(length=43), nullable=False),
+        sa.Column("reason", sa.String(length=16), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False, comment="as its signers state"),
+        sa.Column("invalid_since", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "by_state",
+            sa.Boolean(),
+            nullable=False,
+            comment="signed by the State's holders, not by the key",
+        ),
+        sa.Column("notice", sa.Text(), nullable=False, comment="verbatim, as it is passed on"),
+        sa.Column("received_at", sa.BigInteger(), nullable=False, comment="when the key ended here"),
+        sa.PrimaryKeyConstraint("aid", "kid", name=op.f("pk_revocation")),
+        comment="Emergency notices in force: one for each key, the weightiest one.",
+    )
+    op.create_table(
+        "revocation_push",
+        sa.Column("aid", sa.String(length=63), nullable=False),
+        sa.Column("kid", sa.String(length=43), nullable=False),
+        sa.Column("to_aid", sa.String(length=63), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False, comment="pending | done"),
+        sa.Column("lane", sa.String(length=8), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column(
+            "next_action_at", sa.BigInteger(), nullable=True, comment="while leased: when the lease runs out"
+        ),
+        sa.Column("lease_owner", sa.String(length=40), nullable=True),
+        sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint(
+            "next_action_at IS NOT NULL OR state = 'done'", name=op.f("ck_revocation_push_clock")
+        ),
+        sa.PrimaryKeyConstraint("aid", "kid", "to_aid", name=op.f("pk_revocation_push")),
+        comment="Which peer still has to be told of which notice.",
+    )
+    op.create_index(
+        "ix_revocation_push_due", "revocation_push", ["state", "lane", "next_action_at"], unique=False
+    )
+    op.create_index("ix_revocation_push_peer", "revocation_push", ["to_aid", "state"], unique=False)
+    op.create_table(
         "seen_token",
         sa.Column("iss", sa.String(length=63), nullable=False),
         sa.Column("jti", sa.String(length=22), nullable=False),
@@ -404,6 +445,41 @@ def create_tables() -> None:
     op.create_index("ix_transmission_due", "transmission", ["state", "lane", "next_action_at"], unique=False)
     op.create_index("ix_transmission_outbox", "transmission", ["to_aid", "outbox_no"], unique=False)
     op.create_index("ix_transmission_peer", "transmission", ["to_aid", "state"], unique=False)
+    op.create_table(
+        "channel_consent",
+        sa.Column("sender", sa.String(length=63), nullable=False),
+        sa.Column("bid", sa.String(length=32), nullable=False),
+        sa.Column("to_aid", sa.String(length=63), nullable=False),
+        sa.Column("channel", sa.String(length=32), nullable=False),
+        sa.Column("answer", sa.String(length=8), nullable=False, comment="asked | given | refused"),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint(
+            "answer IN ('asked', 'given', 'refused')", name=op.f("ck_channel_consent_answer")
+        ),
+        sa.PrimaryKeyConstraint("sender", "bid", "to_aid", "channel", name=op.f("pk_channel_consent")),
+        comment="What a person says to a channel that protects a bundle less."
+        " A task keeps the clock of the asked.",
+    )
+    op.create_table(
+        "channel_probe",
+        sa.Column("authority_id", sa.String(length=63), nullable=False),
+        sa.Column("channel", sa.String(length=32), nullable=False),
+        sa.Column(
+            "asked_at",
+            sa.BigInteger(),
+            nullable=False,
+            comment="last probe sent, or last call where the peer calls",
+        ),
+        sa.Column(
+            "answered_at",
+            sa.BigInteger(),
+            nullable=True,
+            comment="last probe that was answered and signed",
+        ),
+        sa.Column("code", sa.String(length=32), nullable=True, comment="why the last probe failed"),
+        sa.PrimaryKeyConstraint("authority_id", "channel", name=op.f("pk_channel_probe")),
+        comment="When a peer last showed on a channel that it is there.",
+    )
     op.create_table(
         "upload",
         sa.Column("sender", sa.String(length=63), nullable=False),

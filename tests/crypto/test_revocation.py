@@ -156,6 +156,13 @@ def test_another_shape_is_refused_with_a_code(raw: bytes, code: str) -> None:
     assert refused.value.code == code
 
 
+def test_a_holders_line_with_a_changed_signature_counts_for_nobody() -> None:
+    head, body, signature = by_holders(1).strip().split(b".")
+    changed = signature[:40] + (b"A" if signature[40:41] != b"A" else b"B") + signature[41:]
+    with pytest.raises(Refusal, match="sig-invalid"):
+        read_notice(b".".join([head, body, changed]), NOW).verify_by_holders(quorum(threshold=2))
+
+
 def test_members_of_later_versions_are_ignored_unless_they_must_be_understood() -> None:
     assert read_notice(signed(payload(comment="fictional")), NOW).revocation.reason == "superseded"
 
