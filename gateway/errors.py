@@ -31,7 +31,26 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "channel-none": "The directory lists no channel this gateway can use for the addressee and the lane.",
         "content-erased": "The content of this bundle was erased; its receipts and log entries remain.",
         "contents-missing": "Mandatory contents are missing; complete the request as the articles say.",
+        "directory-damaged": "The directory is damaged or incomplete; the last good one stays in use. "
+        "Ask its secretariat if it goes on.",
+        "directory-expired": "The directory was not renewed in time; the last good one stays in "
+        "use. Check this machine's clock, then ask its secretariat.",
+        "directory-mixed": "The network's directory is mixed from several issues; the last good one stays in "
+        "use. Try again; ask its secretariat if it goes on.",
+        "directory-other-state": "This is signed for another State than its own; a State speaks for its own "
+        "authorities only. Tell the secretariat.",
+        "directory-rollback": "The network's directory is older than the one known here; the last good one "
+        "stays in use. Tell its secretariat: somebody may be replaying it.",
+        "directory-too-large": "The directory is larger than allowed; the last good one stays in use. "
+        "Ask its secretariat.",
+        "directory-unsigned": "Too few of its holders have signed this directory; collect the missing "
+        "signatures, or tell the secretariat if it came from its server.",
         "directory-unverifiable": "The directory does not verify; restore it from a copy or enrol again.",
+        "directory-wrong-network": "This directory is of another network than the one pinned here; check its "
+        "address and its root.",
+        "draft-invalid": "This draft is damaged, older than what is published, or lists other files than it "
+        "carries; ask for it again.",
+        "draft-missing": "Nothing is drafted here under this name; look at the list of drafts.",
         "duplicate": "This message was submitted before; look at its status instead of sending it twice.",
         "enrolment-conflict": "This authority is enrolled with other keys; compare the words by telephone, "
         "then enrol again with --replace.",
@@ -40,6 +59,9 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "folder-not-empty": "The folder is not empty; name a new one so that nothing is overwritten.",
         "folder-unusable": "The folder cannot be written by the gateway's user; name another one.",
         "form-unreadable": "The request is not well-formed JSON within the limits; correct it.",
+        "holder-invalid": "These are not a holder's keys, or not with this passphrase; ask the holder for "
+        "the file again.",
+        "holder-unknown": "This holder does not sign for that role; look who is named for it.",
         "home-exists": "There is a gateway in this folder already; choose another or use that one.",
         "home-invalid": "This folder holds no gateway; run `rogatory init` or name the right one.",
         "home-in-use": "Another process is serving this home; stop it first.",
@@ -53,6 +75,7 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "not-listed": "The addressee is not in the directory; enrol it first.",
         "not-own-message": "The form names another authority as its author; submit it from that one.",
         "not-running": "The gateway is not running; start it with `rogatory serve`.",
+        "publication-invalid": "This folder holds no network to publish; name the right one or create it.",
         "record-invalid": "The directory record does not fit the schema or is another authority's.",
         "sequence": "The counters do not follow the thread (V29); read the thread, then renew the message.",
         "settings-invalid": "The settings cannot be used; correct the file named.",
