@@ -257,7 +257,8 @@ channel_consent = Table(
     Column("answer", String(8), nullable=False, comment="asked | given | refused"),
     Column("changed_at", Instant, nullable=False),
     CheckConstraint("answer IN ('asked', 'given', 'refused')", name="answer"),
-    comment="What a person says to a channel that protects a bundle less. A task keeps the clock of the asked.",
+    comment="What a person says to a channel that protects a bundle less."
+    " A task keeps the clock of the asked.",
 )
 
 channel_probe = Table(

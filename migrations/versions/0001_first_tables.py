@@ -453,9 +453,7 @@ def create_tables() -> None:
         sa.Column("channel", sa.String(length=32), nullable=False),
         sa.Column("answer", sa.String(length=8), nullable=False, comment="asked | given | refused"),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint(
-            "answer IN ('asked', 'given', 'refused')", name=op.f("ck_channel_consent_answer")
-        ),
+        sa.CheckConstraint("answer IN ('asked', 'given', 'refused')", name=op.f("ck_channel_consent_answer")),
         sa.PrimaryKeyConstraint("sender", "bid", "to_aid", "channel", name=op.f("pk_channel_consent")),
         comment="What a person says to a channel that protects a bundle less."
         " A task keeps the clock of the asked.",
