@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from gateway.model.authority import DesignationMatch, DirectoryFacts
+from gateway.model.addressee import DesignationMatch, DirectoryFacts
 from gateway.model.codes import CheckResult, Severity, code_list, is_known
 from gateway.model.draft import Draft, Lack, absent, without_directory
 from gateway.model.fields import at, is_given, rows, spread, text

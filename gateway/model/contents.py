@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 from gateway.model import addressee_rules, content_rules
-from gateway.model.authority import DirectoryFacts
+from gateway.model.addressee import DirectoryFacts
 from gateway.model.codes import CheckResult, Severity
 from gateway.model.draft import Draft, Lack
 

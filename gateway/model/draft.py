@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from gateway.model.authority import DirectoryFacts
+from gateway.model.addressee import DirectoryFacts
 from gateway.model.codes import CheckResult, Severity
 from gateway.model.fields import rows, text
 

@@ -23,19 +23,12 @@ from crypto.errors import KeyRefused, Refusal
 from crypto.keys import KeyUse, PublicKey
 from crypto.words import fingerprint_words
 from gateway.errors import GatewayRefusal
-from gateway.model.authority import (
-    DirectoryEntry,
-    DirectoryFacts,
-    EntryInvalid,
-    KeyRecord,
-    LookupStatus,
-    StateRecord,
-    facts_from,
-    parse_entry,
-    parse_state,
-)
+from gateway.model.addressee import DirectoryFacts, facts_from
+from gateway.model.authority import DirectoryEntry, LookupStatus, parse_entry
 from gateway.model.fields import text
 from gateway.model.names import display_name
+from gateway.model.record_parts import EntryInvalid, KeyRecord
+from gateway.model.states import StateRecord, parse_state
 from gateway.services.durablefile import write_durably
 from gateway.services.forms import check_form
 from gateway.services.keyring import Keyring

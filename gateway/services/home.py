@@ -23,7 +23,8 @@ from crypto.errors import Refusal
 from gateway.clock import Clock
 from gateway.config import HomePaths, Settings, render_settings, split_address
 from gateway.errors import GatewayRefusal
-from gateway.model.authority import EntryInvalid, parse_entry
+from gateway.model.authority import parse_entry
+from gateway.model.record_parts import EntryInvalid
 from gateway.services.directory import Directory, entry_words, make_enrolment
 from gateway.services.durablefile import write_durably
 from gateway.services.keyring import HeldKey, Keyring

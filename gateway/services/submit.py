@@ -20,12 +20,13 @@ from crypto.errors import Refusal
 from crypto.keys import KeyUse
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal, StorageUnavailable
-from gateway.model.authority import Channel, channels_for
+from gateway.model.authority import channels_for
 from gateway.model.contents import Finding, blocking, check_contents
 from gateway.model.fields import rows
 from gateway.model.manifest import FORM_MAX_BYTES, ThreadContext, is_request_form
 from gateway.model.names import UnsafeName, check_name
 from gateway.model.receipt import ReceiptType
+from gateway.model.record_parts import Channel
 from gateway.model.request import default_message_type, lane_of
 from gateway.model.transmission import TransmissionState
 from gateway.services.casebook import Casebook, Outgoing

@@ -4,16 +4,10 @@ from typing import Any
 
 import pytest
 
-from gateway.model.authority import (
-    DesignationMatch,
-    EntryInvalid,
-    channels_for,
-    facts_from,
-    is_authority_id,
-    match_designation,
-    parse_entry,
-    parse_state,
-)
+from gateway.model.addressee import DesignationMatch, facts_from, match_designation
+from gateway.model.authority import channels_for, is_authority_id, parse_entry
+from gateway.model.record_parts import EntryInvalid
+from gateway.model.states import parse_state
 from tests.sampledata import entry, request, sample
 
 STATES = {row["state"]: parse_state(row) for row in sample("directory.json")["states"]}

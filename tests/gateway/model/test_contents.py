@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.model.authority import DesignationMatch, DirectoryFacts, facts_from, parse_entry, parse_state
+from gateway.model.addressee import DesignationMatch, DirectoryFacts, facts_from
+from gateway.model.authority import parse_entry
 from gateway.model.contents import MAX_FINDINGS_PER_RULE, RULES, Finding, blocking, check_contents
+from gateway.model.states import parse_state
 from tests.sampledata import entry, request, sample
 
 TODAY = date(2026, 9, 1)
