@@ -22,6 +22,7 @@ _FOREIGN: Final = str.maketrans(
 )
 #: Latin letters and digits that stand in for each other.
 _LATIN: Final = str.maketrans("01i|ıłøđħŧ5", "olllllodhts")
+_JOINERS: Final = dict.fromkeys((0x200C, 0x200D))
 _PAIRS: Final = (("rn", "m"), ("vv", "w"), ("cl", "d"))
 _QUOTES: Final = str.maketrans(
     {"’": "'", "‘": "'", "ʼ": "'", "´": "'", "`": "'", "–": "-", "‑": "-", "—": "-"}
@@ -55,13 +56,15 @@ def disguise(name: str, *, latin_only: bool = False) -> str | None:
     width, mathematical), and a word that mixes alphabets of like shapes. With ``latin_only`` any letter
     of another alphabet is refused: an English name has none.
     """
-    if display_name(name) != unicodedata.normalize("NFC", name):
-        return "holds characters that show nothing or change the direction of the text"
-    for word in re.split(r"[\s\-/,.;:()]+", name):
+    for word in re.split(r"[\s\-/,.;:()]+", unicodedata.normalize("NFC", name)):
         letters = [c for c in word if unicodedata.category(c)[0] == "L" and c not in _ORDINALS]
         if any(unicodedata.normalize("NFKC", c) != unicodedata.normalize("NFC", c) for c in letters):
             return "holds letters that are pictures of others"
         scripts = {unicodedata.name(c, "UNKNOWN").split()[0] for c in letters}
+        # Persian and Indic words need the joiners; between letters of alike alphabets they hide a difference.
+        shown = word if scripts & _ALIKE else word.translate(_JOINERS)
+        if display_name(shown) != shown:
+            return "holds characters that show nothing or change the direction of the text"
         if latin_only and scripts - {"LATIN"}:
             return "is said to be English and holds letters that are not Latin"
         if len(scripts & _ALIKE) > 1:

@@ -34,6 +34,7 @@ def test_a_disguised_name_is_named_as_such(name: str, said: str) -> None:
         "النيابة العامة",
         "Υπουργείο Δικαιοσύνης",
         "Bundesministerium für Justiz",
+        "دادستانی کل\u200cکشور",
     ],
 )
 def test_an_honest_name_in_its_own_alphabet_passes(name: str) -> None:
