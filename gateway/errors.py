@@ -77,6 +77,21 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "not-running": "The gateway is not running; start it with `rogatory serve`.",
         "publication-invalid": "This folder holds no network to publish; name the right one or create it.",
         "record-invalid": "The directory record does not fit the schema or is another authority's.",
+        "record-incomplete": "A new record lacks what no register says; add it by hand and accept it again.",
+        "records-invalid": "This folder holds no records, or a damaged file; correct what is named or "
+        "restore it.",
+        "register-columns": "The columns are not those of the mapping; correct the mapping, nothing is "
+        "guessed.",
+        "register-decision": "This decision cannot be taken as it stands; correct what is named.",
+        "register-encoding": "It is unclear which letters the file holds; save it as UTF-8 or name its "
+        "encoding.",
+        "register-lookalike": "A name could be taken for another one; compare it with the register's own "
+        "page.",
+        "register-mapping": "The mapping cannot be used; correct what is named.",
+        "register-outdated": "The records changed after these differences were shown; compare again.",
+        "register-too-large": "The file is larger than what is read at once; split it by State.",
+        "register-unreadable": "The file is no table that can be read without guessing; export it again.",
+        "register-values": "Values in the file cannot be taken; correct the rows named, nothing was taken.",
         "sequence": "The counters do not follow the thread (V29); read the thread, then renew the message.",
         "settings-invalid": "The settings cannot be used; correct the file named.",
         "storage-full": "There is no room left on the disk; make room, the gateway goes on by itself.",
