@@ -8,7 +8,7 @@ Invariants: a key is found by (authority, use, kid) only; one kid in one record,
 one use; an authority speaks for its own State's prefix; lab and real networks never mix.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,13 +18,14 @@ from crypto.bundle import KeyInForce, key_verdict
 from crypto.encoding import wire_time
 from crypto.errors import Refusal
 from crypto.keys import KeyUse, PublicKey
-from crypto.revocation import Revocation
+from crypto.revocation import Quorum
 from gateway.clock import Clock, SystemClock
 from gateway.errors import GatewayRefusal
 from gateway.model.addressee import DirectoryFacts, facts_from
 from gateway.model.authority import DirectoryEntry, LookupStatus
 from gateway.model.fields import text
 from gateway.model.freshness import Freshness, freshness, may_send
+from gateway.model.revoked import KeyNotice
 from gateway.model.states import StateRecord
 from gateway.services.directory.enrolment import Claim, Enrolled, entry_words, read_enrolment
 from gateway.services.directory.localfile import LocalFile, remembered_rows
@@ -56,7 +57,7 @@ class Directory:
         self._keyring = keyring
         self._clock = clock
         self._networks: dict[str, SourceView] = {}
-        self._revocations: tuple[Revocation, ...] = ()
+        self._notices: dict[tuple[str, str], KeyNotice] = {}
         self._view = MergedView()
         self._version = local.issue - 1
         self._rebuild(clock.now())
@@ -104,7 +105,7 @@ class Directory:
             before=self._view,
             remembered=self._local.remembered(),
             decisions=self._local.decisions(),
-            revocations=self._revocations,
+            notices=self._notices,
         )
         if {r.key.kid for r in view.remembered} != {r.key.kid for r in self._local.remembered()}:
             self._local.change({"remembered": remembered_rows(view.remembered)}, now)
@@ -190,10 +191,24 @@ class Directory:
         is_allowed = end is not None and allowed_at is not None and end < allowed_at
         return may_send(freshness(end, now), lane, is_allowed=is_allowed)
 
-    def set_revocations(self, notices: Sequence[Revocation], now: datetime) -> None:
-        """Take the emergency notices that are in force, all of them, in place of those before."""
-        self._revocations = tuple(notices)
-        self._rebuild(now)
+    # Emergency notices
+
+    def set_notices(self, notices: Mapping[tuple[str, str], KeyNotice]) -> None:
+        """Take the notices that are in force, all of them, in place of those before."""
+        self._notices = dict(notices)
+        self._rebuild(self._clock.now())
+
+    def listed_key(self, authority_id: str, kid: str) -> PublicKey | None:
+        """Return a key by its identifier alone, whatever its use and status; a notice names no use."""
+        for (aid, _, held), key in self._view.keys.items():
+            if (aid, held) == (authority_id, kid):
+                return key.in_force.public
+        return None
+
+    def quorums(self, authority_id: str) -> tuple[Quorum, ...]:
+        """Return whose signatures speak for the State of an authority, one per network that says so."""
+        state = authority_id[:2]
+        return tuple(s.quorums[state] for s in self._view.sources if state in s.quorums)
 
     # Look-ups
 

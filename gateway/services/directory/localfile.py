@@ -102,6 +102,7 @@ class LocalFile:
             entries=entries,
             states={state.state: state for state in map(parse_state, said["states"])},
             assurance={aid: OWN if aid == own else BILATERAL for aid in entries},
+            stated_at={aid: parse_wire_time(at) for aid, at in said.get("enrolled", {}).items()},
         )
 
     def remembered(self) -> tuple[Remembered, ...]:

@@ -18,10 +18,11 @@ from typing import Any
 from crypto.bundle import KeyInForce
 from crypto.errors import KeyRefused
 from crypto.keys import KeyUse, PublicKey
-from crypto.revocation import Revocation
+from crypto.revocation import Quorum
 from gateway.model.authority import DirectoryEntry
 from gateway.model.freshness import freshest
 from gateway.model.record_parts import KeyRecord
+from gateway.model.revoked import KeyNotice, as_revoked, with_notices
 from gateway.model.states import StateRecord
 
 OWN, BILATERAL = "own", "bilateral"
@@ -54,6 +55,8 @@ class SourceView:
         assurance: Per authority: ``own``, ``bilateral``, ``state`` or ``attested``.
         fresh_until: Until when it speaks; ``None``: no end.
         ends: Per authority where its own signers speak for a shorter time.
+        stated_at: Per authority when its record was stated, where that is known.
+        quorums: Per State (lower case) whose signatures speak for it.
         refused: Authorities, and States in upper case, of which it says something that cannot be believed.
         is_readable: False where nothing of it could be verified: that it lists nobody then says nothing.
         requirements, contacts: Per authority, where there are any.
@@ -65,6 +68,8 @@ class SourceView:
     assurance: Mapping[str, str] = field(default_factory=dict, repr=False)
     fresh_until: datetime | None = None
     ends: Mapping[str, datetime] = field(default_factory=dict, repr=False)
+    stated_at: Mapping[str, datetime] = field(default_factory=dict, repr=False)
+    quorums: Mapping[str, Quorum] = field(default_factory=dict, repr=False)
     refused: frozenset[str] = frozenset()
     is_readable: bool = True
     requirements: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
@@ -171,7 +176,7 @@ def merge(
     before: MergedView | None = None,
     remembered: Sequence[Remembered] = (),
     decisions: Mapping[str, Decision] | None = None,
-    revocations: Sequence[Revocation] = (),
+    notices: Mapping[tuple[str, str], KeyNotice] | None = None,
 ) -> MergedView:
     """Return the view of these sources.
 
@@ -179,11 +184,15 @@ def merge(
         before: The view until now: keys it trusted and nobody lists any more are remembered as of ``now``.
         remembered: Keys that were listed once, from earlier views.
         decisions: What persons decided about contradictions, per authority.
-        revocations: Notices in force; they end keys that sources still list.
+        notices: Emergency notices by authority and key; they end keys that sources still list.
     """
     before = before or MergedView()
-    claims = _claims_by_authority(sources, decisions or {})
-    past = _past(before, sources, claims, remembered, now)
+    notices = notices or {}
+    claims = _claims_by_authority(sources, decisions or {}, notices)
+    past = [
+        replace(row, key=as_revoked(row.key, notices.get((row.authority_id, row.key.kid))))
+        for row in _past(before, sources, claims, remembered, now)
+    ]
     former = {(r.authority_id, source): set[str]() for r in past for source in r.sources}
     for row in past:
         if row.key.use == KeyUse.SIG:
@@ -206,7 +215,6 @@ def merge(
             in_force = _load(row.key, before, loaded)
             if in_force is not None:
                 keys[slot] = MergedKey(in_force=in_force, vouchers=())
-    _revoke(keys, revocations)
     return MergedView(
         sources=tuple(sources),
         authorities=authorities,
@@ -219,7 +227,9 @@ def merge(
 
 
 def _claims_by_authority(
-    sources: Sequence[SourceView], decisions: Mapping[str, Decision]
+    sources: Sequence[SourceView],
+    decisions: Mapping[str, Decision],
+    notices: Mapping[tuple[str, str], KeyNotice],
 ) -> dict[str, list[Claim]]:
     found: dict[str, list[Claim]] = {}
     for source in sources:
@@ -229,7 +239,8 @@ def _claims_by_authority(
                 assurance=source.assurance[aid],
                 fresh_until=source.ends.get(aid, source.fresh_until),
             )
-            found.setdefault(aid, []).append(Claim(voucher=voucher, entry=entry))
+            told = with_notices(entry, notices, source.stated_at.get(aid))
+            found.setdefault(aid, []).append(Claim(voucher=voucher, entry=told))
     for aid, rows in found.items():
         chosen = decisions.get(aid)
         rows.sort(
@@ -397,22 +408,6 @@ def _joined(held: MergedKey | None, key: KeyInForce, voucher: Voucher) -> Merged
         in_force=replace(worse, nbf=max(first.nbf, key.nbf), exp=min(first.exp, key.exp)),
         vouchers=(*held.vouchers, voucher),
     )
-
-
-def _revoke(keys: dict[Slot, MergedKey], revocations: Sequence[Revocation]) -> None:
-    """End the keys that notices name, unless they are ended by something that takes away more."""
-    named = {(notice.aid, notice.kid): notice for notice in revocations}
-    for slot, held in keys.items():
-        notice = named.get((slot[0], slot[2]))
-        if notice is not None:
-            revoked = replace(
-                held.in_force,
-                status="revoked",
-                revoked_at=notice.at,
-                reason=notice.reason,
-                invalid_since=notice.invalid_since,
-            )
-            keys[slot] = replace(held, in_force=max(held.in_force, revoked, key=_severity))
 
 
 def _severity(key: KeyInForce) -> tuple[bool, bool, float]:
