@@ -1,0 +1,255 @@
+"""Many directories as one: who is believed, what a contradiction does, and what old evidence may rely on."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import pytest
+
+from crypto.bundle import key_verdict
+from crypto.errors import Refusal
+from crypto.keys import ED25519, GW_HYB1, KeyUse, PrivateKey
+from gateway.model.authority import DirectoryEntry, parse_entry
+from gateway.model.freshness import GRACE, URGENT_GRACE, Freshness, freshness, may_send
+from gateway.model.record_parts import KeyRecord
+from gateway.model.revoked import KeyNotice
+from gateway.services.directory.merge import Decision, MergedView, SourceView, merge
+from tests import sampledata
+
+NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
+SG, KE = "sg-agc", "ke-ag"
+
+
+@cache
+def key(name: str, use: KeyUse = KeyUse.SIG) -> KeyRecord:
+    """Return a key of its own for each name."""
+    public = PrivateKey.generate(use, GW_HYB1 if use == KeyUse.SIG else ED25519).public
+    return KeyRecord(
+        use=use,
+        alg=public.alg,
+        kid=public.kid,
+        material=public.pub,
+        nbf=NOW - timedelta(days=30),
+        exp=NOW + timedelta(days=365),
+        status="active",
+        revoked_at=None,
+        reason=None,
+        invalid_since=None,
+    )
+
+
+@cache
+def plain(aid: str) -> DirectoryEntry:
+    return parse_entry({**sampledata.entry(aid), "keys": []})
+
+
+def entry(*keys: KeyRecord, aid: str = SG, **members: Any) -> DirectoryEntry:
+    return replace(plain(aid), keys=keys, **members)
+
+
+def source(
+    name: str, *entries: DirectoryEntry, assurance: str = "state", until: datetime | None = None
+) -> SourceView:
+    if name == "bilateral":
+        assurance = "bilateral"
+    else:
+        name, until = f"network:{name}", until or NOW + timedelta(days=1)
+    return SourceView(
+        name=name,
+        entries={str(e.authority_id): e for e in entries},
+        assurance={str(e.authority_id): assurance for e in entries},
+        fresh_until=until,
+    )
+
+
+def trusted(view: MergedView, aid: str = SG, use: str = KeyUse.SIG) -> set[str]:
+    """Return the keys that sign now."""
+    return {k.public.kid for k in view.by_use.get((aid, use), ()) if k.status == "active"}
+
+
+def test_each_key_knows_who_vouches_for_it() -> None:
+    view = merge([source("bilateral", entry(key("a"))), source("un", entry(key("a"), key("b")))], now=NOW)
+    vouchers = {kid: [v.source for v in k.vouchers] for (_, _, kid), k in view.keys.items()}
+    assert vouchers == {key("a").kid: ["network:un", "bilateral"], key("b").kid: ["network:un"]}
+    assert not view.contradicted
+
+
+@pytest.mark.parametrize(("assurance", "first"), [("state", "network:un"), ("attested", "bilateral")])
+def test_a_states_own_word_comes_before_an_enrolment_and_that_before_an_attestation(
+    assurance: str, first: str
+) -> None:
+    view = merge(
+        [
+            source("bilateral", entry(key("a"), name_en="By telephone")),
+            source("un", entry(key("a"), name_en="By network"), assurance=assurance),
+        ],
+        now=NOW,
+    )
+    claims = view.authorities[SG].claims
+    assert claims[0].voucher.source == first
+    assert view.authorities[SG].entry(NOW) is claims[0].entry
+
+
+def test_keys_that_have_nothing_in_common_are_trusted_by_nobody() -> None:
+    view = merge([source("bilateral", entry(key("a"))), source("un", entry(key("b")))], now=NOW)
+    assert view.contradicted == {SG}
+    assert view.keys == {}
+    assert view.tls == {}
+
+
+def test_two_networks_contradict_each_other_like_any_two_sources() -> None:
+    view = merge([source("un", entry(key("a"))), source("coe", entry(key("b")))], now=NOW)
+    assert view.contradicted == {SG}
+
+
+def test_what_was_trusted_before_a_contradiction_still_verifies_what_it_signed_before() -> None:
+    bilateral = source("bilateral", entry(key("a")))
+    before = merge([bilateral], now=NOW)
+    later = NOW + timedelta(days=3)
+    view = merge([bilateral, source("un", entry(key("b")))], now=later, before=before)
+    assert view.contradicted == {SG}
+    kept = view.keys[SG, KeyUse.SIG, key("a").kid].in_force
+    key_verdict(kept, NOW, later)
+    with pytest.raises(Refusal, match="sig-revoked"):
+        key_verdict(kept, later + timedelta(minutes=1), later + timedelta(minutes=1))
+    assert (SG, KeyUse.SIG, key("b").kid) not in view.keys
+
+
+def test_an_ended_enrolment_contradicts_nobody() -> None:
+    over = replace(key("a"), exp=NOW - timedelta(days=1))
+    view = merge([source("bilateral", entry(over)), source("un", entry(key("b")))], now=NOW)
+    assert not view.contradicted
+
+
+def test_a_network_that_once_listed_the_enrolled_key_may_rotate_it_away() -> None:
+    bilateral = source("bilateral", entry(key("a")))
+    agreed = merge([bilateral, source("un", entry(key("a"), key("b")))], now=NOW)
+    moved = merge([bilateral, source("un", entry(key("b")))], now=NOW, before=agreed)
+    moved = merge([bilateral, source("un", entry(key("c")))], now=NOW, before=moved)
+    # Also after a restart, when only what was written down is left.
+    again = merge([bilateral, source("un", entry(key("c")))], now=NOW, remembered=moved.remembered)
+    assert not moved.contradicted
+    assert not again.contradicted
+    assert key("c").kid in trusted(again)
+
+
+def test_a_decision_believes_one_side_until_the_other_lists_yet_another_key() -> None:
+    bilateral, un = source("bilateral", entry(key("a"))), source("un", entry(key("b")))
+    decision = {SG: Decision(source="bilateral", against=frozenset({key("b").kid}))}
+    view = merge([bilateral, un], now=NOW, decisions=decision)
+    assert not view.contradicted
+    assert trusted(view) == {key("a").kid}
+    other = source("un", entry(key("c")))
+    assert merge([bilateral, other], now=NOW, decisions=decision).contradicted == {SG}
+
+
+def test_a_revocation_in_one_source_holds_in_all() -> None:
+    revoked = replace(key("a"), status="revoked", revoked_at=NOW, reason="compromise", invalid_since=NOW)
+    for rows in ([key("a")], [revoked]), ([revoked], [key("a")]):
+        view = merge(
+            [source("bilateral", entry(*rows[0], key("b"))), source("un", entry(*rows[1], key("b")))], now=NOW
+        )
+        assert trusted(view) == {key("b").kid}
+        assert view.keys[SG, KeyUse.SIG, key("a").kid].in_force.reason == "compromise"
+
+
+def test_an_emergency_notice_ends_a_key_that_sources_still_list() -> None:
+    notice = KeyNotice(
+        aid=SG,
+        kid=key("a").kid,
+        reason="compromise",
+        at=NOW,
+        received_at=NOW,
+        invalid_since=NOW,
+        by_state=False,
+    )
+    view = merge([source("un", entry(key("a"), key("b")))], now=NOW, notices={(SG, key("a").kid): notice})
+    assert trusted(view) == {key("b").kid}
+
+
+def test_the_shorter_life_of_a_key_holds() -> None:
+    short = replace(key("a"), exp=NOW + timedelta(days=1))
+    view = merge([source("bilateral", entry(key("a"))), source("un", entry(short))], now=NOW)
+    assert view.keys[SG, KeyUse.SIG, key("a").kid].in_force.exp == short.exp
+
+
+def test_a_key_that_is_listed_no_more_verifies_what_it_signed_before_and_nothing_after() -> None:
+    before = merge([source("un", entry(key("a"), key("b"), key("r", KeyUse.RCPT)))], now=NOW)
+    later = NOW + timedelta(hours=1)
+    view = merge([source("un", entry(key("b")))], now=later, before=before)
+    for row in (key("a"), key("r", KeyUse.RCPT)):
+        kept = view.keys[SG, row.use, row.kid]
+        assert kept.vouchers == ()
+        key_verdict(kept.in_force, NOW, later)
+        with pytest.raises(Refusal, match="sig-revoked"):
+            key_verdict(kept.in_force, later, later)
+    # The last one too, when the authority itself is listed no more.
+    gone = merge([source("un")], now=later, before=view)
+    assert {kid for _, _, kid in gone.keys} == {key("a").kid, key("b").kid, key("r", KeyUse.RCPT).kid}
+    assert gone.authorities == {}
+
+
+def test_a_request_key_that_is_listed_no_more_is_forgotten() -> None:
+    before = merge([source("un", entry(key("a"), key("q", KeyUse.REQ)))], now=NOW)
+    view = merge([source("un", entry(key("a")))], now=NOW, before=before)
+    assert {use for _, use, _ in view.keys} == {KeyUse.SIG}
+
+
+def test_a_source_that_cannot_be_read_makes_nobody_forget() -> None:
+    before = merge([source("un", entry(key("a")))], now=NOW)
+    dark = replace(source("un"), is_readable=False)
+    assert merge([dark], now=NOW, before=before).remembered == ()
+
+
+def test_a_key_that_two_authorities_claim_is_his_who_had_it() -> None:
+    theirs = source("un", entry(key("a")), entry(key("k"), aid=KE))
+    before = merge([theirs], now=NOW)
+    stolen = source("un", entry(key("a")), entry(key("k"), key("a"), aid=KE))
+    view = merge([stolen], now=NOW, before=before)
+    assert (trusted(view), trusted(view, KE)) == ({key("a").kid}, {key("k").kid})
+    assert view.doubtful == {key("a").kid}
+    # Nobody had it, and both claim it with the same right: it is nobody's.
+    assert trusted(merge([stolen], now=NOW)) == set()
+
+
+def test_nobody_tells_us_who_we_are() -> None:
+    own = replace(source("bilateral", entry(key("a"))), assurance={SG: "own"})
+    view = merge([own, source("un", entry(key("b")))], now=NOW)
+    assert [c.voucher.assurance for c in view.authorities[SG].claims] == ["own"]
+    assert trusted(view) == {key("a").kid}
+
+
+def test_a_fresh_source_speaks_before_a_better_one_that_is_late() -> None:
+    late = source("un", entry(key("a"), name_en="Late"), until=NOW - timedelta(days=1))
+    view = merge([late, source("bilateral", entry(key("a"), name_en="Here"))], now=NOW)
+    assert view.authorities[SG].entry(NOW).name_en == "Here"
+    assert view.authorities[SG].fresh_until is None
+
+
+END = NOW
+JUST = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("at", "state", "routine", "urgent", "urgent_allowed"),
+    [
+        (END, Freshness.FRESH, True, True, True),
+        (END + JUST, Freshness.GRACE, True, True, True),
+        (END + GRACE, Freshness.GRACE, True, True, True),
+        (END + GRACE + JUST, Freshness.URGENT_ONLY, False, False, True),
+        (END + URGENT_GRACE, Freshness.URGENT_ONLY, False, False, True),
+        (END + URGENT_GRACE + JUST, Freshness.ENDED, False, False, False),
+    ],
+)
+def test_grace_is_three_days_and_two_weeks_for_what_is_urgent_and_allowed(
+    at: datetime, state: Freshness, routine: bool, urgent: bool, urgent_allowed: bool
+) -> None:
+    assert freshness(END, at) is state
+    assert may_send(state, "routine", is_allowed=True) is routine
+    assert may_send(state, "urgent", is_allowed=False) is urgent
+    assert may_send(state, "urgent", is_allowed=True) is urgent_allowed
+
+
+def test_what_a_person_enrolled_has_no_end() -> None:
+    assert freshness(None, END + timedelta(days=3650)) is Freshness.FRESH
