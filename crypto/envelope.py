@@ -11,13 +11,23 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from crypto import hpke, strictjson
-from crypto.encoding import b64u, is_aid, is_bid, is_digest, is_kid, sha256_hex, unb64u, wire_time
+from crypto.encoding import (
+    b64u,
+    is_aid,
+    is_bid,
+    is_digest,
+    is_kid,
+    parse_wire_time,
+    sha256_hex,
+    unb64u,
+    wire_time,
+)
 from crypto.errors import Refusal
 from crypto.jws import CompactJWS, parse_compact, sign_token
 from crypto.keys import GW_HYB1, PublicKey, Signer
 from crypto.members import Members, bad, check_must, check_version, entries, instant, integer, text
 from crypto.parts import manifest_size, sealed_size
-from crypto.strictjson import JSONValue
+from crypto.strictjson import INTEGER_LIMIT, JSONValue
 
 #: First bytes of a container: not text, not 7-bit clean, shows line-end damage at once.
 MAGIC = bytes.fromhex("89475742310d0a1a")
@@ -36,6 +46,7 @@ _MEMBERS = frozenset(
 _WRAP_MEMBERS = frozenset({"aid", "kid", "wrap", "must"})
 _PART_MEMBERS = frozenset({"n", "size", "sha256", "must"})
 _SMALLEST_PART = sealed_size(0)
+_NOTHING: Mapping[str, JSONValue] = MappingProxyType({})
 _PART_0_SIZES = (sealed_size(manifest_size(0)), sealed_size(manifest_size(MANIFEST_LIMIT)))
 
 
@@ -122,50 +133,96 @@ def parse_envelope(jws: bytes) -> Envelope:
 
 def _read(jws: bytes, token: CompactJWS, payload: Members) -> Envelope:
     check_version(payload, _MEMBERS)
-    created, expires = instant(payload, "created"), instant(payload, "expires")
+    must = payload.get("must", [])
+    return _checked(
+        jws=jws,
+        token=token,
+        bid=text(payload, "bid"),
+        rev=integer(payload, "rev"),
+        sender=text(payload, "from"),
+        created=instant(payload, "created"),
+        expires=instant(payload, "expires"),
+        lane=text(payload, "lane"),
+        to=entries(payload, "to", _wrap, minimum=1, maximum=RECIPIENT_LIMIT),
+        manifest=text(payload, "manifest"),
+        parts=entries(payload, "parts", _part, minimum=1, maximum=PART_LIMIT + 1),
+        must=tuple(str(name) for name in must) if isinstance(must, list) else (),
+        extra=MappingProxyType({name: value for name, value in payload.items() if name not in _MEMBERS}),
+    )
+
+
+def _checked(
+    *,
+    jws: bytes,
+    token: CompactJWS,
+    bid: str,
+    rev: int,
+    sender: str,
+    created: datetime,
+    expires: datetime,
+    lane: str,
+    to: tuple[WrapRef, ...],
+    manifest: str,
+    parts: tuple[PartRef, ...],
+    must: tuple[str, ...],
+    extra: Mapping[str, JSONValue],
+) -> Envelope:
+    """Return the envelope of these values: what a reader demands of them, whoever made them.
+
+    Raises:
+        Refusal: ``malformed``.
+    """
     if not timedelta(0) < expires - created <= LONGEST_LIFE:
         raise bad("expires")
-    to = entries(payload, "to", _wrap, minimum=1, maximum=RECIPIENT_LIMIT)
-    if len({wrap.aid for wrap in to}) != len(to):
+    if not 1 <= len(to) <= RECIPIENT_LIMIT or len({wrap.aid for wrap in to}) != len(to):
         raise bad("to")
-    parts = entries(payload, "parts", _part, minimum=1, maximum=PART_LIMIT + 1)
-    if [part.n for part in parts] != list(range(len(parts))):
+    for wrap in to:
+        if not is_aid(wrap.aid) or not is_kid(wrap.kid) or len(wrap.wrap) != hpke.WRAP_SIZE:
+            raise bad("to")
+    if not 1 <= len(parts) <= PART_LIMIT + 1:
         raise bad("parts")
+    for n, part in enumerate(parts):
+        if part.n != n or not _SMALLEST_PART <= part.size < INTEGER_LIMIT or not is_digest(part.sha256):
+            raise bad("parts")
     if not _PART_0_SIZES[0] <= parts[0].size <= _PART_0_SIZES[1]:
         raise bad("parts[0].size")
-    must = payload.get("must", [])
+    if not is_bid(bid):
+        raise bad("bid")
+    if not is_aid(sender):
+        raise bad("from")
+    if not 0 <= rev < INTEGER_LIMIT:
+        raise bad("rev")
+    if lane not in LANES:
+        raise bad("lane")
+    if not is_digest(manifest):
+        raise bad("manifest")
     return Envelope(
         jws=jws,
         digest=sha256_hex(jws),
         kid=token.kid,
-        bid=text(payload, "bid", is_bid),
-        rev=integer(payload, "rev"),
-        sender=text(payload, "from", is_aid),
+        bid=bid,
+        rev=rev,
+        sender=sender,
         created=created,
         expires=expires,
-        lane=text(payload, "lane", LANES.__contains__),
+        lane=lane,
         to=to,
-        manifest=text(payload, "manifest", is_digest),
+        manifest=manifest,
         parts=parts,
-        must=tuple(str(name) for name in must) if isinstance(must, list) else (),
-        extra=MappingProxyType({name: value for name, value in payload.items() if name not in _MEMBERS}),
+        must=must,
+        extra=extra,
         token=token,
     )
 
 
 def _wrap(members: Members) -> WrapRef:
     check_must(members, _WRAP_MEMBERS)
-    wrap = unb64u(text(members, "wrap"))
-    if len(wrap) != hpke.WRAP_SIZE:
-        raise bad("wrap")
-    return WrapRef(text(members, "aid", is_aid), text(members, "kid", is_kid), wrap)
+    return WrapRef(text(members, "aid"), text(members, "kid"), unb64u(text(members, "wrap")))
 
 
 def _part(members: Members) -> PartRef:
     check_must(members, _PART_MEMBERS)
-    return PartRef(
-        integer(members, "n"), integer(members, "size", _SMALLEST_PART), text(members, "sha256", is_digest)
-    )
+    return PartRef(integer(members, "n"), integer(members, "size"), text(members, "sha256"))
 
 
 def seal_envelope(
@@ -182,7 +239,7 @@ def seal_envelope(
     manifest_sha256: str,
     parts: Sequence[PartRef],
     must: Sequence[str] = (),
-    extra: Mapping[str, JSONValue] = MappingProxyType({}),
+    extra: Mapping[str, JSONValue] = _NOTHING,
 ) -> Envelope:
     """Wrap the content key for each recipient and sign: the last step of sealing.
 
@@ -190,20 +247,21 @@ def seal_envelope(
         ValueError: a value that a reader would refuse, or a key of another use.
     """
     sig_kid = signer.public.kid
-    to: list[JSONValue] = []
-    for aid, public in recipients:
-        info = hpke.wrap_info(bid, sender, sig_kid, aid, public.kid)
-        to.append({"aid": aid, "kid": public.kid, "wrap": b64u(hpke.wrap_key(bk, public, info))})
+    to = tuple(
+        WrapRef(aid, key.kid, hpke.wrap_key(bk, key, hpke.wrap_info(bid, sender, sig_kid, aid, key.kid)))
+        for aid, key in recipients
+    )
+    times = wire_time(created), wire_time(expires)
     payload: Members = {
         "v": 1,
         "must": list(must),
         "bid": bid,
         "rev": rev,
         "from": sender,
-        "created": wire_time(created),
-        "expires": wire_time(expires),
+        "created": times[0],
+        "expires": times[1],
         "lane": lane,
-        "to": to,
+        "to": [{"aid": one.aid, "kid": one.kid, "wrap": b64u(one.wrap)} for one in to],
         "manifest": manifest_sha256,
         "parts": [{"n": part.n, "size": part.size, "sha256": part.sha256} for part in parts],
         **extra,
@@ -213,10 +271,24 @@ def seal_envelope(
     try:
         if len(jws) > ENVELOPE_LIMIT:
             raise Refusal("malformed", "too long")
-        # The reader's own checks, on the members as they were written; members that this version does
-        # not know may be of any shape, and only they need the parser.
-        read = strictjson.loads_object(raw, max_bytes=ENVELOPE_LIMIT) if extra else payload
-        return _read(jws, token, read)
+        if must or extra:
+            # Members that this version does not know may be of any shape: only the parser can tell.
+            return _read(jws, token, strictjson.loads_object(raw, max_bytes=ENVELOPE_LIMIT))
+        return _checked(
+            jws=jws,
+            token=token,
+            bid=bid,
+            rev=rev,
+            sender=sender,
+            created=parse_wire_time(times[0]),
+            expires=parse_wire_time(times[1]),
+            lane=lane,
+            to=to,
+            manifest=manifest_sha256,
+            parts=tuple(parts),
+            must=(),
+            extra=_NOTHING,
+        )
     except Refusal as refusal:
         raise ValueError(f"no reader would accept this envelope: {refusal}") from None
 

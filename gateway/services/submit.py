@@ -6,6 +6,7 @@ A crash before that transaction leaves unreferenced blobs; after it everything, 
 sent by whoever claims it.
 """
 
+import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,11 @@ from gateway.storage.blobs import Blobs
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction
 from gateway.storage.receipts import ReceiptRow, own_receipts
 from gateway.storage.transmissions import TransmissionRow, add_transmission
+
+#: Bundles of a lane between sealing and commit at once. The event loop runs all that can run before it looks
+#: at the network again: without a limit whatever waits is sealed first, and the peer waits for all of it.
+#: Fewer share a COMMIT too seldom.
+_SEALED_AT_ONCE = 6
 
 #: From this size of documents on, a used message id is looked for before anything is sealed.
 _ASK_FIRST_BYTES = 1024 * 1024
@@ -100,6 +106,7 @@ class Submitter:
         self._casebook = casebook
         self._courier = courier
         self._clock = clock
+        self._turns = {lane: asyncio.Semaphore(_SEALED_AT_ONCE) for lane in ("urgent", "routine")}
 
     async def submit(
         self,
@@ -206,36 +213,27 @@ class Submitter:
         except ValueError:
             raise GatewayRefusal("attachment-mismatch") from None
         _refuse_mismatch(form, documents, [part.plain_sha256 for part, _ in sealed])
-        now = self._clock.now()
-        human = {"assurance": "local_operator", "officer": officer, "assertion": None, "statement": None}
-        bundle = await seal_bundle(
-            self._blobs,
-            form=form,
-            form_bytes=form_bytes,
-            documents=documents,
-            sealed=sealed,
-            content_key=content_key,
-            signer=self._keyring.signer(KeyUse.SIG, now),
-            recipient=(to, recipient),
-            sender=self._keyring.authority_id,
-            bid=bid,
-            lane=lane,
-            human=human,
-            context=context,
-            now=now,
-        )
-        try:
-            receipt = await self._database.write(
-                lambda tx: self._store(tx, bundle, form, to=to, officer=officer, now=now)
+        # After the documents, which may take minutes; nobody waits for another's evidence.
+        async with self._turns[lane]:
+            now = self._clock.now()
+            human = {"assurance": "local_operator", "officer": officer, "assertion": None, "statement": None}
+            bundle = await seal_bundle(
+                self._blobs,
+                form=form,
+                form_bytes=form_bytes,
+                documents=documents,
+                sealed=sealed,
+                content_key=content_key,
+                signer=self._keyring.signer(KeyUse.SIG, now),
+                recipient=(to, recipient),
+                sender=self._keyring.authority_id,
+                bid=bid,
+                lane=lane,
+                human=human,
+                context=context,
+                now=now,
             )
-        except IntegrityError:
-            raise GatewayRefusal("duplicate") from None
-        except StorageUnavailable:
-            # COMMIT may have been kept all the same; told that it failed, a person would submit it again.
-            kept = await self._database.read(lambda c: _kept(c, bundle.envelope))
-            if kept is None:
-                raise
-            receipt = kept
+            receipt = await self._keep(bundle, form, to=to, officer=officer, now=now)
         return Submission(
             bid=bid,
             sender=self._keyring.authority_id,
@@ -247,6 +245,23 @@ class Submitter:
             receipt_jws=receipt.jws,
             findings=findings,
         )
+
+    async def _keep(
+        self, bundle: SealedBundle, form: Mapping[str, Any], *, to: str, officer: str, now: datetime
+    ) -> ReceiptRow:
+        """Store what was sealed and return its submission receipt; durable when it returns."""
+        try:
+            return await self._database.write(
+                lambda tx: self._store(tx, bundle, form, to=to, officer=officer, now=now)
+            )
+        except IntegrityError:
+            raise GatewayRefusal("duplicate") from None
+        except StorageUnavailable:
+            # COMMIT may have been kept all the same; told that it failed, a person would submit it again.
+            kept = await self._database.read(lambda c: _kept(c, bundle.envelope))
+            if kept is None:
+                raise
+            return kept
 
     async def _is_used(self, bid: str) -> bool:
         own = self._keyring.authority_id
