@@ -5,7 +5,7 @@ never chosen. Says nothing about signatures: who vouches for a record is decided
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
@@ -145,8 +145,10 @@ def parse_entry(record: Mapping[str, Any]) -> DirectoryEntry:
         raise EntryInvalid("a member has the wrong type") from None
 
 
-def channels_for(entry: DirectoryEntry, lane: str) -> tuple[Channel, ...]:
-    """Return the channels we can drive that the record allows for the lane, best first.
+def channels_for(
+    entry: DirectoryEntry, lane: str, carried: Collection[str] = USABLE_CHANNELS
+) -> tuple[Channel, ...]:
+    """Return the channels among ``carried`` that the record allows for the lane, best first.
 
     ``required`` comes first, then those made for the lane, then by priority. Suspended channels are left
     out, and ``accepted_urgent`` counts in the urgent lane only. Where the formal route is another one, the
@@ -157,7 +159,7 @@ def channels_for(entry: DirectoryEntry, lane: str) -> tuple[Channel, ...]:
     fitting = [
         channel
         for channel in entry.channels
-        if channel.channel in USABLE_CHANNELS
+        if channel.channel in carried
         and channel.status in statuses
         and channel.use & (wanted | {"advance_copy"})
     ]

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 
-from gateway.model.authority import Channel
 from gateway.model.codes import Lane
+from gateway.model.record_parts import Channel
 
 
 class Protection(IntEnum):

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.model.authority import Channel
 from gateway.model.channel_choice import Pace, Patience, Situation, choose, look_ahead
+from gateway.model.record_parts import Channel
 
 START = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 FIVE = timedelta(minutes=5)
