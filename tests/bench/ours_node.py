@@ -24,6 +24,8 @@ from tests.bench.peer_exchange import free_port
 
 SENDER, RECIPIENT = "ke-ag", "sg-agc"
 REQUEST_BYTES = 4096
+# Stand in the template for what is new in every request.
+_BID, _THREAD = b"b" * 32, b"e" * 32
 _OPTIONAL = (
     "thread",
     "special_circumstances",
@@ -64,31 +66,35 @@ async def _make_pair(folder: Path) -> None:
         opened.enrol(HomePaths(folder / peer).enrolment.read_bytes(), now=now)
 
 
-def template() -> dict[str, Any]:
-    """Return a valid request that has 4,096 bytes once it has a thread and a reference."""
+def template() -> bytes:
+    """Return the JSON of a valid request of 4,096 bytes, with places for what ``numbered`` puts in."""
     form = {name: value for name, value in sampledata.request(1).items() if name not in _OPTIONAL}
     form["attachments"] = []
     form["assistance"] = form["assistance"][:1]
     form["persons"] = form["persons"][:1]
-    facts = form.pop("facts_summary")
-    room = REQUEST_BYTES - len(numbered({**form, "facts_summary": ""})[1])
-    form["facts_summary"] = (facts * 2)[:room]
-    return form
-
-
-def numbered(form: dict[str, Any]) -> tuple[str, bytes]:
-    """Return the bid and the JSON of one more request like ``form``."""
-    bid = secrets.token_hex(16)
-    thread = {
+    form["reference_requesting"] = f"BENCH/{_BID.decode()[:12]}"
+    form["thread"] = {
         "message_type": "request",
-        "message_id": f"{SENDER}/{bid}",
-        "thread_id": secrets.token_hex(16),
+        "message_id": f"{SENDER}/{_BID.decode()}",
+        "thread_id": _THREAD.decode(),
         "in_reply_to": None,
         "seq": 1,
         "seen": 0,
     }
-    one = {**form, "reference_requesting": f"BENCH/{bid[:12]}", "thread": thread}
-    return bid, json.dumps(one, ensure_ascii=False, separators=(",", ":")).encode()
+    facts = form.pop("facts_summary")
+    room = REQUEST_BYTES - len(_json({**form, "facts_summary": ""}))
+    return _json({**form, "facts_summary": (facts * 2)[:room]})
+
+
+def numbered(form: bytes) -> tuple[str, bytes]:
+    """Return the bid and the JSON of one more request like ``form``: a new bundle of a new thread."""
+    bid, thread = secrets.token_hex(16).encode(), secrets.token_hex(16).encode()
+    one = form.replace(_BID, bid).replace(_BID[:12], bid[:12]).replace(_THREAD, thread)
+    return bid.decode(), one
+
+
+def _json(form: dict[str, Any]) -> bytes:
+    return json.dumps(form, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 if __name__ == "__main__":
