@@ -170,6 +170,17 @@ class HTTPSAdapter:
             json=body,
         )
 
+    async def post_notices(self, endpoint: Endpoint, body: bytes) -> Reply:
+        """Pass emergency notices on, a JSON object as bytes; the answer's body has ``refused``."""
+        return await self._http.request(
+            endpoint,
+            "POST",
+            f"{BASE}/revocations",
+            pool="urgent",
+            answer_s=self._timings.urgent_s,
+            json=body,
+        )
+
     async def get_receipts(
         self, endpoint: Endpoint, sender: str, bid: str, *, after: int, urgent: bool = False
     ) -> Reply:

@@ -47,6 +47,7 @@ from gateway.services.peers import DirectoryReach
 from gateway.services.presence import Presence
 from gateway.services.pull import PullWorkers
 from gateway.services.receipts import ReceiptDesk, ReceiptPusher
+from gateway.services.revocations import Revocations
 from gateway.services.sequence import Sequencer
 from gateway.services.stamp import Stamp
 from gateway.services.submit import Submitter
@@ -101,6 +102,7 @@ class App:
     courier: Courier
     pusher: ReceiptPusher
     pull: PullWorkers
+    revocations: Revocations
     watch: Watch
     desk: Desk
 
@@ -171,6 +173,7 @@ class App:
         self.adapter = transport or self._https()
         self._make_services()
         stack.push_async_callback(self.adapter.aclose)
+        await self.revocations.load()
 
     def _https(self) -> HTTPSAdapter:
         settings = self.settings
@@ -195,7 +198,18 @@ class App:
             database=database, head_file=self.home.resolve(settings.log.head_file)
         )
         wire = ReceiptWire(proofs=proofs, reach=DirectoryReach(directory))
-        self.outbox = Outbox(database=database, blobs=blobs, wire=wire, authority_id=own)
+        self.revocations = Revocations(
+            database=database,
+            directory=directory,
+            adapter=self.adapter,
+            authority_id=own,
+            clock=clock,
+            rng=rng,
+            on_waiting=lambda aid: self.outbox.changed(aid),
+        )
+        self.outbox = Outbox(
+            database=database, blobs=blobs, wire=wire, revocations=self.revocations, authority_id=own
+        )
         self.courier = Courier(
             database=database,
             blobs=blobs,
@@ -253,6 +267,7 @@ class App:
             acceptor=self.acceptor,
             desk=self.receipt_desk,
             adapter=self.adapter,
+            revocations=self.revocations,
             authority_id=own,
         )
         upkeep = Upkeep(
@@ -337,6 +352,7 @@ class App:
                 acceptor=self.acceptor,
                 outbox=self.outbox,
                 receipts=self.receipt_desk,
+                notices=self.revocations,
                 log=LogPages(sequencer=self.sequencer, database=self.database),
                 clock=self.clock,
                 limits=limits,
@@ -349,6 +365,7 @@ class App:
             ("courier", self.courier.run),
             ("receipts", self.pusher.run),
             ("pull", self.pull.run),
+            ("revocations", self.revocations.run),
             ("watch", self.watch.run),
             ("greeting", self.presence.greet),
         ):
@@ -422,6 +439,7 @@ class App:
     def _peer_heard(self) -> None:
         self.courier.wake()
         self.pusher.wake()
+        self.revocations.wake()
 
     def _identity(self) -> TLSIdentity:
         certificate, key_file = self.keyring.tls_files(self.clock.now())

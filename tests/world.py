@@ -136,6 +136,18 @@ class Wire:
             ),
         )
 
+    async def post_notices(self, endpoint: Endpoint, body: bytes) -> Reply:
+        """Pass notices about keys on to the peer."""
+        return await self._call(
+            endpoint,
+            lambda peer: peer.revocations.take_all(
+                caller=self._own,
+                jti=secrets.token_urlsafe(16),
+                exp=self._world.clock.now(),
+                body=json.loads(body),
+            ),
+        )
+
     async def get_outbox(self, endpoint: Endpoint, *, after: int, wait_s: float) -> Reply:
         """Look into our outbox at the peer, without waiting."""
         return await self._call(
@@ -319,6 +331,8 @@ class World:
                     done += 1
             await app.acceptor.settled()
             done += await app.pusher.push_due()
+            await app.revocations.address_new_peers()
+            done += await app.revocations.tell_due()
             if app.settings.peer.listen == "":
                 for peer in tuple(self.apps):
                     if peer != app.authority_id and await self._waits(peer, app.authority_id):
@@ -328,7 +342,7 @@ class World:
 
     async def _waits(self, at: str, for_aid: str) -> bool:
         listing = await self.apps[at].outbox.listing(caller=for_aid, after=0, wait_s=0)
-        return bool(listing["items"] or listing["receipts"])
+        return bool(listing["items"] or listing["receipts"] or listing["notices"])
 
     async def run_for(self, span: timedelta, *, step: timedelta) -> None:
         """Let time pass in steps, and every gateway do what falls due."""

@@ -46,6 +46,7 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
         # Keys
         "key.created": {"use": _C, "kid": _K},
         "key.destroyed": {"use": _C, "kid": _K},
+        "key.revoked": {"authority": _A, "kid": _K, "code": _C, "basis": _C},
         "storage_key.created": {"key": _C},
         # Directory
         "directory.published": {"authority": _A, "digest": _D},

@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway.errors import GatewayRefusal
 from gateway.services.container import ContainerSource, load_container
+from gateway.services.revocations import Revocations
 from gateway.services.wire import ReceiptWire
 from gateway.storage import receipts, transmissions
 from gateway.storage.blobs import Blobs
@@ -24,10 +25,19 @@ LONGEST_WAIT_S = 60.0
 class Outbox:
     """The outboxes of all peers that only call out."""
 
-    def __init__(self, *, database: Database, blobs: Blobs, wire: ReceiptWire, authority_id: str) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        blobs: Blobs,
+        wire: ReceiptWire,
+        revocations: Revocations,
+        authority_id: str,
+    ) -> None:
         self._database = database
         self._blobs = blobs
         self._wire = wire
+        self._revocations = revocations
         self._authority_id = authority_id
         self._changed: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
@@ -37,6 +47,8 @@ class Outbox:
 
     async def listing(self, *, caller: str, after: int, wait_s: float) -> Mapping[str, Any]:
         """Return every bundle that waits for the caller, urgent first, and its receipts above ``after``.
+
+        Notices about keys stand there until the caller hands them back.
 
         Waits up to ``wait_s`` for the first. Asking with a number says that every receipt up to it was
         taken; a bundle leaves when its own receipt comes back, and not before.
@@ -50,7 +62,7 @@ class Outbox:
             event.clear()
             page = await self._page(caller, after)
             left = deadline - loop.time()
-            if page["items"] or page["receipts"] or left <= 0:
+            if page["items"] or page["receipts"] or page["notices"] or left <= 0:
                 return page
             try:
                 await asyncio.wait_for(event.wait(), left)
@@ -89,7 +101,12 @@ class Outbox:
             for row in bundles
         ]
         notes = [{"no": no, **await self._wire.receipt(row)} for no, row in own]
-        return {"items": items, "receipts": notes, "cursor": max((no for no, _ in own), default=after)}
+        return {
+            "items": items,
+            "receipts": notes,
+            "notices": await self._revocations.waiting(caller),
+            "cursor": max((no for no, _ in own), default=after),
+        }
 
     async def open(self, *, caller: str, bid: str) -> ContainerSource:
         """Return a container that waits for the caller. Raises ``GatewayRefusal`` ``not-found``."""

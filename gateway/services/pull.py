@@ -21,6 +21,7 @@ from gateway.services.intake import Intake
 from gateway.services.peers import endpoint_at, pullable
 from gateway.services.receipts import ReceiptDesk
 from gateway.services.release import Answer
+from gateway.services.revocations import MOST_NOTICES, Revocations
 from gateway.storage import peers
 from gateway.storage.database import Database
 from gateway.telemetry import get_log
@@ -45,6 +46,7 @@ class PullWorkers:
         acceptor: Acceptor,
         desk: ReceiptDesk,
         adapter: HTTPSAdapter,
+        revocations: Revocations,
         authority_id: str,
     ) -> None:
         self._database = database
@@ -52,6 +54,7 @@ class PullWorkers:
         self._acceptor = acceptor
         self._desk = desk
         self._adapter = adapter
+        self._revocations = revocations
         self._authority_id = authority_id
         self._log = get_log("pull")
 
@@ -111,11 +114,19 @@ class PullWorkers:
         if isinstance(receipts, list) and receipts and isinstance(upto, int) and upto > cursor:
             await self._desk.take(caller=authority_id, jti=None, exp=None, body={"receipts": receipts})
             await self._database.write(lambda tx: peers.set_pull_cursor(tx, authority_id, upto))
-        went_well = True
+        went_well = await self._take_notices(endpoint, reply.body.get("notices"))
         for item in items if isinstance(items, list) else ():
             if isinstance(item, dict) and item.get("from") == authority_id and is_bid(item.get("bid")):
                 went_well &= await self._take(endpoint, item)
         return went_well
+
+    async def _take_notices(self, endpoint: Endpoint, notices: Any) -> bool:
+        """Take notices about keys and hand them back, so that the peer knows; return whether it does."""
+        if not isinstance(notices, list) or not notices:
+            return True
+        body = {"notices": notices[:MOST_NOTICES]}
+        await self._revocations.take_all(caller=endpoint.authority_id, jti=None, exp=None, body=body)
+        return (await self._adapter.post_notices(endpoint, strictjson.dumps(body))).ok
 
     async def _take(self, endpoint: Endpoint, item: Mapping[str, Any]) -> bool:
         """Fetch one bundle, open it, post what came of it; return whether the peer knows."""

@@ -19,7 +19,7 @@ from gateway.clock import Clock
 from gateway.errors import GatewayError, GatewayRefusal
 from gateway.services.peergate import Caller, PeerGate
 from gateway.web.intake import PeerLimits, Places, body_chunks, body_length
-from gateway.web.ports import Acceptor, Intake, LogReader, Outbox, ReceiptDesk, UploadState
+from gateway.web.ports import Acceptor, Intake, LogReader, NoticeDesk, Outbox, ReceiptDesk, UploadState
 from gateway.web.problems import HEADERS, Unsupported, problems
 
 BASE = "/gw/v1"
@@ -50,6 +50,7 @@ class PeerAPI:
         acceptor: Acceptor,
         outbox: Outbox,
         receipts: ReceiptDesk,
+        notices: NoticeDesk,
         log: LogReader,
         clock: Clock,
         limits: PeerLimits,
@@ -58,6 +59,7 @@ class PeerAPI:
         self._acceptor = acceptor
         self._outbox = outbox
         self._receipts = receipts
+        self._notices = notices
         self._log = log
         self._clock = clock
         self._limits = limits
@@ -79,6 +81,7 @@ class PeerAPI:
                 web.head(_BUNDLE, self.head),
                 web.get(f"{_BUNDLE}/receipts", self.bundle_receipts),
                 web.post(f"{BASE}/receipts", self.post_receipts),
+                web.post(f"{BASE}/revocations", self.post_notices),
                 web.get(f"{BASE}/outbox", self.outbox, allow_head=False),
                 web.get(f"{BASE}/outbox/{{bid:[0-9a-f]{{32}}}}", self.outbox_item, allow_head=False),
                 web.get(f"{BASE}/hello", self.hello, allow_head=False),
@@ -182,11 +185,28 @@ class PeerAPI:
         """``POST /receipts``: receipts and problems from a peer."""
         _content_type(http, "application/json")
         caller = self._caller(http)
-        length = body_length(http, self._limits.max_json_bytes)
         with self._calls.taken_by(caller.aid):
-            chunks = [chunk async for chunk in body_chunks(http.content, length, self._limits)]
-            body = self._gate.read_json(caller, b"".join(chunks))
+            body = await self._body(http, caller)
             answer = await self._receipts.take(caller=caller.aid, jti=caller.jti, exp=caller.exp, body=body)
+        return _json(answer)
+
+    async def _body(self, http: web.Request, caller: Caller) -> dict[str, Any]:
+        """Read a JSON object that the caller's token covers."""
+        length = body_length(http, self._limits.max_json_bytes)
+        chunks = [chunk async for chunk in body_chunks(http.content, length, self._limits)]
+        return self._gate.read_json(caller, b"".join(chunks))
+
+    # Emergency
+
+    async def post_notices(self, http: web.Request) -> web.StreamResponse:
+        """``POST /revocations``: keys that are not to be trusted any more, passed on by a peer."""
+        _content_type(http, "application/json")
+        caller = self._caller(http)
+        with self._calls.taken_by(caller.aid):
+            body = await self._body(http, caller)
+            answer = await self._notices.take_all(
+                caller=caller.aid, jti=caller.jti, exp=caller.exp, body=body
+            )
         return _json(answer)
 
     # https_pull

@@ -109,6 +109,15 @@ class ReceiptDesk(Protocol):
         """Return the receipts of a bundle."""
 
 
+class NoticeDesk(Protocol):
+    """Emergency notices about keys."""
+
+    async def take_all(
+        self, *, caller: str, jti: str, exp: datetime, body: dict[str, Any]
+    ) -> Mapping[str, Any]:
+        """Take what a peer passes on."""
+
+
 class LogReader(Protocol):
     """The own log as peers may see it: hashes only."""
 

@@ -327,6 +327,17 @@ class FakeDesk:
         return {"receipts": [] if container is None else [receipt_for(container)]}
 
 
+class FakeNotices:
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, dict[str, Any]]] = []
+
+    async def take_all(
+        self, *, caller: str, jti: str, exp: datetime, body: dict[str, Any]
+    ) -> Mapping[str, Any]:
+        self.taken.append((caller, body))
+        return {"refused": [None for _ in body["notices"]]}
+
+
 class FakeLog:
     async def checkpoint(self) -> bytes | None:
         return b"yy-moj/log\n1\nAAAA\n"
@@ -348,12 +359,14 @@ class Served:
         self.acceptor = FakeAcceptor()
         self.outbox = FakeOutbox()
         self.desk = FakeDesk(self.acceptor)
+        self.notices = FakeNotices()
         self.gate = PeerGate(own_aid=self.authority.aid, directory=self.listing)
         api = PeerAPI(
             gate=self.gate,
             acceptor=self.acceptor,
             outbox=self.outbox,
             receipts=self.desk,
+            notices=self.notices,
             log=FakeLog(),
             clock=self.clock,
             limits=self.limits,

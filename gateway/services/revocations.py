@@ -1,0 +1,327 @@
+"""Emergency notices: taken from anybody by any channel, kept, applied to the directory, passed on to peers.
+
+A notice can only remove trust, so its bearer needs none: what counts is that the key itself or holders of its
+State signed it. It is durable before it is answered, and each peer has a row with a time until the peer has
+it. A peer that only calls out finds it with its outbox, and confirms by handing it back.
+"""
+
+import asyncio
+import random
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from adapters.https import HTTPSAdapter
+from crypto import strictjson
+from crypto.errors import Refusal
+from crypto.revocation import NOTICE_LIMIT, Notice, read_notice
+from gateway.clock import Clock
+from gateway.errors import GatewayError, GatewayRefusal, from_refusal
+from gateway.model.audit import PendingAuditEntry
+from gateway.model.revoked import KeyNotice
+from gateway.services.directory import Directory
+from gateway.services.peers import endpoint_at, push_address
+from gateway.services.tokens import request_token
+from gateway.storage import revocations as store
+from gateway.storage.database import Connection, Database, IntegrityError, Transaction
+from gateway.storage.queue import LeaseLost, NoticeClaim, claim_notices, hold_notice
+from gateway.telemetry import get_log
+
+#: Notices in one body, at most.
+MOST_NOTICES = 20
+
+_FIRST_PAUSE = timedelta(seconds=5)
+_LONGEST_PAUSE = timedelta(minutes=30)
+#: A peer that cannot be called finds it in its outbox; its row is looked at again after this time.
+_PULL_PATIENCE = timedelta(days=1)
+_IDLE_S = 5.0
+_LEASE = timedelta(seconds=120)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What came of one notice: ``is_new`` is false where it, or a weightier one, was known."""
+
+    notice: KeyNotice
+    is_new: bool
+
+
+class Revocations:
+    """The notices of one home. ``load`` before use; ``run`` passes them on until cancelled."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        directory: Directory,
+        adapter: HTTPSAdapter,
+        authority_id: str,
+        clock: Clock,
+        rng: random.Random,
+        on_waiting: Callable[[str], None] = lambda aid: None,
+        on_own: Callable[[KeyNotice], None] = lambda notice: None,
+    ) -> None:
+        self._database = database
+        self._directory = directory
+        self._adapter = adapter
+        self._authority_id = authority_id
+        self._clock = clock
+        self._rng = rng
+        self._on_waiting = on_waiting
+        self._on_own = on_own
+        self._notices: dict[tuple[str, str], KeyNotice] = {}
+        self._worker = secrets.token_hex(8)
+        self._wake = asyncio.Event()
+        self._log = get_log("revocations")
+
+    @property
+    def notices(self) -> Mapping[tuple[str, str], KeyNotice]:
+        """Every notice in force, by authority and key."""
+        return self._notices
+
+    async def load(self) -> None:
+        """Take the notices in force from the database into the directory."""
+        rows = await self._database.read(store.all_revocations)
+        self._notices = {(row.aid, row.kid): _notice(row) for row in rows}
+        self._directory.set_notices(self._notices)
+
+    async def take(self, data: bytes, *, bearer: str | None = None) -> Taken:
+        """Take one notice; durable, and in force, when it returns. ``bearer`` is the peer that brought it.
+
+        Raises ``GatewayRefusal``: ``malformed``, ``version``, ``clock``, ``sig-invalid``, ``unknown-sender``
+        or ``unknown-key``; nothing is changed then.
+        """
+        now = self._clock.now()
+        try:
+            read = read_notice(data, now)
+            by_state = self._verify(read)
+        except Refusal as refusal:
+            raise from_refusal(refusal) from None
+        said = read.revocation
+        notice = KeyNotice(
+            aid=said.aid,
+            kid=said.kid,
+            reason=said.reason,
+            at=said.at,
+            received_at=now,
+            invalid_since=said.invalid_since,
+            by_state=by_state,
+        )
+        text = read.text.decode("ascii")
+        is_new = await self._database.write(lambda tx: self._store(tx, notice, text, bearer, now))
+        if is_new:
+            self._notices[notice.aid, notice.kid] = notice
+            self._directory.set_notices(self._notices)
+            self._log.warning("key.revoked", authority=notice.aid, kid=notice.kid, reason=notice.reason)
+            self._wake.set()
+            for aid in self._peers():
+                self._on_waiting(aid)
+            if notice.aid == self._authority_id:
+                self._on_own(notice)
+        return Taken(notice=self._notices[notice.aid, notice.kid], is_new=is_new)
+
+    def _verify(self, notice: Notice) -> bool:
+        """Return whether the State's holders signed, not the key itself. Raises ``Refusal``."""
+        said = notice.revocation
+        public = self._directory.listed_key(said.aid, said.kid)
+        quorums = self._directory.quorums(said.aid)
+        if public is None:
+            raise Refusal("unknown-key" if self._directory.lookup(said.aid).vouchers else "unknown-sender")
+        for quorum in quorums:
+            try:
+                notice.verify_by_holders(quorum)
+            except Refusal:
+                continue
+            return True
+        notice.verify_by_key(public)
+        return False
+
+    def _store(
+        self,
+        tx: Transaction,
+        notice: KeyNotice,
+        text: str,
+        bearer: str | None,
+        now: datetime,
+    ) -> bool:
+        known = store.find_revocation(tx.view(("notice", notice.aid, notice.kid)), notice.aid, notice.kid)
+        if known is not None and _notice(known).weight >= notice.weight:
+            if bearer is not None:
+                # Whoever brings it has it.
+                store.notice_told(tx, aid=notice.aid, kid=notice.kid, to_aid=bearer)
+            return False
+        store.put_revocation(
+            tx,
+            store.RevocationRow(
+                aid=notice.aid,
+                kid=notice.kid,
+                reason=notice.reason,
+                at=notice.at,
+                invalid_since=notice.invalid_since,
+                by_state=notice.by_state,
+                notice=text,
+                received_at=now,
+            ),
+        )
+        for aid in self._peers():
+            store.add_notice_push(tx, aid=notice.aid, kid=notice.kid, to_aid=aid, at=now, known=aid == bearer)
+        body = {
+            "authority": notice.aid,
+            "kid": notice.kid,
+            "code": notice.reason,
+            "basis": "state" if notice.by_state else "key",
+        }
+        tx.audit(PendingAuditEntry(event="key.revoked", body=body, at=now))
+        return True
+
+    def _peers(self) -> list[str]:
+        own = self._authority_id
+        return [str(e.authority_id) for e in self._directory.entries() if e.authority_id != own]
+
+    # The peer API
+
+    async def take_all(
+        self, *, caller: str, jti: str | None, exp: datetime | None, body: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Take what a peer passes on; the answer names the code of each that was refused, in order.
+
+        Raises ``GatewayRefusal`` ``malformed``, ``too-large`` or ``auth-replay``.
+        """
+        offered = body.get("notices")
+        if not isinstance(offered, list) or not all(isinstance(row, str) for row in offered):
+            raise GatewayRefusal("malformed")
+        if len(offered) > MOST_NOTICES or any(len(row) > NOTICE_LIMIT for row in offered):
+            raise GatewayRefusal("too-large")
+        token = request_token(caller, jti, exp)
+        if token is not None:
+            try:
+                await self._database.write(token.spend)
+            except IntegrityError:
+                raise GatewayRefusal("auth-replay") from None
+        refused: list[str | None] = []
+        for row in offered:
+            try:
+                await self.take(row.encode("utf-8", "replace"), bearer=caller)
+            except GatewayRefusal as refusal:
+                refused.append(refusal.code)
+            else:
+                refused.append(None)
+        return {"refused": refused}
+
+    async def waiting(self, caller: str) -> list[str]:
+        """Return the notices that a peer has not confirmed yet."""
+        if not self._notices:
+            return []
+        return [row.notice for row in await self._database.read(lambda c: store.notices_waiting(c, caller))]
+
+    # Passing on
+
+    def wake(self) -> None:
+        """A peer was heard of, or is new."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Tell peers what is due until cancelled."""
+        while True:
+            self._wake.clear()
+            try:
+                await self.address_new_peers()
+                told = await self.tell_due()
+            except GatewayError as error:
+                self._log.warning("notices.unavailable", code=error.code)
+                told = 0
+            if not told:
+                try:
+                    await asyncio.wait_for(self._wake.wait(), _IDLE_S)
+                except TimeoutError:
+                    continue
+
+    async def address_new_peers(self) -> None:
+        """Let peers that came later be told of the notices in force too."""
+        if not self._notices:
+            return
+
+        def missing(connection: Connection) -> list[tuple[str, str, str]]:
+            there = store.addressed(connection)
+            wanted = ((aid, kid, peer) for aid, kid in self._notices for peer in self._peers())
+            return [row for row in wanted if row not in there]
+
+        if not await self._database.read(missing):
+            return
+        now = self._clock.now()
+
+        def unit(tx: Transaction) -> None:
+            for aid, kid, peer in missing(tx.view("notices")):
+                store.add_notice_push(tx, aid=aid, kid=kid, to_aid=peer, at=now, known=False)
+
+        await self._database.write(unit)
+
+    async def tell_due(self) -> int:
+        """Tell each peer what is due, one body per peer, and return how many notices were tried."""
+        now = self._clock.now()
+        # Reading first: an idle gateway must not write.
+        if not await self._database.read(lambda c: store.is_notice_due(c, now)):
+            return 0
+
+        def claim(tx: Transaction) -> list[tuple[NoticeClaim, str]]:
+            claims = claim_notices(tx, now=now, until=now + _LEASE, worker=self._worker, limit=MOST_NOTICES)
+            found = ((c, store.find_revocation(tx.connection, c.aid, c.kid)) for c in claims)
+            return [(c, row.notice) for c, row in found if row is not None]
+
+        by_peer: dict[str, list[tuple[NoticeClaim, str]]] = {}
+        for notice_claim, text in await self._database.write(claim):
+            by_peer.setdefault(notice_claim.to_aid, []).append((notice_claim, text))
+        outcomes = await asyncio.gather(
+            *(self._tell(aid, rows) for aid, rows in by_peer.items()), return_exceptions=True
+        )
+        for aid, outcome in zip(by_peer, outcomes, strict=True):
+            if isinstance(outcome, GatewayError):
+                self._log.warning("notices.unavailable", code=outcome.code, peer=aid)
+            elif outcome is not None:
+                self._log.error("notices.defect", code=type(outcome).__name__, peer=aid)
+        return sum(len(rows) for rows in by_peer.values())
+
+    async def _tell(self, aid: str, rows: Sequence[tuple[NoticeClaim, str]]) -> None:
+        address = push_address(self._directory, aid)
+        done = False
+        if address is not None:
+            body = strictjson.dumps({"notices": [text for _, text in rows]})
+            reply = await self._adapter.post_notices(endpoint_at(self._directory, aid, address), body)
+            # What a peer refuses it cannot use: it does not know the key, and has nothing to distrust.
+            done = reply.ok
+        now = self._clock.now()
+
+        def unit(tx: Transaction) -> None:
+            for claim, _ in rows:
+                hold_notice(tx, claim)
+                key = {"aid": claim.aid, "kid": claim.kid, "to_aid": claim.to_aid}
+                if done:
+                    store.notice_told(tx, **key)
+                else:
+                    at = now + self._pause(claim.attempts, is_called=address is not None)
+                    store.notice_later(tx, **key, attempts=claim.attempts + 1, at=at)
+
+        try:
+            await self._database.write(unit)
+        except LeaseLost:
+            self._log.warning("notices.taken_over", peer=aid)
+
+    def _pause(self, attempts: int, *, is_called: bool) -> timedelta:
+        if not is_called:
+            return _PULL_PATIENCE
+        step: timedelta = _FIRST_PAUSE * 2 ** min(attempts, 16)
+        return min(step, _LONGEST_PAUSE) * (0.5 + self._rng.random() / 2)
+
+
+def _notice(row: store.RevocationRow) -> KeyNotice:
+    return KeyNotice(
+        aid=row.aid,
+        kid=row.kid,
+        reason=row.reason,
+        at=row.at,
+        received_at=row.received_at,
+        invalid_since=row.invalid_since,
+        by_state=row.by_state,
+    )
