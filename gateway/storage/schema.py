@@ -346,6 +346,20 @@ revocation_push = Table(
     comment="Which peer still has to be told of which notice.",
 )
 
+followed_network = Table(
+    "followed_network",
+    metadata,
+    Column("name", String(63), primary_key=True),
+    Column("root", BigInteger, nullable=False, comment="highest versions ever trusted"),
+    Column("snapshot", BigInteger, nullable=False),
+    Column("timestamp", BigInteger, nullable=False),
+    Column("fresh_until", Instant, nullable=True, comment="until when it speaks"),
+    Column("refreshed_at", Instant, nullable=True, comment="when it was last found current"),
+    Column("code", String(32), nullable=True, comment="why the last refresh failed"),
+    Column("next_action_at", Instant, nullable=False, comment="when it is asked again"),
+    comment="Directory networks this gateway follows. A disk put back to yesterday cannot go below these.",
+)
+
 seen_token = Table(
     "seen_token",
     metadata,

@@ -360,6 +360,20 @@ def create_tables() -> None:
     )
     op.create_index("ix_revocation_push_peer", "revocation_push", ["to_aid", "state"], unique=False)
     op.create_table(
+        "followed_network",
+        sa.Column("name", sa.String(length=63), nullable=False),
+        sa.Column("root", sa.BigInteger(), nullable=False, comment="highest versions ever trusted"),
+        sa.Column("snapshot", sa.BigInteger(), nullable=False),
+        sa.Column("timestamp", sa.BigInteger(), nullable=False),
+        sa.Column("fresh_until", sa.BigInteger(), nullable=True, comment="until when it speaks"),
+        sa.Column("refreshed_at", sa.BigInteger(), nullable=True, comment="when it was last found current"),
+        sa.Column("code", sa.String(length=32), nullable=True, comment="why the last refresh failed"),
+        sa.Column("next_action_at", sa.BigInteger(), nullable=False, comment="when it is asked again"),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_followed_network")),
+        comment="Directory networks this gateway follows."
+        " A disk put back to yesterday cannot go below these.",
+    )
+    op.create_table(
         "seen_token",
         sa.Column("iss", sa.String(length=63), nullable=False),
         sa.Column("jti", sa.String(length=22), nullable=False),
