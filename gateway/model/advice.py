@@ -1,0 +1,291 @@
+"""The sentences of an addressee's choice: reasons, warnings, tasks, each with a code for programs. Pure.
+
+Says what the directory knows and what a person still has to look up; decides nothing. Codes of warnings and
+tasks are listed in docs/directory.md.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from gateway.model.addressee import FALLBACK_ROLE, DesignationMatch
+from gateway.model.authority import DirectoryEntry, LookupStatus
+from gateway.model.codes import Lane
+from gateway.model.designated import Holder
+from gateway.model.legal_basis import Basis, Note
+from gateway.model.requirements import asked_for, is_in_force, issue, languages_of
+from gateway.model.routes import Carries, Routes
+from gateway.model.states import BASES_WITHOUT_TREATY
+
+_CENTRAL = "mla_central"
+
+
+def reasons(
+    holder: Holder,
+    instruments: Sequence[str],
+    roles: Sequence[str],
+    *,
+    lane: Lane,
+    state_name: str,
+    has_point: bool,
+) -> tuple[str, ...]:
+    """Return why an authority is a candidate. ``has_point``: its State lists a 24/7 point at all."""
+    role, held = holder.role, holder.designation
+    said = []
+    without_point = role == _CENTRAL and FALLBACK_ROLE in roles and not has_point
+    if without_point:
+        how = ", by its channels for urgent requests" if lane is Lane.URGENT else ""
+        said.append(f"{state_name} lists no 24/7 point: its central authority is addressed{how}.")
+    if held is None:
+        said.append(f"Its record names the role {role}.")
+    else:
+        article = f", article {held.article}" if held.article[:1].isdigit() else ""
+        where = f"Designated as {role} under {held.instrument}{article}"
+        said.append(
+            where + ("." if holder.match is DesignationMatch.EXACT else f", not {_named(instruments)}.")
+        )
+    earlier = roles[: roles.index(role)]
+    if earlier and not without_point:
+        said.append(f"Looked for first, and not found under {_named(instruments)}: {', '.join(earlier)}.")
+    if holder.entry.region:
+        said.append(f"It stands for {holder.entry.region} only.")
+    return tuple(said)
+
+
+_ADDRESSED = {_CENTRAL: "central authority", FALLBACK_ROLE: "24/7 point"}
+
+
+def statement(holder: Holder, instruments: Sequence[str], basis: Basis, state_name: str) -> str:
+    """Return what the form says where no designation stands under the named instrument; else nothing."""
+    if holder.match is not DesignationMatch.FALLBACK:
+        return ""
+    to = _ADDRESSED.get(holder.role, "authority")
+    legal = basis.instrument
+    if not basis.binds_both or legal is None:
+        legal = " / ".join((*basis.others, f"domestic law of {state_name}")) + " (choose one)"
+    return (
+        f"Sent to the {to}; no 24/7 designation under the named instrument ({_named(instruments)});"
+        f" legal basis: {legal}."
+    )
+
+
+def about_trust(
+    entry: DirectoryEntry, status: LookupStatus, *, is_attested: bool, now: datetime
+) -> Iterator[Note]:
+    """Yield what is to be known of the record itself."""
+    if status is LookupStatus.UNVERIFIABLE:
+        sentence = "Its record cannot be verified: nothing is sent before a person has cleared that up."
+        yield Note(code="unverifiable", sentence=sentence)
+    elif status is LookupStatus.STALE:
+        yield Note(
+            code="stale", sentence="The directory is no longer fresh: refresh it, its keys may be old."
+        )
+    if is_attested:
+        sentence = "The network's secretariat vouches for this record, not the State: lower assurance."
+        yield Note(code="attested", sentence=sentence)
+    if entry.is_unconfirmed(now.date()):
+        last = entry.verified_at.isoformat() if entry.verified_at else "never"
+        sentence = f"Nobody has confirmed this record for 180 days (last: {last}): ask before you rely on it."
+        yield Note(code="unconfirmed", sentence=sentence)
+
+
+def about_match(holder: Holder, instruments: Sequence[str], basis: Basis) -> Iterator[Note]:
+    """Yield what is to be known of the designation."""
+    held = holder.designation
+    if holder.match is DesignationMatch.FALLBACK:
+        sentence = (
+            f"No 24/7 designation under {_named(instruments)}: put the statement into the form, and make sure"
+            " that the legal basis binds the requested State."
+        )
+        yield Note(code="fallback", sentence=sentence)
+    if held is not None and held.provisional:
+        sentence = f"The designation under {held.instrument} is provisional: that instrument is not in force."
+        yield Note(code="provisional", sentence=sentence)
+    notes = holder.entry.profile.procedural_notes
+    for language, said in notes.items():
+        yield Note(code="procedural-note", sentence=f"Its record says{_in(language)}: {said}")
+
+
+def about_reach(entry: DirectoryEntry, routes: Routes, lane: Lane, *, now: datetime) -> Iterator[Note]:
+    """Yield what is to be known before anything is sent to it."""
+    if not routes.ordered:
+        sentence = f"Its record allows no channel for the {lane} lane: telephone it, or use the other lane."
+        yield Note(code="no-channel", sentence=sentence)
+    elif not any(route.by_gateway for route in routes.ordered):
+        names = ", ".join(route.channel.channel for route in routes.ordered)
+        sentence = f"This gateway drives none of its channels for the {lane} lane ({names}): send by hand."
+        yield Note(code="by-hand", sentence=sentence)
+    if lane is Lane.URGENT and entry.hours.is_open(now) is False:
+        opens = entry.hours.next_opening(now)
+        again = ""
+        if opens is not None:
+            again = f" until {opens:%a %Y-%m-%d %H:%M} there ({opens.astimezone(UTC):%a %H:%M} UTC)"
+        sentence = f"Its office is closed now{again}: send all the same, and telephone it."
+        yield Note(code="closed", sentence=sentence)
+
+
+def needs_translation(
+    language: str, entry: DirectoryEntry, requirements: Mapping[str, Any] | None, today: date
+) -> bool | None:
+    """Return whether a request in the language needs a translation; ``None`` without a language."""
+    if not language:
+        return None
+    accepted = set(entry.languages)
+    if requirements is not None and is_in_force(requirements, today):
+        accepted |= languages_of(requirements, "accepted")
+    return _base(language) not in {_base(one) for one in accepted}
+
+
+def about_language(needed: bool | None, language: str, entry: DirectoryEntry) -> Iterator[Note]:
+    """Yield that a translation, or a waiver that is recorded, is needed (UNTOC 18(14))."""
+    if needed:
+        accepted = ", ".join(entry.languages)
+        sentence = f"It accepts {accepted}, not {language}: attach a translation or record a waiver."
+        yield Note(code="translation", sentence=sentence)
+
+
+def tasks(entry: DirectoryEntry, routes: Routes) -> tuple[Note, ...]:
+    """Return what a person does beside the gateway (UNTOC 18(13))."""
+    found = []
+    if routes.required is not None and not any(
+        route.by_gateway for route in routes.ordered if route.channel is routes.required
+    ):
+        copy = any(route.by_gateway and route.carries is Carries.ADVANCE_COPY for route in routes.ordered)
+        ahead = "the gateway sends an advance copy; " if copy else ""
+        how = "the diplomatic channel" if routes.required.channel == "diplomatic" else routes.required.channel
+        sentence = (
+            f"The formal route is {how}: {ahead}send the print set by {how}. The request counts as formally"
+            " sent when that is confirmed."
+        )
+        found.append(Note(code="formal-route", sentence=sentence))
+    if entry.requires_paper_original:
+        sentence = "It wants a paper original: send it after the request."
+        found.append(Note(code="paper-original", sentence=sentence))
+    return tuple(found)
+
+
+def asks_for(requirements: Mapping[str, Any] | None, kind: str, today: date) -> tuple[str, ...]:
+    """Return what its published requirements ask for this kind."""
+    if requirements is None:
+        return ()
+    if not is_in_force(requirements, today):
+        return (f"Issue {issue(requirements)} of its requirements is not in force yet.",)
+    return tuple(asked_for(requirements, kind))
+
+
+def about_directory(state: str, is_listed: bool, status: LookupStatus) -> Iterator[Note]:
+    """Yield what is to be known of the directory; not being listed is not the same as not knowing."""
+    if status is LookupStatus.UNVERIFIABLE:
+        sentence = "The directory cannot be verified: whether an authority is listed is not known."
+        yield Note(code="unverifiable", sentence=sentence)
+    elif status is LookupStatus.STALE:
+        sentence = "The directory is no longer fresh: refresh it before you conclude anything from it."
+        yield Note(code="stale", sentence=sentence)
+    elif not is_listed:
+        sentence = (
+            f"The directory lists no authority of {state}: the gateway cannot send there. Check the code of"
+            " the State, or use the diplomatic channel."
+        )
+        yield Note(code="not-listed", sentence=sentence)
+
+
+def unknown_kind(kind: str) -> Note:
+    """Return that no roles are known for a kind."""
+    sentence = f"The request kind {kind!r} is not known to this version: a person chooses the addressee."
+    return Note(code="unknown-kind", sentence=sentence)
+
+
+def nobody(state_name: str, roles: Sequence[str], instruments: Sequence[str]) -> Note:
+    """Return that nobody of a listed State is designated."""
+    sentence = (
+        f"No authority of {state_name} is designated as {' or '.join(roles)} under {_named(instruments)}:"
+        " name another instrument, or ask its central authority whom to address."
+    )
+    return Note(code="nobody", sentence=sentence)
+
+
+def unknown_region(region: str, known: Sequence[str]) -> Note:
+    """Return that a region is nobody's; nothing was narrowed by it."""
+    listed = f"of its own there has only {', '.join(known)}" if known else "there has none of its own"
+    sentence = f"No authority is listed for the region {region!r} (an authority {listed}); it was not used."
+    return Note(code="unknown-region", sentence=sentence)
+
+
+def several_regions(region: str, matching: Sequence[str]) -> Note:
+    """Return that a region may be one of several."""
+    sentence = f"The region {region!r} may be {' or '.join(matching)}: write it out."
+    return Note(code="unknown-region", sentence=sentence)
+
+
+#: What the domain adds for single kinds.
+_KINDS = {
+    "prosecution_or_enforcement_in_lieu": "It goes to the authority that refused the extradition: make sure"
+    " that this is the one.",
+    "maritime_flag_state": "maritime_1988_17 is for drugs at sea, maritime_smuggling_migrants for migrants:"
+    " make sure which of them this is.",
+    "order_given_effect": "It goes to the authority designated under article 8 of the Second Additional"
+    " Protocol: check the designation.",
+    "epoc": "The gateway carries it as a document between authorities; the order goes by the Union's system.",
+    "epoc_pr": "The gateway carries it as a document between authorities; the order goes by the Union's"
+    " system.",
+}
+
+#: Kinds of which somebody else is told as well: role of that one, and how it is said.
+_ALSO_TOLD = {
+    "joint_investigation": (_CENTRAL, "Send a copy to the central authority"),
+    "controlled_delivery": (_CENTRAL, "Send a copy to the central authority"),
+    "asset_return_or_sharing": ("asset_recovery_focal_point", "The asset recovery focal point may be told"),
+}
+
+
+def about_kind(kind: str, found: Sequence[Holder], listed: Sequence[DirectoryEntry]) -> Iterator[Note]:
+    """Yield what holds for a kind as such."""
+    if listed and kind in _KINDS:
+        yield Note(code="kind", sentence=_KINDS[kind])
+    role, what = _ALSO_TOLD.get(kind, ("", ""))
+    chosen = {holder.entry.authority_id for holder in found if role in holder.entry.roles}
+    told = [e.authority_id for e in listed if role in e.roles and e.status == "active"]
+    if found and told and not chosen:
+        yield Note(code="copy", sentence=f"{what}: {', '.join(told)}.")
+
+
+def passed_over(
+    entry: DirectoryEntry,
+    found: Sequence[Holder],
+    roles: Sequence[str],
+    instruments: Sequence[str],
+    regions: Sequence[str],
+) -> str:
+    """Return why an authority is no candidate; empty where nobody would look for it."""
+    held = [role for role in roles if role in entry.roles or any(d.role == role for d in entry.designations)]
+    if not held:
+        return _ask_it(entry, found)
+    if entry.status != "active":
+        return f"It holds the role {held[0]}, and its record is {entry.status}."
+    if regions and entry.region and entry.region not in regions:
+        return f"It stands for {entry.region} only."
+    if regions and not entry.region and any(h.entry.region and h.role in held for h in found):
+        return f"It stands for the whole State, and {found[0].entry.region} has an authority of its own."
+    under = sorted({d.instrument for d in entry.designations if d.role == held[0]})
+    if not BASES_WITHOUT_TREATY.issuperset(instruments) and under and not set(under) & set(instruments):
+        return f"It holds the role {held[0]} under {', '.join(under)}, not under {_named(instruments)}."
+    return f"It holds the role {held[0]}; another role comes first for this kind."
+
+
+def _ask_it(entry: DirectoryEntry, found: Sequence[Holder]) -> str:
+    """Where nobody is designated, the central authority is the one to ask."""
+    if found or _CENTRAL not in entry.roles or entry.status != "active":
+        return ""
+    return "Central authority, not designated for this kind: ask it whom to address."
+
+
+def _named(instruments: Sequence[str]) -> str:
+    return " or ".join(instruments) or "any instrument"
+
+
+def _in(language: str) -> str:
+    return f" ({language})" if language else ""
+
+
+def _base(language: str) -> str:
+    return language.partition("-")[0].lower()

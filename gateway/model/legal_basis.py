@@ -1,0 +1,95 @@
+"""Whether the named legal basis carries a request between two States, and what each of them declared. Pure.
+
+Participation comes from the directory and warns only: a person looks it up with the depositary before
+relying on it (UNTOC 16(5), 18(7); Budapest 29(4)).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gateway.model.states import BASES_WITHOUT_TREATY, StateRecord, bases_between, both_bound, treaty_gaps
+
+_EXTRADITION = frozenset({"extradition", "provisional_arrest"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """One thing a person should know, or do."""
+
+    code: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """The primary instrument, and whether it binds both States.
+
+    Attributes:
+        binds_both: ``None`` where the directory does not say.
+        gaps: One clause per State it does not bind, or of which that is not known.
+        others: Treaties in force for both States; for the requested one alone if the other is not known.
+    """
+
+    instrument: str | None
+    binds_both: bool | None
+    gaps: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+def basis_of(
+    instruments: Sequence[str], *, ours: StateRecord | None, theirs: StateRecord | None, their_code: str
+) -> Basis:
+    """Return what the directory knows of the primary instrument between the two States."""
+    primary = instruments[0] if instruments else None
+    gaps: tuple[str, ...] = ()
+    if primary is not None and primary not in BASES_WITHOUT_TREATY:
+        gaps = treaty_gaps(primary, [state for state in (theirs, ours) if state is not None])
+        if theirs is None:
+            gaps = (*gaps, f"the directory says nothing of the treaties of {their_code}")
+        if ours is None:
+            gaps = (*gaps, "the requesting State is not known here")
+    return Basis(
+        instrument=primary,
+        binds_both=both_bound(primary, ours, theirs),
+        gaps=gaps,
+        others=() if theirs is None else bases_between(ours, theirs),
+    )
+
+
+def about_basis(basis: Basis, kind: str, state: StateRecord) -> Iterator[Note]:
+    """Yield what is to be known of the legal basis; the States' own declarations included."""
+    others = ", ".join(basis.others) or "no treaty the directory knows"
+    if basis.instrument is None:
+        sentence = f"No legal basis is named. In force between the States: {others}."
+        yield Note(code="basis-open", sentence=sentence)
+    elif basis.gaps:
+        rest = [code for code in basis.others if code != basis.instrument]
+        choose = f" In force between the States: {', '.join(rest)}." if rest else ""
+        code = "basis-gap" if basis.binds_both is False else "basis-unknown"
+        sentence = (
+            f"{basis.instrument} as the legal basis: {'; '.join(basis.gaps)}.{choose} A bilateral treaty,"
+            " reciprocity or domestic law may serve too."
+        )
+        yield Note(code=code, sentence=sentence)
+    said = state.treaty_conditions
+    if kind in _EXTRADITION and said.get("extradition_treaty_required") is True:
+        if basis.instrument in BASES_WITHOUT_TREATY - {"bilateral"}:
+            sentence = f"{state.name} extradites on a treaty only, and {basis.instrument} is none."
+            yield Note(code="treaty-required", sentence=sentence)
+        elif basis.instrument == "untoc" and said.get("extradition_untoc_as_basis") != "accepted":
+            sentence = (
+                f"{state.name} extradites on a treaty only, and has not said in the directory that it takes"
+                " UNTOC as one (16(5)): look it up."
+            )
+            yield Note(code="treaty-required", sentence=sentence)
+    if kind == "preservation":
+        if said.get("preservation_dual_criminality_reservation") is True:
+            sentence = f"{state.name} may refuse preservation without dual criminality (Budapest 29(4))."
+            yield Note(code="dual-criminality", sentence=sentence)
+        first, again = (state.preservation_rules.get(k) for k in ("initial_days", "renewal_days"))
+        if isinstance(first, int) and isinstance(again, int):
+            renewal = (
+                f"renewable by {again}" if state.preservation_rules.get("renewable") else "not renewable"
+            )
+            sentence = f"{state.name} preserves for {first} days at first, {renewal}."
+            yield Note(code="preservation-term", sentence=sentence)
