@@ -10,10 +10,12 @@ import contextlib
 import fcntl
 import os
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
+from adapters.base import Adapter
 from adapters.egress import EgressPolicy, Network
 from adapters.https import HTTPSAdapter
 from adapters.peerhttp import Timings
@@ -24,19 +26,22 @@ from crypto.reqjwt import issue_request_token
 from crypto.selftest import run_selftest
 from gateway import __version__
 from gateway.clock import Clock, SystemClock
-from gateway.config import HomePaths, Settings, find_home, read_settings, split_address
+from gateway.config import DeliverySettings, HomePaths, Settings, find_home, read_settings, split_address
 from gateway.errors import GatewayRefusal
 from gateway.founding import log_sequencer
 from gateway.founding import make_home as make_home
 from gateway.model.audit import PendingAuditEntry
+from gateway.model.channel_choice import Patience
 from gateway.services.accept import Acceptor
 from gateway.services.admission import Admission, AdmissionLimits
 from gateway.services.book import TransmissionBook
 from gateway.services.casebook import Casebook
 from gateway.services.cases import Cases
+from gateway.services.consent import ConsentDesk
 from gateway.services.courier import Courier, LaneLimits
 from gateway.services.directory import Directory
 from gateway.services.doctor import Doctor
+from gateway.services.failover import PULL, Failover
 from gateway.services.headstore import HeadStore
 from gateway.services.keyring import Keyring, KeyringError
 from gateway.services.library import Library
@@ -92,6 +97,7 @@ class App:
     vault: Vault
     sequencer: Sequencer | None
     adapter: HTTPSAdapter
+    adapters: Mapping[str, Adapter]
     submitter: Submitter
     cases: Cases
     acceptor: Acceptor
@@ -103,6 +109,7 @@ class App:
     pusher: ReceiptPusher
     pull: PullWorkers
     revocations: Revocations
+    upkeep: Upkeep
     watch: Watch
     desk: Desk
 
@@ -115,13 +122,14 @@ class App:
         clock: Clock | None = None,
         writer: bool = True,
         transport: HTTPSAdapter | None = None,
+        further: Sequence[Adapter] = (),
         commit: Commit = commit_now,
     ) -> "AsyncIterator[App]":
         """Open a home; leaving the block stops whatever was started, in order.
 
         With ``writer`` the home's lock is held, tables are brought up to date and entries can be recorded;
         without, everything is read only and may be used beside a running service. Tests hand in a clock, a
-        ``transport`` that needs no network, and a ``commit`` that fails.
+        ``transport`` that needs no network, ``further`` ones beside it, and a ``commit`` that fails.
 
         Raises ``SettingsError``, or ``GatewayRefusal`` ``home-in-use``, ``keys-unreadable``,
         ``directory-unverifiable``, ``home-invalid``.
@@ -133,14 +141,20 @@ class App:
         async with AsyncExitStack() as stack:
             if writer:
                 stack.enter_context(_locked(paths))
-            await app._open(stack, writer=writer, transport=transport, commit=commit)
+            await app._open(stack, writer=writer, transport=transport, further=further, commit=commit)
             try:
                 yield app
             finally:
                 await app._stop()
 
     async def _open(
-        self, stack: AsyncExitStack, *, writer: bool, transport: HTTPSAdapter | None, commit: Commit
+        self,
+        stack: AsyncExitStack,
+        *,
+        writer: bool,
+        transport: HTTPSAdapter | None,
+        further: Sequence[Adapter],
+        commit: Commit,
     ) -> None:
         """Open directory, log and database, then make the services around them."""
         paths, settings, clock = self.home, self.settings, self.clock
@@ -171,8 +185,10 @@ class App:
             await self.blobs.prepare()
         self.vault = await Vault.open(self.database, kek=self.keyring.kek, now=clock.now())
         self.adapter = transport or self._https()
+        self.adapters = {adapter.scheme: adapter for adapter in (self.adapter, *further)}
         self._make_services()
-        stack.push_async_callback(self.adapter.aclose)
+        for adapter in self.adapters.values():
+            stack.push_async_callback(adapter.aclose)
         await self.revocations.load()
 
     def _https(self) -> HTTPSAdapter:
@@ -193,7 +209,8 @@ class App:
         stamp = Stamp(keyring=keyring)
         library = Library(database=database, blobs=blobs, vault=vault)
         casebook = Casebook(database=database, library=library, authority_id=own)
-        book = TransmissionBook(authority_id=own, stamp=stamp, casebook=casebook, rng=rng)
+        patience = _patience(settings.delivery)
+        book = TransmissionBook(authority_id=own, stamp=stamp, casebook=casebook, rng=rng, patience=patience)
         proofs = self.sequencer or StoredProofs(
             database=database, head_file=self.home.resolve(settings.log.head_file)
         )
@@ -206,9 +223,13 @@ class App:
             clock=clock,
             rng=rng,
             on_waiting=lambda aid: self.outbox.changed(aid),
+            on_own=lambda notice: self.upkeep.own_key_revoked(notice),
         )
         self.outbox = Outbox(
             database=database, blobs=blobs, wire=wire, revocations=self.revocations, authority_id=own
+        )
+        failover = Failover(
+            database=database, directory=directory, patience=patience, carried={*self.adapters, PULL}
         )
         self.courier = Courier(
             database=database,
@@ -217,7 +238,8 @@ class App:
             keyring=keyring,
             vault=vault,
             book=book,
-            adapters={"gateway_https": self.adapter},
+            failover=failover,
+            adapters=self.adapters,
             clock=clock,
             limits=LaneLimits(
                 urgent=settings.delivery.urgent_workers, routine=settings.delivery.routine_workers
@@ -256,6 +278,7 @@ class App:
             stamp=stamp,
             casebook=casebook,
             courier=self.courier,
+            failover=failover,
             clock=clock,
         )
         self.pusher = ReceiptPusher(
@@ -270,7 +293,7 @@ class App:
             revocations=self.revocations,
             authority_id=own,
         )
-        upkeep = Upkeep(
+        self.upkeep = Upkeep(
             paths=self.home,
             settings=settings,
             keyring=keyring,
@@ -283,7 +306,7 @@ class App:
             blobs=blobs,
             acceptor=self.acceptor,
             casebook=casebook,
-            upkeep=upkeep,
+            upkeep=self.upkeep,
             clock=clock,
         )
         self.presence = Presence(
@@ -314,7 +337,16 @@ class App:
             directory=directory,
             submitter=self.submitter,
             cases=self.cases,
-            upkeep=upkeep,
+            consents=ConsentDesk(
+                database=database,
+                failover=failover,
+                resolve=self.cases.resolve,
+                authority_id=own,
+                clock=clock,
+                on_given=self.courier.wake,
+            ),
+            upkeep=self.upkeep,
+            revocations=self.revocations,
             doctor=Doctor(
                 paths=self.home,
                 settings=settings,
@@ -384,6 +416,7 @@ class App:
         if self.database.dialect == "sqlite":
             await self.database.write(lambda tx: release_leases(tx, self.clock.now()))
         await self.acceptor.resume_relayed()
+        await self.revocations.end_own()
 
     _server: PeerServer | None = None
     _local: LocalAPI | None = None
@@ -477,6 +510,14 @@ def _open_keyring(paths: HomePaths, settings: Settings) -> Keyring:
     if keyring.authority_id != settings.authority.id:
         raise GatewayRefusal("home-invalid", detail="the keys are another authority's")
     return keyring
+
+
+def _patience(delivery: DeliverySettings) -> Patience:
+    return Patience(
+        routine=timedelta(seconds=delivery.routine_receipt_s),
+        urgent=timedelta(seconds=delivery.urgent_receipt_s),
+        emergency=timedelta(seconds=delivery.emergency_receipt_s),
+    )
 
 
 @contextlib.contextmanager

@@ -84,10 +84,19 @@ class PeerSettings(_Section, frozen=True, kw_only=True):
 
 
 class DeliverySettings(_Section, frozen=True, kw_only=True):
-    """How many bundles travel at once; the urgent lane has workers of its own that routine never takes."""
+    """How many bundles travel at once, and how long a channel may bring no receipt before the next is taken.
+
+    Attributes:
+        urgent_workers, routine_workers: The urgent lane has workers of its own that routine never takes.
+        urgent_receipt_s, emergency_receipt_s, routine_receipt_s: Time for a consignment on one channel; in
+            an emergency all allowed channels are taken after it, otherwise the next one.
+    """
 
     urgent_workers: Workers = 8
     routine_workers: Workers = 16
+    urgent_receipt_s: Seconds = 300.0
+    emergency_receipt_s: Seconds = 120.0
+    routine_receipt_s: Seconds = 21_600.0
 
 
 class LogSettings(_Section, frozen=True, kw_only=True):
@@ -299,6 +308,9 @@ def render_settings(settings: Settings) -> str:
         idle_timeout_s=peer.idle_timeout_s,
         urgent_workers=settings.delivery.urgent_workers,
         routine_workers=settings.delivery.routine_workers,
+        urgent_receipt_s=settings.delivery.urgent_receipt_s,
+        emergency_receipt_s=settings.delivery.emergency_receipt_s,
+        routine_receipt_s=settings.delivery.routine_receipt_s,
         head_file=_quoted(settings.log.head_file),
         blobs_folder=_quoted(settings.storage.blobs_folder),
         inline_max_bytes=settings.storage.inline_max_bytes,
@@ -340,6 +352,9 @@ idle_timeout_s = {idle_timeout_s}
 [delivery]
 urgent_workers = {urgent_workers}
 routine_workers = {routine_workers}
+urgent_receipt_s = {urgent_receipt_s}  # no receipt in this time: the addressee's next channel as well
+emergency_receipt_s = {emergency_receipt_s}  # the same in an emergency, and then all its channels
+routine_receipt_s = {routine_receipt_s}
 
 [log]
 head_file = {head_file}  # best on another disk than the database

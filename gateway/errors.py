@@ -29,6 +29,10 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "attachment-unreadable": "The gateway's user cannot read a document; correct its rights or its path.",
         "attachment-twice": "Two attached files have the same name; rename one and correct the form.",
         "channel-none": "The directory lists no channel this gateway can use for the addressee and the lane.",
+        "consent-needed": "What is in use brings no receipt, and the next channel protects the content less; "
+        "see `rogatory status`, then consent or refuse with `rogatory consent`.",
+        "consent-not-needed": "No consent is possible here: the addressee's record does not allow this "
+        "channel for the lane, it protects as well as the first one, or the bundle is no longer under way.",
         "content-erased": "The content of this bundle was erased; its receipts and log entries remain.",
         "contents-missing": "Mandatory contents are missing; complete the request as the articles say.",
         "directory-damaged": "The directory is damaged or incomplete; the last good one stays in use. "
@@ -69,7 +73,12 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "key-not-in-force": "A key of ours is not in force; check the clock, then `rogatory keys list`.",
         "keys-unreadable": "The keys cannot be read; correct the rights of their folder or restore it.",
         "log-behind": "The audit log is behind its signed head; restore the newest copy before sending.",
+        "key-unknown": "No key of ours begins like this, or several do; name more of it: `rogatory keys list`.",
         "no-encryption-key": "The directory lists no encryption key in force; ask the authority to renew it.",
+        "notice-by-state": "A key of this use signs no notices; have your State's holders revoke it, or make "
+        "another with `rogatory keys rotate`.",
+        "notice-dates": "A compromise has a time since when others may have signed, not in the future; "
+        "other reasons have none.",
         "not-acknowledgeable": "Only an incoming request can be acknowledged.",
         "not-found": "Nothing here has this reference; look at the inbox or the list of requests.",
         "not-listed": "The addressee is not in the directory; enrol it first.",

@@ -21,6 +21,10 @@ COMMANDS = {
     "inbox": ("gateway.cli.requests:inbox", "List what has arrived."),
     "open": ("gateway.cli.requests:open_", "Decrypt a request into a folder."),
     "acknowledge": ("gateway.cli.requests:acknowledge", "Tell the requesting authority that you have it."),
+    "consent": (
+        "gateway.cli.requests:consent",
+        "Let a request go on a channel that protects it less, or refuse.",
+    ),
     "doctor": ("gateway.cli.operate:doctor", "Check keys, clock, database, disk and peers; say what to do."),
 }
 
@@ -34,7 +38,9 @@ GROUPS = {
         "The keys of this authority.",
         {
             "list": ("gateway.cli.operate:list_keys", "List the keys and until when they are good."),
-            "rotate": ("gateway.cli.operate:rotate", "Make new keys and renew the enrolment file."),
+            "renew": ("gateway.cli.keys:renew", "Make the next keys ahead of time, without a break in traffic."),
+            "rotate": ("gateway.cli.operate:rotate", "Make new keys that are used at once."),
+            "revoke": ("gateway.cli.keys:revoke", "Tell everybody that a key is not to be trusted any more."),
         },
     ),
     "directory": (
@@ -42,6 +48,7 @@ GROUPS = {
         {
             "enrol": ("gateway.cli.operate:enrol", "Take a peer's enrolment file; shows words to compare."),
             "list": ("gateway.cli.operate:list_directory", "List the authorities, their channels and keys."),
+            "notice": ("gateway.cli.keys:notice", "Take a notice that a key is not to be trusted any more."),
         },
     ),
 }

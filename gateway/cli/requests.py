@@ -1,4 +1,4 @@
-"""Commands of the officer: submit, status, receipts, inbox, open, acknowledge."""
+"""Commands of the officer: submit, status, receipts, inbox, open, acknowledge, consent."""
 
 import os
 from pathlib import Path
@@ -28,6 +28,7 @@ def submit(
     *,
     attach: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative=())] = None,
     officer: str = "local",
+    consent: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
     common: Common | None = None,
 ) -> int:
     """Check a request, seal it with its documents, and send it.
@@ -40,13 +41,19 @@ def submit(
         The documents that the form lists. Only the last part of each path is used, to match the form.
     officer:
         Pseudonym of who sends it, for the log and the addressee; never a name.
+    consent:
+        Channels of the addressee that protect the content less, such as email_smime: they may be used once
+        those before them brought no receipt in time. Without it, the gateway asks when that time comes.
     """
     common = common or Common()
 
     async def work() -> Answer:
         attached = [_attachment(path) for path in attach or []]
         params = api.SubmitParams(
-            form=msgspec.Raw(_read_form(request)), attachments=attached, officer=officer
+            form=msgspec.Raw(_read_form(request)),
+            attachments=attached,
+            officer=officer,
+            consents=consent or [],
         )
         sent = await call(common, api.SUBMIT, params, label="Sealing")
 
@@ -145,6 +152,12 @@ def _show_status(console: Console, found: api.StatusResult) -> None:
             table("under way to", "state", "channel", "attempts", "last code", "next at (UTC)", rows=rows)
         )
         console.print()
+    for t in found.transmissions:
+        for channel in (name for name, said in t.consents.items() if said == "asked"):
+            console.print(
+                f"[yellow]! {in_words(channel)} protects less and waits for a person's consent[/yellow]:"
+            )
+            console.print(f"  rogatory consent {found.sender}/{found.bid} {text(channel)}   (or --refuse)\n")
     rows2 = [
         (
             when(m.stored_at),
@@ -295,5 +308,45 @@ def acknowledge(
             console.print(f"  bundle  {sent.sender}/{sent.bid}")
 
         return Answer(data=sent, show=show)
+
+    return run(common, work)
+
+
+def consent(
+    ref: str,
+    channel: str,
+    *,
+    refuse: Annotated[bool, Parameter(negative=())] = False,
+    officer: str = "local",
+    common: Common | None = None,
+) -> int:
+    """Let one of our requests go on a channel that protects it less, or refuse that; the last word counts.
+
+    Parameters
+    ----------
+    ref:
+        A bundle id, from/bid, or either side's reference.
+    channel:
+        A channel of the addressee's record, such as email_smime.
+    refuse:
+        It may not go there, even if that was allowed before.
+    officer:
+        Pseudonym of who decides; never a name.
+    """
+    common = common or Common()
+
+    async def work() -> Answer:
+        params = api.ConsentParams(ref=ref, channel=channel, given=not refuse, officer=officer)
+        done = await call(common, api.CONSENT, params, label="Recording")
+
+        def show(console: Console) -> None:
+            verdict = "may" if done.answer == "given" else "may not"
+            console.print(
+                f"{done.sender}/{done.bid} {verdict} go to {text(done.to)} by {words(done.channel)}."
+            )
+            if done.waiting:
+                console.print(f"Still to be answered: {text(', '.join(done.waiting))}.")
+
+        return Answer(data=done, show=show)
 
     return run(common, work)

@@ -68,6 +68,10 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
         "transmission.handed_over": {**_TO, "channel": _C, "receipt": _D},
         "transmission.rejected": {**_TO, "channel": _C, "receipt": _D, "code": _C},
         "transmission.overdue": {**_TO, "channel": _C, "attempt": _N},
+        "transmission.failed_over": {**_TO, "channel": _C, "attempt": _N},
+        "transmission.consent_asked": {**_TO, "channel": _C},
+        "transmission.consented": {**_TO, "channel": _C},
+        "transmission.consent_refused": {**_TO, "channel": _C},
         "receipt.received": _RECEIPT,
         "receipt.refused": {**_RECEIPT, "code": _C},
         # Cases: moved by messages only

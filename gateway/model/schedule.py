@@ -44,7 +44,6 @@ class RetryPolicy:
     first: timedelta
     longest: timedelta
     horizon: timedelta | None
-    receipt_due: timedelta
 
 
 #: Which outcomes are tried again: docs/adapters.md section 1. The figures are this product's own.
@@ -54,13 +53,11 @@ POLICIES: Mapping[str, RetryPolicy] = MappingProxyType(
             first=timedelta(seconds=30),
             longest=timedelta(hours=1),
             horizon=timedelta(days=14),
-            receipt_due=timedelta(hours=6),
         ),
         Lane.URGENT: RetryPolicy(
             first=timedelta(seconds=1),
             longest=timedelta(minutes=5),
             horizon=None,
-            receipt_due=timedelta(minutes=5),
         ),
     }
 )
@@ -146,9 +143,15 @@ def next_attempt(
     return Decision(kind=action, at=at, reason=f"Attempt {attempts}: {last}.", alarm=alarm)
 
 
-def receipt_overdue_at(*, lane: str, dispatched_at: datetime, expires_at: datetime) -> datetime:
-    """Return when a dispatched or relayed bundle without a consignment goes back to the queue."""
-    return min(dispatched_at + POLICIES[lane].receipt_due, max(expires_at, dispatched_at))
+def overdue_at(
+    *, lane: str, created_at: datetime, expires_at: datetime, now: datetime, due: datetime
+) -> datetime:
+    """Return when what left without a consignment is looked at again: when it is ``due``, or at the end.
+
+    What is still without one at the horizon is given up then, on whatever channel it went.
+    """
+    horizon = horizon_of(lane=lane, created_at=created_at, expires_at=expires_at)
+    return max(now, min(due, horizon))
 
 
 def _delay(lane: str, attempts: int, jitter: float) -> timedelta:

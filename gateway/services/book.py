@@ -1,8 +1,9 @@
 """What receipts, answers and silence make of a transmission: the one place that moves it.
 
 The decision is pure (``model.transmission``, ``model.schedule``); here it becomes rows, in the caller's
-transaction. A late consignment always wins; a receipt that does not fit moves nothing and is entered in
-the log; only a signed rejection or a code that a person must mend ends a transmission before its time.
+transaction. A late consignment always wins, on whatever channel the bundle went; a receipt that does not fit
+moves nothing and is entered in the log; only a signed rejection or a code that a person must mend, and that
+no other channel may spare, ends a transmission before its time.
 """
 
 import random
@@ -12,14 +13,16 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from gateway.model.audit import PendingAuditEntry
+from gateway.model.channel_choice import CHANNEL_CODES, Answer, Outlook, Patience
 from gateway.model.receipt import ISSUED_BY_SENDER, MOVES, ReceiptType
-from gateway.model.schedule import Decision, Step, next_attempt, receipt_overdue_at
+from gateway.model.schedule import Decision, Step, horizon_of, next_attempt, overdue_at
 from gateway.model.transmission import TERMINAL, TransmissionEvent, TransmissionState, apply
 from gateway.services.casebook import Casebook
 from gateway.services.evidence import CheckedReceipt, LogPlace
+from gateway.services.failover import PULL
 from gateway.services.stamp import Stamp, Subject
 from gateway.services.tasks import close_tasks, raise_task
-from gateway.storage import bundles
+from gateway.storage import bundles, channels
 from gateway.storage.database import Transaction
 from gateway.storage.receipts import ReceiptRow, Standing, add_proof, add_receipt, standing_of
 from gateway.storage.transmissions import (
@@ -62,6 +65,11 @@ class Tried:
         code: Of the refusal or problem; ``None`` for a network failure or success.
         receipts: Checked ones that came with the answer.
         refused: Codes of receipts in the answer that did not check.
+        took_over: The channel's turn had just come, after another one brought no consignment in time.
+        ask: Channels that need a person's consent, and whose turn has come.
+        hold: There was nothing to try, and only a person can change that.
+        awaits_answer: A person was asked about a channel when the attempt began.
+        outlook: What comes next; ``None`` where nothing needs to.
     """
 
     channel: str
@@ -71,28 +79,54 @@ class Tried:
     code: str | None = None
     receipts: Sequence[CheckedReceipt] = ()
     refused: Sequence[str] = ()
+    took_over: bool = False
+    ask: Sequence[str] = ()
+    hold: bool = False
+    awaits_answer: bool = False
+    outlook: Outlook | None = None
 
 
 class TransmissionBook:
     """Records attempts and receipts. Every method runs inside a unit."""
 
-    def __init__(self, *, authority_id: str, stamp: Stamp, casebook: Casebook, rng: random.Random) -> None:
+    def __init__(
+        self,
+        *,
+        authority_id: str,
+        stamp: Stamp,
+        casebook: Casebook,
+        rng: random.Random,
+        patience: Patience,
+    ) -> None:
         self._authority_id = authority_id
         self._stamp = stamp
         self._casebook = casebook
         self._rng = rng
+        self._patience = patience
 
     def record_attempt(
         self, tx: Transaction, key: tuple[str, str, str], tried: Tried, *, lease_owner: str
     ) -> TransmissionRow | None:
         """Record an attempt and return the new row, or ``None`` if the lease was lost meanwhile."""
         row = lock_transmission(tx.view(key[:2]), *key)
-        if row is None or row.lease_owner != lease_owner:
+        if row is None:
+            return None
+        if row.lease_owner != lease_owner:
+            if row.state in TERMINAL:
+                self._too_late(tx, row, tried)
             return None
         now = tried.ended_at
-        row = replace(
-            self._with_code(row, tried.code), channel=tried.channel, attempts=row.attempts + 1, changed_at=now
-        )
+        row = self._add_attempt(tx, self._with_code(row, tried.code), tried)
+        row = self._file(tx, row, tried.receipts, now)
+        if row.state not in TERMINAL and not self._moved(tried.receipts):
+            row = self._without_receipt(tx, row, tried, now)
+        elif row.state == TransmissionState.RELAYED:
+            row = self._await_receipt(row, now, turn_at=_turn_of(tried))
+        store_transmission(tx, row)
+        return row
+
+    def _add_attempt(self, tx: Transaction, row: TransmissionRow, tried: Tried) -> TransmissionRow:
+        row = replace(row, channel=tried.channel, attempts=row.attempts + 1, changed_at=tried.ended_at)
         add_attempt(
             tx,
             row,
@@ -100,18 +134,25 @@ class TransmissionBook:
                 no=row.attempts,
                 channel=tried.channel,
                 started_at=tried.started_at,
-                ended_at=now,
+                ended_at=tried.ended_at,
                 verdict=tried.verdict,
                 code=tried.code,
             ),
         )
-        row = self._file(tx, row, tried.receipts, now)
-        if row.state not in TERMINAL and not self._moved(tried.receipts):
-            row = self._without_receipt(tx, row, tried, now)
-        elif row.state == TransmissionState.RELAYED:
-            row = self._await_receipt(row, now)
-        store_transmission(tx, row)
+        if tried.took_over:
+            self._log(tx, row, "transmission.failed_over", tried.ended_at, attempt=row.attempts)
         return row
+
+    def _too_late(self, tx: Transaction, row: TransmissionRow, tried: Tried) -> None:
+        """Enter an attempt that another channel's receipt overtook: it was made, and it changes nothing."""
+        row = self._add_attempt(tx, row, tried)
+        row = self._file(tx, row, tried.receipts, tried.ended_at)
+        if tried.verdict == "dispatched":
+            self._log(tx, row, "transmission.dispatched", tried.ended_at, attempt=row.attempts)
+        elif not tried.receipts:
+            code = tried.code or "unreachable"
+            self._log(tx, row, "transmission.attempted", tried.ended_at, attempt=row.attempts, code=code)
+        store_transmission(tx, row)
 
     def file_receipts(
         self, tx: Transaction, key: tuple[str, str, str], receipts: Sequence[CheckedReceipt], now: datetime
@@ -122,7 +163,9 @@ class TransmissionBook:
             return None
         after = self._file(tx, row, receipts, now)
         if after.state == TransmissionState.RELAYED and row.state != TransmissionState.RELAYED:
-            after = self._await_receipt(after, now)
+            # A relay receipt shows progress and stops no clock.
+            first_turn = row.created_at + self._patience.pace(row.lane).after
+            after = self._await_receipt(after, now, turn_at=first_turn if first_turn > now else None)
         if after is not row:
             store_transmission(tx, after)
         return after
@@ -138,28 +181,26 @@ class TransmissionBook:
         row, held = lock_transmission(connection, *key), bundles.find_bundle(connection, *key[:2])
         if row is None or held is None or row.state in TERMINAL or held.envelope_sha256 != envelope:
             return row
-        row = self._after_failure(tx, replace(self._with_code(row, code), changed_at=now), code, now)
+        row = replace(self._with_code(row, code), outbox_no=None, changed_at=now)
+        row = self._after_failure(tx, row, code, now)
         store_transmission(tx, row)
         return row
 
     def overdue(self, tx: Transaction, keys: Sequence[tuple[str, str, str]], now: datetime) -> None:
-        """Put transmissions back in the queue that left and whose receipt did not come in time."""
+        """Put transmissions back in the queue that left and whose receipt did not come in time.
+
+        What stands in an outbox stays there: the next channel comes beside it.
+        """
         for key in keys:
             row = lock_transmission(tx.view(key[:2]), *key)
-            if row is not None and row.next_action_at is not None and row.next_action_at <= now:
-                state = apply(TransmissionState(row.state), TransmissionEvent.RECEIPT_OVERDUE)
-                self._log(tx, row, "transmission.overdue", now, attempt=row.attempts)
-                store_transmission(
-                    tx,
-                    replace(
-                        row,
-                        state=str(state),
-                        next_action="attempt",
-                        next_action_at=now,
-                        outbox_no=None,
-                        changed_at=now,
-                    ),
-                )
+            if row is None or row.next_action_at is None or row.next_action_at > now:
+                continue
+            state = apply(TransmissionState(row.state), TransmissionEvent.RECEIPT_OVERDUE)
+            self._log(tx, row, "transmission.overdue", now, attempt=row.attempts)
+            row = replace(row, state=str(state), next_action="attempt", next_action_at=now, changed_at=now)
+            if now >= horizon_of(lane=row.lane, created_at=row.created_at, expires_at=row.expires_at):
+                row = self._give_up(tx, row, row.last_code, now)
+            store_transmission(tx, row)
 
     @staticmethod
     def _with_code(row: TransmissionRow, code: str | None) -> TransmissionRow:
@@ -278,26 +319,60 @@ class TransmissionBook:
             )
         return replace(row, state=str(state), changed_at=now)
 
-    def _await_receipt(self, row: TransmissionRow, now: datetime) -> TransmissionRow:
-        due = receipt_overdue_at(lane=row.lane, dispatched_at=now, expires_at=row.expires_at)
-        return replace(row, next_action="await_receipt", next_action_at=due)
+    def _await_receipt(
+        self, row: TransmissionRow, now: datetime, *, turn_at: datetime | None, due: datetime | None = None
+    ) -> TransmissionRow:
+        """Wait until it is ``due``, by default the lane's time for a channel, or another channel's turn."""
+        due = due or now + self._patience.pace(row.lane).after
+        return replace(
+            row,
+            next_action="await_receipt",
+            next_action_at=overdue_at(
+                lane=row.lane,
+                created_at=row.created_at,
+                expires_at=row.expires_at,
+                now=now,
+                due=due if turn_at is None else min(due, turn_at),
+            ),
+        )
 
     def _without_receipt(
         self, tx: Transaction, row: TransmissionRow, tried: Tried, now: datetime
     ) -> TransmissionRow:
         for code in tried.refused:
             self._log_receipt(tx, row, "receipt.refused", now, code=code)
-        if tried.verdict == "dispatched":
-            entry = self._log(tx, row, "transmission.dispatched", now, attempt=row.attempts)
-            state = apply(TransmissionState(row.state), TransmissionEvent.DISPATCHED)
-            row = replace(row, state=str(state), outbox_no=entry + 1)
-            return self._await_receipt(row, now)
-        return self._after_failure(tx, row, tried.code, now)
+        for channel in tried.ask:
+            self._ask(tx, row, channel, now)
+        turn_at = _turn_of(tried)
+        if tried.awaits_answer and channels.is_given_since(
+            tx.connection, (row.sender, row.bid, row.to_aid), tried.started_at
+        ):
+            # Somebody answered while the attempt went on.
+            turn_at = now
+        if tried.verdict != "dispatched":
+            return self._after_failure(tx, row, tried.code, now, tried=tried, turn_at=turn_at)
+        entry = self._log(tx, row, "transmission.dispatched", now, attempt=row.attempts)
+        state = apply(TransmissionState(row.state), TransmissionEvent.DISPATCHED)
+        if tried.channel == PULL and row.outbox_no is None:
+            row = replace(row, outbox_no=entry + 1)
+        due = None if tried.outlook is None else tried.outlook.resend_at
+        if tried.outlook is not None and tried.outlook.retries:
+            # A channel that answers at once is in use beside this one, and goes on at its own pace.
+            again = self._decide(row, None, now).at
+            due = again if due is None else min(due, again)
+        return self._await_receipt(replace(row, state=str(state)), now, turn_at=turn_at, due=due)
 
-    def _after_failure(
-        self, tx: Transaction, row: TransmissionRow, code: str | None, now: datetime
-    ) -> TransmissionRow:
-        decision = next_attempt(
+    def _ask(self, tx: Transaction, row: TransmissionRow, channel: str, now: datetime) -> None:
+        """Put the question before a person whether a bundle may go on a channel that protects it less."""
+        key = (row.sender, row.bid, row.to_aid)
+        if channels.answer_to(tx.view(("consent", *key)), key, channel) is not None:
+            return
+        channels.add_answer(tx, key, channel, Answer.ASKED, now)
+        self._log(tx, replace(row, channel=channel), "transmission.consent_asked", now)
+        self._task(tx, row, "consent-needed", now)
+
+    def _decide(self, row: TransmissionRow, code: str | None, now: datetime) -> Decision:
+        return next_attempt(
             lane=row.lane,
             attempts=row.attempts,
             created_at=row.created_at,
@@ -307,21 +382,40 @@ class TransmissionBook:
             jitter=self._rng.random(),
             repeats=row.repeats,
         )
+
+    def _after_failure(
+        self,
+        tx: Transaction,
+        row: TransmissionRow,
+        code: str | None,
+        now: datetime,
+        *,
+        tried: Tried | None = None,
+        turn_at: datetime | None = None,
+    ) -> TransmissionRow:
+        outlook = None if tried is None else tried.outlook
+        # What this channel cannot take another one may.
+        goes_on = code in CHANNEL_CODES and outlook is not None and outlook.goes_on
+        decision = self._decide(row, None if goes_on else code, now)
         self._log(tx, row, "transmission.attempted", now, attempt=row.attempts, code=code or "unreachable")
         if decision.kind in (Step.PERSON, Step.GIVE_UP):
             return self._give_up(tx, row, code, now)
-        if decision.alarm:
+        if decision.alarm or (tried is not None and tried.hold and row.repeats == 0 and not tried.ask):
             self._task(tx, row, code or "unavailable", now)
+        if turn_at is not None and turn_at < decision.at:
+            decision = replace(decision, at=max(turn_at, now))
         return self._again(row, decision, now)
 
     def _again(self, row: TransmissionRow, decision: Decision, now: datetime) -> TransmissionRow:
         state = apply(TransmissionState(row.state), TransmissionEvent.ATTEMPT_FAILED)
+        is_rewrap = decision.kind is Step.REWRAP
         return replace(
             row,
             state=str(state),
-            next_action="rewrap" if decision.kind is Step.REWRAP else "attempt",
+            next_action="rewrap" if is_rewrap else "attempt",
             next_action_at=decision.at,
-            outbox_no=None,
+            # Under its old envelope nobody should fetch it; otherwise it stays where it can be fetched.
+            outbox_no=None if is_rewrap else row.outbox_no,
             repeats=0 if decision.alarm else row.repeats,
             changed_at=now,
         )
@@ -366,6 +460,10 @@ class TransmissionBook:
     @staticmethod
     def _log_receipt(tx: Transaction, row: TransmissionRow, event: str, now: datetime, **more: str) -> None:
         tx.audit(PendingAuditEntry(event=event, body={"from": row.sender, "bid": row.bid, **more}, at=now))
+
+
+def _turn_of(tried: Tried) -> datetime | None:
+    return None if tried.outlook is None else tried.outlook.turn_at
 
 
 def _had_trouble(row: TransmissionRow) -> bool:

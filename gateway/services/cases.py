@@ -10,7 +10,7 @@ import io
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -40,7 +40,7 @@ from gateway.services.library import Library, OpenBundle
 from gateway.services.stamp import Stamp, Subject
 from gateway.services.submit import Submission, Submitter
 from gateway.services.wire import ReceiptWire
-from gateway.storage import bundles, cases, peers, transmissions
+from gateway.storage import bundles, cases, channels, peers, transmissions
 from gateway.storage.database import Connection, Database, Transaction
 from gateway.storage.receipts import ReceiptRow, receipts_of
 
@@ -116,7 +116,7 @@ class CaseStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransmissionStatus:
-    """Where one of our bundles is on its way."""
+    """Where one of our bundles is on its way; ``consents``: what was said to channels of lower protection."""
 
     to: str
     state: str
@@ -126,6 +126,7 @@ class TransmissionStatus:
     next_action: str
     next_action_at: datetime | None
     owner: str | None
+    consents: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +259,7 @@ class Cases:
                 next_action=case.next_action,
                 next_action_at=case.next_action_at,
                 sentence=sentence_for(case.state, case.next_action),
-                transmissions=[_transmission(row) for row in sent],
+                transmissions=[_transmission(connection, row) for row in sent],
                 messages=(rows := cases.messages_of(connection, case.thread_id, case.peer)),
                 tasks=_tasks_of(connection, case, rows),
             )
@@ -528,7 +529,7 @@ def _tasks_of(
     return sorted({task.id: task for task in about}.values(), key=lambda task: task.created_at)
 
 
-def _transmission(row: transmissions.TransmissionRow) -> TransmissionStatus:
+def _transmission(connection: Connection, row: transmissions.TransmissionRow) -> TransmissionStatus:
     return TransmissionStatus(
         to=row.to_aid,
         state=row.state,
@@ -538,6 +539,7 @@ def _transmission(row: transmissions.TransmissionRow) -> TransmissionStatus:
         next_action=row.next_action,
         next_action_at=row.next_action_at,
         owner=row.owner,
+        consents=channels.answers_of(connection, row.sender, row.bid, row.to_aid),
     )
 
 

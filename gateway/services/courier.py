@@ -25,11 +25,11 @@ from crypto.keys import KeyUse
 from gateway.clock import Clock
 from gateway.errors import GatewayError, GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
-from gateway.model.authority import channels_for
 from gateway.services.book import TransmissionBook, Tried
 from gateway.services.container import ContainerSource, load_container
 from gateway.services.directory import Directory
 from gateway.services.evidence import CheckedReceipt, check_receipt
+from gateway.services.failover import PULL, Failover, Leg
 from gateway.services.keyring import Keyring
 from gateway.services.peers import endpoint_at
 from gateway.services.vault import Vault, WrappedKey
@@ -71,6 +71,9 @@ class Job:
     bid: str = ""
     next_action: str = "attempt"
     lease_owner: str = ""
+    #: Attempts before this one, and the channel of the last, or the one that was named at submission.
+    attempts: int = 0
+    channel: str | None = None
     source: ContainerSource | None = field(default=None, repr=False)
 
     @property
@@ -93,6 +96,7 @@ class Courier:
         keyring: Keyring,
         vault: Vault,
         book: TransmissionBook,
+        failover: Failover,
         adapters: Mapping[str, Adapter],
         clock: Clock,
         limits: LaneLimits,
@@ -105,6 +109,7 @@ class Courier:
         self._keyring = keyring
         self._vault = vault
         self._book = book
+        self._failover = failover
         self._adapters = adapters
         self._clock = clock
         self._limits = {_URGENT: limits.urgent, _ROUTINE: limits.routine}
@@ -219,6 +224,8 @@ class Courier:
                 bid=row.bid,
                 next_action=row.next_action,
                 lease_owner=row.lease_owner or "",
+                attempts=row.attempts,
+                channel=row.channel,
             )
             for row in rows
         ]
@@ -284,29 +291,17 @@ class Courier:
 
     async def _try(self, job: Job) -> Tried:
         started = self._clock.now()
-        entry = self._directory.lookup(job.to).entry
-        channels = () if entry is None else channels_for(entry, job.lane)
-        if not channels:
-            # Only "not listed" may fail a send; a directory that cannot be read would not get here.
-            return Tried(
-                channel="none",
-                started_at=started,
-                ended_at=started,
-                verdict=str(Verdict.REFUSED),
-                code="policy" if entry is not None else "unknown-sender",
-            )
-        channel = channels[0]
-        adapter = self._adapters.get(channel.channel)
-        if adapter is None:
-            # https_pull: it stands in the outbox from now on, and the peer comes for it.
-            return Tried(
-                channel=channel.channel,
-                started_at=started,
-                ended_at=started,
-                verdict=str(Verdict.DISPATCHED),
-            )
+        leg = await self._failover.choose(
+            job.key, job.lane, attempts=job.attempts, planned=job.channel, now=started
+        )
+        channel = leg.channel
+        if channel is None:
+            return await self._nothing(leg, started)
+        if channel.channel == PULL:
+            # It stands in the outbox from now on, and the peer comes for it.
+            return await self._judge(leg, channel.channel, started, Outcome(verdict=Verdict.DISPATCHED))
         source = job.source or await load_container(self._database, self._blobs, job.sender, job.bid)
-        outcome = await adapter.deliver(
+        outcome = await self._adapters[channel.channel].deliver(
             Parcel(
                 sender=source.sender,
                 bid=source.bid,
@@ -317,9 +312,14 @@ class Courier:
             ),
             endpoint_at(self._directory, job.to, channel.address),
         )
-        return self._judge(channel.channel, started, outcome)
+        return await self._judge(leg, channel.channel, started, outcome)
 
-    def _judge(self, channel: str, started: datetime, outcome: Outcome) -> Tried:
+    async def _nothing(self, leg: Leg, started: datetime) -> Tried:
+        """No channel is open: the bundle waits, and is looked at again like one that was not delivered."""
+        outcome = Outcome(verdict=Verdict.RETRY, code=leg.hold)
+        return replace(await self._judge(leg, "none", started, outcome), hold=True)
+
+    async def _judge(self, leg: Leg, channel: str, started: datetime, outcome: Outcome) -> Tried:
         """Check the receipts of an answer; what does not check makes the attempt one to repeat."""
         checked: list[CheckedReceipt] = []
         refused: list[str] = []
@@ -331,6 +331,13 @@ class Courier:
         verdict = outcome.verdict
         if outcome.receipts and not checked:
             verdict = Verdict.RETRY
+        outlook = await self._failover.outlook(
+            leg,
+            started_at=started,
+            is_refused=verdict is Verdict.REFUSED,
+            code=outcome.code,
+            receipts=checked,
+        )
         return Tried(
             channel=channel,
             started_at=started,
@@ -339,6 +346,10 @@ class Courier:
             code=outcome.code,
             receipts=checked,
             refused=refused,
+            took_over=leg.choice.takes_over,
+            ask=leg.choice.ask,
+            awaits_answer=leg.awaits_answer,
+            outlook=outlook,
         )
 
     async def _rewrap(self, job: Job) -> None:

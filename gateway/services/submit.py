@@ -21,7 +21,6 @@ from crypto.errors import Refusal
 from crypto.keys import KeyUse
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal, StorageUnavailable
-from gateway.model.authority import channels_for
 from gateway.model.contents import Finding, blocking, check_contents
 from gateway.model.fields import rows
 from gateway.model.manifest import FORM_MAX_BYTES, ThreadContext, is_request_form
@@ -31,9 +30,11 @@ from gateway.model.record_parts import Channel
 from gateway.model.request import default_message_type, lane_of
 from gateway.model.transmission import TransmissionState
 from gateway.services.casebook import Casebook, Outgoing
+from gateway.services.consent import give_beforehand
 from gateway.services.container import assemble
 from gateway.services.courier import Courier, Job
 from gateway.services.directory import Directory
+from gateway.services.failover import Failover
 from gateway.services.forms import check_form
 from gateway.services.keyring import Keyring
 from gateway.services.seal import Document, OpenFile, SealedBundle, encode_form, seal_bundle, seal_documents
@@ -81,6 +82,15 @@ class Submission:
     findings: Sequence[Finding]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """Where a bundle goes: the addressee, the channel it is meant for, and what its sender consents to."""
+
+    to: str
+    channel: str
+    consents: tuple[str, ...]
+
+
 class Submitter:
     """Seals and queues requests and messages of the own authority."""
 
@@ -95,6 +105,7 @@ class Submitter:
         stamp: Stamp,
         casebook: Casebook,
         courier: Courier,
+        failover: Failover,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -105,6 +116,7 @@ class Submitter:
         self._stamp = stamp
         self._casebook = casebook
         self._courier = courier
+        self._failover = failover
         self._clock = clock
         self._turns = {lane: asyncio.Semaphore(_SEALED_AT_ONCE) for lane in ("urgent", "routine")}
 
@@ -114,23 +126,31 @@ class Submitter:
         form_bytes: bytes,
         attachments: Sequence[Attachment],
         officer: str = "local",
+        consents: Sequence[str] = (),
         progress: Progress | None = None,
     ) -> Submission:
         """Check, seal and queue a request form with its documents; durable when it returns.
 
+        ``consents`` names channels of lower protection that may be used once their turn has come.
         ``progress`` is called with the number of document bytes sealed since the last call.
         Raises ``GatewayRefusal``: ``form-unreadable``, ``form-invalid``, ``contents-missing`` (articles in
-        ``items``), ``duplicate``, ``not-listed``, ``attachment-*`` and others; nothing is then queued.
+        ``items``), ``duplicate``, ``not-listed``, ``consent-not-needed``, ``attachment-*`` and others;
+        nothing is then queued.
         """
         form = read_form(form_bytes)
         if not is_request_form(form):
             return await self.send_message(
-                form, form_bytes=form_bytes, attachments=attachments, officer=officer, progress=progress
+                form,
+                form_bytes=form_bytes,
+                attachments=attachments,
+                officer=officer,
+                consents=consents,
+                progress=progress,
             )
         now = self._clock.now()
         findings = self._check_request(form, now)
         form, form_bytes = self._with_thread(form, form_bytes)
-        return await self._send(form, form_bytes, attachments, None, officer, findings, progress)
+        return await self._send(form, form_bytes, attachments, None, officer, findings, progress, consents)
 
     async def send_message(
         self,
@@ -139,6 +159,7 @@ class Submitter:
         attachments: Sequence[Attachment],
         officer: str,
         form_bytes: bytes | None = None,
+        consents: Sequence[str] = (),
         progress: Progress | None = None,
     ) -> Submission:
         """Seal and queue a message of an existing thread, an acknowledgement say; durable when it returns."""
@@ -147,7 +168,7 @@ class Submitter:
             raise GatewayRefusal("not-own-message", field="author/authority_id")
         context = await self._casebook.context(form["thread"]["thread_id"], form["addressee"]["authority_id"])
         return await self._send(
-            form, form_bytes or encode_form(form), attachments, context, officer, (), progress
+            form, form_bytes or encode_form(form), attachments, context, officer, (), progress, consents
         )
 
     def _check_request(self, form: Mapping[str, Any], now: datetime) -> tuple[Finding, ...]:
@@ -196,9 +217,12 @@ class Submitter:
         officer: str,
         findings: Sequence[Finding],
         progress: Progress | None,
+        consents: Sequence[str],
     ) -> Submission:
         bid, to, lane = _route(form, context)
         channel = self._channel(to, lane)
+        if consents and not self._failover.lesser(to, lane).issuperset(consents):
+            raise GatewayRefusal("consent-not-needed")
         documents = match_documents(form, attachments)
         # The transaction refuses a second bundle anyway; asking first spares sealing large documents twice.
         if sum(document.size for document in documents) > _ASK_FIRST_BYTES and await self._is_used(bid):
@@ -233,7 +257,8 @@ class Submitter:
                 context=context,
                 now=now,
             )
-            receipt = await self._keep(bundle, form, to=to, officer=officer, now=now)
+            way = Way(to=to, channel=channel.channel, consents=tuple(dict.fromkeys(consents)))
+            receipt = await self._keep(bundle, form, way, officer=officer, now=now)
         return Submission(
             bid=bid,
             sender=self._keyring.authority_id,
@@ -247,12 +272,12 @@ class Submitter:
         )
 
     async def _keep(
-        self, bundle: SealedBundle, form: Mapping[str, Any], *, to: str, officer: str, now: datetime
+        self, bundle: SealedBundle, form: Mapping[str, Any], way: Way, *, officer: str, now: datetime
     ) -> ReceiptRow:
         """Store what was sealed and return its submission receipt; durable when it returns."""
         try:
             return await self._database.write(
-                lambda tx: self._store(tx, bundle, form, to=to, officer=officer, now=now)
+                lambda tx: self._store(tx, bundle, form, way, officer=officer, now=now)
             )
         except IntegrityError:
             raise GatewayRefusal("duplicate") from None
@@ -271,7 +296,7 @@ class Submitter:
         entry = self._directory.lookup(to).entry
         if entry is None:
             raise GatewayRefusal("not-listed", field="requested_authority/authority_id")
-        channels = channels_for(entry, lane)
+        channels = self._failover.channels(to, lane)
         if not channels:
             raise GatewayRefusal("channel-none")
         return channels[0]
@@ -281,13 +306,13 @@ class Submitter:
         tx: Transaction,
         sealed: SealedBundle,
         form: Mapping[str, Any],
+        way: Way,
         *,
-        to: str,
         officer: str,
         now: datetime,
     ) -> ReceiptRow:
         """The one transaction: bundle, case message, transmission with its lease, receipt, log."""
-        env = sealed.envelope
+        env, to = sealed.envelope, way.to
         shelve(tx, env, sealed.refs, blobs=self._blobs, direction="out", state="sealed", at=now)
         shelve_key(tx, (env.sender, env.bid), sealed.content_key, vault=self._vault)
         self._casebook.send(tx, Outgoing(form=form, bid=env.bid, to=to, officer=officer, stored_at=now))
@@ -304,7 +329,7 @@ class Submitter:
                 to_aid=to,
                 state=str(TransmissionState.QUEUED),
                 lane=env.lane,
-                channel=None,
+                channel=way.channel,
                 attempts=0,
                 repeats=0,
                 last_code=None,
@@ -319,6 +344,7 @@ class Submitter:
                 changed_at=now,
             ),
         )
+        give_beforehand(tx, (env.sender, env.bid, to), way.consents, officer=officer, now=now)
         source = assemble(
             self._blobs,
             sender=env.sender,

@@ -131,7 +131,7 @@ _OUTBOX = (
     .join(bundle, and_(bundle.c.sender == transmission.c.sender, bundle.c.bid == transmission.c.bid))
     .where(
         transmission.c.to_aid == bindparam("b_to"),
-        transmission.c.state.in_(("DISPATCHED", "RELAYED")),
+        transmission.c.state.in_(("QUEUED", "DISPATCHED", "RELAYED")),
         transmission.c.outbox_no.is_not(None),
     )
     # 'urgent' sorts after 'routine'.

@@ -26,6 +26,10 @@ Officer = Annotated[
 ]
 
 
+#: A channel of the addressee's record, such as ``email_smime``.
+ChannelName = Annotated[str, msgspec.Meta(pattern="^[a-z0-9_]{1,32}$")]
+
+
 class _Type(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A value of the API."""
 
@@ -71,6 +75,10 @@ class SubmitParams(_Type, kw_only=True):
     ]
     attachments: list[AttachmentFile] = []
     officer: Officer = "local"
+    consents: Annotated[
+        list[ChannelName],
+        msgspec.Meta(max_length=16, description="channels of lower protection that may be used"),
+    ] = []
 
 
 class FindingView(_Type, kw_only=True):
@@ -154,6 +162,9 @@ class TransmissionView(_Type, kw_only=True):
     next_action: str
     next_action_at: datetime | None
     owner: str | None
+    consents: Annotated[
+        dict[str, str], msgspec.Meta(description="channels of lower protection: asked, given or refused")
+    ] = {}
 
 
 class TaskView(_Type, kw_only=True):
@@ -263,6 +274,26 @@ class AcknowledgeParams(_Type, kw_only=True):
     reference: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
 
 
+class ConsentParams(_Type, kw_only=True):
+    """A person's word on a channel that protects a bundle less than the first one."""
+
+    ref: Reference
+    channel: ChannelName
+    given: bool
+    officer: Officer = "local"
+
+
+class ConsentResult(_Type, kw_only=True):
+    """What was said, durably; ``waiting`` are the channels of this bundle still to be answered."""
+
+    sender: str
+    bid: str
+    to: str
+    channel: str
+    answer: Literal["given", "refused"]
+    waiting: list[str]
+
+
 class AuditFault(_Type, kw_only=True):
     """One thing that is not as it must be; ``index`` names the entry, where it is one."""
 
@@ -337,6 +368,39 @@ class RotateResult(_Type, kw_only=True):
     made: list[KeyView]
     enrolment: str
     words: list[str]
+
+
+class RenewParams(_Type, kw_only=True):
+    """Which keys are to have a successor; ``early`` however long they still last."""
+
+    uses: Annotated[list[Literal["sig", "enc", "req", "rcpt", "tls"]], msgspec.Meta(min_length=1)]
+    early: bool = False
+
+
+class RevokeKeyParams(_Type, kw_only=True):
+    """An own key that is not to be trusted any more."""
+
+    kid: Annotated[str, msgspec.Meta(min_length=8, max_length=43, description="as much as names one key")]
+    reason: Literal["superseded", "cessation", "compromise"]
+    since: Annotated[datetime | None, msgspec.Meta(description="for a compromise: others may have signed")] = None
+
+
+class NoticeParams(_Type, kw_only=True):
+    """An emergency notice about a key, its text as it was received."""
+
+    notice: Annotated[str, msgspec.Meta(max_length=128 * 1024)]
+
+
+class NoticeResult(_Type, kw_only=True):
+    """What a notice did; ``notice`` is the text to pass on by any other way."""
+
+    authority_id: str
+    kid: str
+    reason: str
+    by_state: bool
+    is_new: Annotated[bool, msgspec.Meta(description="false: it, or a weightier one, was known")]
+    notice: str
+    made: Annotated[list[KeyView], msgspec.Meta(description="own keys made in place of the revoked one")] = []
 
 
 class DirectoryEntryView(_Type, kw_only=True):
@@ -471,6 +535,16 @@ ACKNOWLEDGE = _call(
     writes=True,
     queues=True,
 )
+CONSENT = _call(
+    "answerConsent",
+    "POST",
+    "/v1/consents",
+    "Let a bundle go on a channel that protects it less, or refuse that",
+    params=ConsentParams,
+    result=ConsentResult,
+    writes=True,
+    queues=True,
+)
 KEYS_LIST = _call(
     "listKeys", "GET", "/v1/keys", "The keys of this authority", params=Nothing, result=KeysResult
 )
@@ -482,6 +556,35 @@ KEYS_ROTATE = _call(
     params=RotateParams,
     result=RotateResult,
     writes=True,
+)
+KEYS_RENEW = _call(
+    "renewKeys",
+    "POST",
+    "/v1/keys/renewals",
+    "Make and list the successors of keys that end soon; nothing is used before its time",
+    params=RenewParams,
+    result=RotateResult,
+    writes=True,
+)
+KEYS_REVOKE = _call(
+    "revokeKey",
+    "POST",
+    "/v1/keys/revocations",
+    "Tell everybody that an own key is not to be trusted any more",
+    params=RevokeKeyParams,
+    result=NoticeResult,
+    writes=True,
+    queues=True,
+)
+DIRECTORY_NOTICE = _call(
+    "takeNotice",
+    "POST",
+    "/v1/directory/notices",
+    "Take an emergency notice about a key, whoever brought it",
+    params=NoticeParams,
+    result=NoticeResult,
+    writes=True,
+    queues=True,
 )
 DIRECTORY_LIST = _call(
     "listDirectory",
@@ -525,8 +628,12 @@ CALLS: tuple[Call[Any, Any], ...] = (
     RECEIPTS,
     OPEN,
     ACKNOWLEDGE,
+    CONSENT,
     KEYS_LIST,
     KEYS_ROTATE,
+    KEYS_RENEW,
+    KEYS_REVOKE,
+    DIRECTORY_NOTICE,
     DIRECTORY_LIST,
     DIRECTORY_ENROL,
     AUDIT_VERIFY,

@@ -20,9 +20,11 @@ from gateway.clock import Clock
 from gateway.config import HomePaths, Settings
 from gateway.errors import GatewayRefusal
 from gateway.services.cases import Cases, ReceiptInfo
+from gateway.services.consent import ConsentDesk
 from gateway.services.directory import Directory, entry_words
 from gateway.services.doctor import Doctor
 from gateway.services.keyring import HeldKey, Keyring
+from gateway.services.revocations import Revocations
 from gateway.services.submit import Attachment, Submission, Submitter
 from gateway.services.upkeep import Upkeep
 from gateway.web import calls
@@ -32,6 +34,8 @@ from gateway.web.calls import (
     AuditFault,
     AuditResult,
     Call,
+    ConsentParams,
+    ConsentResult,
     DiagnosisView,
     DirectoryEntryView,
     DirectoryResult,
@@ -45,12 +49,16 @@ from gateway.web.calls import (
     KeysResult,
     KeyView,
     Nothing,
+    NoticeParams,
+    NoticeResult,
     OpenParams,
     OpenResult,
     Progress,
     ReceiptsResult,
     ReceiptView,
     RefParams,
+    RenewParams,
+    RevokeKeyParams,
     RotateParams,
     RotateResult,
     StatusResult,
@@ -73,8 +81,10 @@ class Desk:
     directory: Directory
     submitter: Submitter
     cases: Cases
+    consents: ConsentDesk
     doctor: Doctor
     upkeep: Upkeep
+    revocations: Revocations
 
 
 def _view(kind: type[R], value: object) -> R:
@@ -106,6 +116,38 @@ async def _rotate(desk: Desk, params: RotateParams, _progress: Progress) -> Rota
         made=[_key(key) for key in made],
         enrolment=str(desk.paths.enrolment),
         words=list(entry_words(desk.directory.own)),
+    )
+
+
+async def _renew(desk: Desk, params: RenewParams, _progress: Progress) -> RotateResult:
+    made = await desk.upkeep.renew(params.uses, early=params.early)
+    return RotateResult(
+        made=[_key(key) for key in made],
+        enrolment=str(desk.paths.enrolment),
+        words=list(entry_words(desk.directory.own)),
+    )
+
+
+async def _revoke(desk: Desk, params: RevokeKeyParams, _progress: Progress) -> NoticeResult:
+    notice = desk.upkeep.make_notice(params.kid, reason=params.reason, since=params.since)
+    return await _notice(desk, notice)
+
+
+async def _take_notice(desk: Desk, params: NoticeParams, _progress: Progress) -> NoticeResult:
+    return await _notice(desk, params.notice.strip().encode())
+
+
+async def _notice(desk: Desk, data: bytes) -> NoticeResult:
+    before = {key.public.kid for key in desk.keyring.held}
+    taken = await desk.revocations.take(data)
+    return NoticeResult(
+        authority_id=taken.notice.aid,
+        kid=taken.notice.kid,
+        reason=taken.notice.reason,
+        by_state=taken.notice.by_state,
+        is_new=taken.is_new,
+        notice=data.decode("ascii"),
+        made=[_key(key) for key in desk.keyring.held if key.public.kid not in before],
     )
 
 
@@ -181,7 +223,11 @@ async def _submit(desk: Desk, params: SubmitParams, progress: Progress) -> Submi
         progress(done, total)
 
     submission = await desk.submitter.submit(
-        form_bytes=bytes(params.form), attachments=attachments, officer=params.officer, progress=sealed
+        form_bytes=bytes(params.form),
+        attachments=attachments,
+        officer=params.officer,
+        consents=params.consents,
+        progress=sealed,
     )
     return _submission(submission)
 
@@ -270,6 +316,13 @@ async def _acknowledge(desk: Desk, params: AcknowledgeParams, _progress: Progres
     )
 
 
+async def _consent(desk: Desk, params: ConsentParams, _progress: Progress) -> ConsentResult:
+    answered = await desk.consents.answer(
+        params.ref, params.channel, given=params.given, officer=params.officer
+    )
+    return _view(ConsentResult, answered)
+
+
 _Handler = Callable[[Desk, Any, Progress], Awaitable[Any]]
 
 _HANDLERS: Mapping[str, _Handler] = {
@@ -280,8 +333,12 @@ _HANDLERS: Mapping[str, _Handler] = {
     calls.RECEIPTS.name: _receipts,
     calls.OPEN.name: _open,
     calls.ACKNOWLEDGE.name: _acknowledge,
+    calls.CONSENT.name: _consent,
     calls.KEYS_LIST.name: _list_keys,
     calls.KEYS_ROTATE.name: _rotate,
+    calls.KEYS_RENEW.name: _renew,
+    calls.KEYS_REVOKE.name: _revoke,
+    calls.DIRECTORY_NOTICE.name: _take_notice,
     calls.DIRECTORY_LIST.name: _list_directory,
     calls.DIRECTORY_ENROL.name: _enrol,
     calls.AUDIT_VERIFY.name: _verify,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.model.schedule import Decision, Step, horizon_of, next_attempt, receipt_overdue_at
+from gateway.model.schedule import Decision, Step, horizon_of, next_attempt, overdue_at
 
 START = datetime(2026, 11, 18, 22, 31, tzinfo=UTC)
 EXPIRES = START + timedelta(days=60)
@@ -114,9 +114,9 @@ def test_every_decision_has_a_time_that_is_not_past(
     assert now <= decision.at <= max(now, horizon_of(lane=lane, created_at=START, expires_at=EXPIRES))
 
 
-def test_a_missing_receipt_is_overdue_before_the_bundle_expires() -> None:
-    assert receipt_overdue_at(lane="urgent", dispatched_at=START, expires_at=EXPIRES) == START + timedelta(
-        minutes=5
-    )
-    late = EXPIRES - timedelta(minutes=1)
-    assert receipt_overdue_at(lane="routine", dispatched_at=late, expires_at=EXPIRES) == EXPIRES
+def test_a_missing_receipt_is_looked_for_when_it_is_due_or_at_the_horizon_and_never_in_the_past() -> None:
+    soon, late = START + timedelta(minutes=5), START + timedelta(days=90)
+    times = {"lane": "routine", "created_at": START, "expires_at": EXPIRES}
+    assert overdue_at(**times, now=START, due=soon) == soon
+    assert overdue_at(**times, now=START, due=late) == START + timedelta(days=14)
+    assert overdue_at(**times, now=late, due=late + timedelta(hours=1)) == late

@@ -39,7 +39,9 @@ class FakeSubmitter:
         self.goes_on = asyncio.Event()
         self.goes_on.set()
 
-    async def submit(self, *, form_bytes: bytes, attachments: Any, officer: str, progress: Any) -> Submission:
+    async def submit(
+        self, *, form_bytes: bytes, attachments: Any, officer: str, consents: Any, progress: Any
+    ) -> Submission:
         self.forms.append(form_bytes)
         self.officers.append(officer)
         for item in attachments:
@@ -80,6 +82,7 @@ def desk(paths: HomePaths, submitter: FakeSubmitter) -> Desk:
         directory=SimpleNamespace(version=7),  # type: ignore[arg-type]
         submitter=submitter,  # type: ignore[arg-type]
         cases=cases,
+        consents=nothing,
         doctor=nothing,
         upkeep=nothing,
     )

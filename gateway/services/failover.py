@@ -1,0 +1,159 @@
+"""From one channel to the next: what the addressee's record, the past and people's answers ask for.
+
+The decision is pure (``model.channel_choice``); here its ground is read, and only where there is one: a first
+attempt reads nothing but the directory in memory, and one that ends in a consignment reads nothing after it.
+What comes of it becomes rows in ``book``. The bundle and its identity are the same on every channel.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from gateway.model.authority import LookupStatus, channels_for
+from gateway.model.channel_choice import (
+    CHANNEL_CODES,
+    Answer,
+    Choice,
+    Outlook,
+    Patience,
+    Situation,
+    Use,
+    choose,
+    look_ahead,
+)
+from gateway.model.codes import Lane
+from gateway.model.receipt import ReceiptType
+from gateway.model.record_parts import Channel
+from gateway.services.directory import Directory
+from gateway.services.evidence import CheckedReceipt
+from gateway.storage import channels
+from gateway.storage.database import Connection, Database
+
+#: The peer fetches here what waits for it; nothing of ours carries it.
+PULL = "https_pull"
+
+#: These end a transmission, so that no other channel is needed. A relay receipt does not.
+_SETTLES = frozenset({ReceiptType.CONSIGNMENT, ReceiptType.HANDOVER, ReceiptType.REJECTION})
+
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """One attempt before it is made: where it goes, and why there.
+
+    Attributes:
+        hold: Why nothing can be sent at all now; there is no channel then.
+        urgency: Level of the case, ``None`` where it was not looked up.
+    """
+
+    key: Key
+    lane: str
+    situation: Situation
+    choice: Choice
+    hold: str | None = None
+    urgency: str | None = None
+
+    @property
+    def channel(self) -> Channel | None:
+        """Where the attempt goes."""
+        return self.choice.channel
+
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether a person was asked about a channel and has not answered yet."""
+        return bool(self.choice.ask) or Answer.ASKED in self.situation.answers.values()
+
+
+class Failover:
+    """Chooses channels. ``carried`` names those that this gateway can drive."""
+
+    def __init__(
+        self, *, database: Database, directory: Directory, patience: Patience, carried: Collection[str]
+    ) -> None:
+        self._database = database
+        self._directory = directory
+        self._patience = patience
+        self._carried = frozenset(carried)
+
+    def channels(self, to: str, lane: str) -> tuple[Channel, ...]:
+        """Return the channels that the addressee's signed record allows for the lane, best first."""
+        entry = self._directory.lookup(to).entry
+        return () if entry is None else channels_for(entry, lane, self._carried)
+
+    def lesser(self, to: str, lane: str) -> frozenset[str]:
+        """Return the channels of the record with which confidentiality falls, before anything was tried."""
+        found = Situation(channels=self.channels(to, lane))
+        return frozenset(c.channel for c in found.channels if found.needs_consent(c.channel))
+
+    async def situation(self, key: Key, lane: str, *, planned: str | None) -> Situation:
+        """Return what is known of a bundle's way to one authority, its past included."""
+        found, _ = await self._past(Situation(channels=self.channels(key[2], lane), planned=planned), key)
+        return found
+
+    async def choose(self, key: Key, lane: str, *, attempts: int, planned: str | None, now: datetime) -> Leg:
+        """Return where the attempt goes that is due now; only one that is not the first reads the past."""
+        situation = Situation(channels=self.channels(key[2], lane), planned=planned)
+        if not situation.channels:
+            return Leg(
+                key=key,
+                lane=lane,
+                situation=situation,
+                choice=Choice(channel=None),
+                hold=self._hold(key[2]),
+            )
+        urgency: str | None = None
+        if attempts or situation.needs_consent(situation.channels[0].channel):
+            situation, urgency = await self._past(situation, key)
+        choice = choose(situation, self._patience.pace(lane, urgency or ""), now)
+        hold = "consent-needed" if choice.channel is None else None
+        return Leg(key=key, lane=lane, situation=situation, choice=choice, hold=hold, urgency=urgency)
+
+    async def outlook(
+        self,
+        leg: Leg,
+        *,
+        started_at: datetime,
+        is_refused: bool,
+        code: str | None,
+        receipts: Sequence[CheckedReceipt],
+    ) -> Outlook | None:
+        """Return what comes after an attempt, ``None`` where its receipts leave nothing to be done."""
+        if any(receipt.claims.type in _SETTLES for receipt in receipts):
+            return None
+        situation, urgency = leg.situation, leg.urgency
+        if leg.channel is not None:
+            is_closed = is_refused and code in CHANNEL_CODES
+            situation = situation.tried(leg.channel.channel, started_at, is_closed=is_closed)
+        if urgency is None and leg.lane == Lane.URGENT and len(situation.channels) > 1:
+            sender, bid, _ = leg.key
+            urgency = await self._database.read(lambda c: channels.urgency_of(c, sender, bid))
+        if leg.choice.ask:
+            answers = {**situation.answers, **dict.fromkeys(leg.choice.ask, str(Answer.ASKED))}
+            situation = replace(situation, answers=answers)
+        return look_ahead(situation, self._patience.pace(leg.lane, urgency or ""), started_at)
+
+    def _hold(self, to: str) -> str:
+        """Return why there is no channel; whatever it is, the bundle waits."""
+        status = self._directory.lookup(to).status
+        if status is LookupStatus.NOT_LISTED:
+            return "not-listed"
+        return "channel-none" if status is LookupStatus.FOUND else "directory-stale"
+
+    async def _past(self, situation: Situation, key: Key) -> tuple[Situation, str]:
+        def query(connection: Connection) -> tuple[list[channels.UseRow], dict[str, str], str]:
+            return (
+                channels.uses_of(connection, *key, closing=CHANNEL_CODES),
+                channels.answers_of(connection, *key),
+                channels.urgency_of(connection, *key[:2]),
+            )
+
+        rows, answers, urgency = await self._database.read(query)
+        uses = {
+            row.channel: Use(
+                tries=row.tries, first_at=row.first_at, last_at=row.last_at, is_closed=row.is_closed
+            )
+            for row in rows
+        }
+        uses.pop("none", None)
+        return replace(situation, uses=uses, answers=answers), urgency
