@@ -73,7 +73,7 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "key-not-in-force": "A key of ours is not in force; check the clock, then `rogatory keys list`.",
         "keys-unreadable": "The keys cannot be read; correct the rights of their folder or restore it.",
         "log-behind": "The audit log is behind its signed head; restore the newest copy before sending.",
-        "key-unknown": "No key of ours begins like this, or several do; name more of it: `rogatory keys list`.",
+        "key-unknown": "No key of ours begins like this, or several do: look at `rogatory keys list`.",
         "no-encryption-key": "The directory lists no encryption key in force; ask the authority to renew it.",
         "notice-by-state": "A key of this use signs no notices; have your State's holders revoke it, or make "
         "another with `rogatory keys rotate`.",

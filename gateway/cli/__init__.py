@@ -38,7 +38,7 @@ GROUPS = {
         "The keys of this authority.",
         {
             "list": ("gateway.cli.operate:list_keys", "List the keys and until when they are good."),
-            "renew": ("gateway.cli.keys:renew", "Make the next keys ahead of time, without a break in traffic."),
+            "renew": ("gateway.cli.keys:renew", "Make the next keys ahead of time; traffic goes on."),
             "rotate": ("gateway.cli.operate:rotate", "Make new keys that are used at once."),
             "revoke": ("gateway.cli.keys:revoke", "Tell everybody that a key is not to be trusted any more."),
         },

@@ -234,10 +234,34 @@ def rotate_keys(
 ) -> tuple[HeldKey, ...]:
     """Make a new key for each use, list it in the own record and renew the enrolment file; durable.
 
-    The enrolment file is signed by the oldest key in force, which peers know: it vouches for the new ones.
+    The new keys are used at once, so peers have to take the record before traffic goes on: for a key that
+    was lost or is in other hands. The enrolment file is signed by the oldest key in force, which peers
+    know: it vouches for the new ones.
     """
     state = own_state(paths)
     made = keyring.rotate(uses, now=now, hosts=tls_hosts(directory.own.raw, settings))
+    publish_own_record(paths, keyring=keyring, directory=directory, state=state, now=now)
+    return made
+
+
+def renew_keys(
+    paths: HomePaths,
+    uses: Iterable[str],
+    *,
+    keyring: Keyring,
+    directory: Directory,
+    settings: Settings,
+    early: bool,
+    now: datetime,
+) -> tuple[HeldKey, ...]:
+    """Make the successors of keys that end soon, list them and renew the enrolment file; durable.
+
+    The present keys go on until their successors begin (``Keyring.renew``), so that traffic does not stop
+    while peers take the record.
+    """
+    state = own_state(paths)
+    hosts = tls_hosts(directory.own.raw, settings)
+    made = keyring.renew(uses, now=now, hosts=hosts, early=early)
     publish_own_record(paths, keyring=keyring, directory=directory, state=state, now=now)
     return made
 

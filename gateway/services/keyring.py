@@ -8,7 +8,7 @@ on stands in the signed directory record, built from here (docs/keys.md).
 import json
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,17 @@ _MADE: tuple[tuple[KeyUse, str, timedelta], ...] = (
 #: How long an encryption key is kept after its end, for bundles that were long under way.
 ENC_KEPT = timedelta(days=60)
 
+#: A key is listed this long before it is used, so that every peer knows it when it signs for the first time.
+LISTED_AHEAD = timedelta(days=30)
+
+#: How long before the end of a key its successor is made. An ``enc`` key is used by others as soon as they
+#: know it, so it needs no time in which it is only listed.
+_RENEWED_BEFORE = {KeyUse.ENC: timedelta(days=30)}
+_RENEWED_BEFORE_OTHERS = timedelta(days=60)
+
+#: The successor begins this long before its predecessor ends, where less time is left than ``LISTED_AHEAD``.
+_OVERLAP = timedelta(days=1)
+
 #: A key is good before it was made: the peers' clocks are not ours, and our own may be set back.
 _BACKDATED = timedelta(days=1)
 
@@ -71,6 +82,9 @@ class HeldKey:
     exp: datetime
     status: str
     file: str | None = field(repr=False)
+    revoked_at: datetime | None = None
+    reason: str | None = None
+    invalid_since: datetime | None = None
 
     def is_in_force(self, now: datetime) -> bool:
         """Tell whether it may be used at ``now``."""
@@ -80,6 +94,7 @@ class HeldKey:
         """Return the entry of ``keys[]`` in the directory record."""
         held = "cert" if self.public.alg == X509 else "pub"
         return {
+            **self.ending(),
             "use": str(self.public.use),
             "alg": self.public.alg,
             "kid": self.public.kid,
@@ -88,6 +103,12 @@ class HeldKey:
             "exp": wire_time(self.exp),
             "status": self.status,
         }
+
+    def ending(self) -> dict[str, Any]:
+        """Return how a revoked key ended, as members of its entry; empty for any other."""
+        said = {"revoked_at": self.revoked_at, "invalid_since": self.invalid_since}
+        found: dict[str, Any] = {name: wire_time(at) for name, at in said.items() if at is not None}
+        return found if self.reason is None else {**found, "reason": self.reason}
 
 
 class Keyring:
@@ -152,14 +173,87 @@ class Keyring:
         The new key signs from now on; peers learn of it by the directory record.
         """
         wanted = set(uses)
-        made = [self._make(use, alg, life, now, hosts) for use, alg, life in _MADE if use in wanted]
-        self._held.extend(made)
+        return self._add(
+            self._make(use, alg, life, now - _BACKDATED, now + life, hosts)
+            for use, alg, life in _MADE
+            if use in wanted
+        )
+
+    def renew(
+        self, uses: Iterable[str], *, now: datetime, hosts: Sequence[str] = (), early: bool = False
+    ) -> tuple[HeldKey, ...]:
+        """Make the successor of each key that ends soon; until it begins, the present one goes on.
+
+        Durable when it returns. A successor begins ``LISTED_AHEAD`` from now, or a day before its
+        predecessor ends if that is earlier; one for ``enc`` at once. Where one waits already nothing is
+        made. ``early`` makes it however long the present key still lasts.
+        """
+        wanted = set(uses)
+        return self._add(
+            [
+                self._make(use, alg, life, begin, begin + life, hosts)
+                for use, alg, life in _MADE
+                if use in wanted and (begin := self._successor_begins(use, alg, now, early=early)) is not None
+            ]
+        )
+
+    def _successor_begins(self, use: KeyUse, alg: str, now: datetime, *, early: bool) -> datetime | None:
+        """Return when a new key of this use is to begin, ``None`` if none is needed now."""
+        good = [
+            key
+            for key in self._held
+            if key.public.use == use and key.public.alg == alg and key.status == "active" and key.exp >= now
+        ]
+        if not good:
+            return now - _BACKDATED
+        newest = max(good, key=lambda key: key.exp)
+        is_near = newest.exp - now < _RENEWED_BEFORE.get(use, _RENEWED_BEFORE_OTHERS)
+        if newest.nbf > now or not (early or is_near):
+            return None
+        if use == KeyUse.ENC:
+            return now - _BACKDATED
+        return max(min(now + LISTED_AHEAD, newest.exp - _OVERLAP), now - _BACKDATED)
+
+    def revoke(
+        self, kid: str, *, at: datetime, reason: str, invalid_since: datetime | None
+    ) -> HeldKey | None:
+        """Never use a key again and say so in the record; durable. ``None`` if it is not ours or ended so."""
+        place = next((i for i, key in enumerate(self._held) if key.public.kid == kid), None)
+        if place is None:
+            return None
+        key = self._held[place]
+        if key.status == "revoked" and (key.reason == "compromise" or reason != "compromise"):
+            return None
+        ended = replace(
+            key,
+            status="revoked",
+            revoked_at=at.replace(microsecond=0),
+            reason=reason,
+            invalid_since=invalid_since,
+        )
+        self._held[place] = ended
         self._write_index()
         self._signers.clear()
-        return tuple(made)
+        return ended
 
-    def _make(self, use: KeyUse, alg: str, life: timedelta, now: datetime, hosts: Sequence[str]) -> HeldKey:
-        nbf, exp = (now - _BACKDATED).replace(microsecond=0), (now + life).replace(microsecond=0)
+    def _add(self, made: Iterable[HeldKey]) -> tuple[HeldKey, ...]:
+        new = tuple(made)
+        if new:
+            self._held.extend(new)
+            self._write_index()
+            self._signers.clear()
+        return new
+
+    def _make(
+        self,
+        use: KeyUse,
+        alg: str,
+        life: timedelta,
+        begin: datetime,
+        end: datetime,
+        hosts: Sequence[str],
+    ) -> HeldKey:
+        nbf, exp = begin.replace(microsecond=0), end.replace(microsecond=0)
         if alg == X509:
             der, pem = make_tls_certificate(
                 self.authority_id, now=nbf, days=life.days + 1, hosts=list(hosts) or [self.authority_id]
@@ -184,6 +278,7 @@ class Keyring:
                 "exp": wire_time(key.exp),
                 "status": key.status,
                 "file": key.file,
+                **key.ending(),
             }
             for key in self._held
         ]
@@ -208,6 +303,13 @@ class Keyring:
         if signer is None:
             signer = self._signers[key.public.kid] = self._load(key).signer()
         return signer
+
+    def signer_of(self, kid: str) -> Signer:
+        """Return the signer of one key, whether or not it is in force. Raises ``KeyringError``."""
+        key = next((key for key in self._held if key.public.kid == kid), None)
+        if key is None:
+            raise KeyringError("no such key is held here")
+        return self._load(key).signer()
 
     def voucher(self, now: datetime) -> Signer:
         """Return the signer of the oldest ``sig`` key in force: the one that peers already know."""
@@ -241,9 +343,7 @@ class Keyring:
         for i, key in enumerate(self._held):
             if key.public.use == KeyUse.ENC and key.file is not None and key.exp + kept < now:
                 (self.folder / key.file).unlink(missing_ok=True)
-                self._held[i] = HeldKey(
-                    public=key.public, nbf=key.nbf, exp=key.exp, status=key.status, file=None
-                )
+                self._held[i] = replace(key, file=None)
                 self._private.pop(key.public.kid, None)
                 self._decapsulators.pop(key.public.kid, None)
                 gone.append(key.public.kid)
@@ -282,4 +382,11 @@ def _held(row: dict[str, Any]) -> HeldKey:
         exp=parse_wire_time(row["exp"]),
         status=row["status"],
         file=row["file"],
+        revoked_at=_instant(row, "revoked_at"),
+        reason=row.get("reason"),
+        invalid_since=_instant(row, "invalid_since"),
     )
+
+
+def _instant(row: dict[str, Any], name: str) -> datetime | None:
+    return None if row.get(name) is None else parse_wire_time(row[name])

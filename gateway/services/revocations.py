@@ -8,7 +8,7 @@ it. A peer that only calls out finds it with its outbox, and confirms by handing
 import asyncio
 import random
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -60,8 +60,8 @@ class Revocations:
         authority_id: str,
         clock: Clock,
         rng: random.Random,
-        on_waiting: Callable[[str], None] = lambda aid: None,
-        on_own: Callable[[KeyNotice], None] = lambda notice: None,
+        on_waiting: Callable[[str], None],
+        on_own: Callable[[KeyNotice], Awaitable[object]],
     ) -> None:
         self._database = database
         self._directory = directory
@@ -86,6 +86,12 @@ class Revocations:
         rows = await self._database.read(store.all_revocations)
         self._notices = {(row.aid, row.kid): _notice(row) for row in rows}
         self._directory.set_notices(self._notices)
+
+    async def end_own(self) -> None:
+        """End the own keys that notices name, should the last process not have come to it."""
+        for notice in [*self._notices.values()]:
+            if notice.aid == self._authority_id:
+                await self._on_own(notice)
 
     async def take(self, data: bytes, *, bearer: str | None = None) -> Taken:
         """Take one notice; durable, and in force, when it returns. ``bearer`` is the peer that brought it.
@@ -119,7 +125,7 @@ class Revocations:
             for aid in self._peers():
                 self._on_waiting(aid)
             if notice.aid == self._authority_id:
-                self._on_own(notice)
+                await self._on_own(notice)
         return Taken(notice=self._notices[notice.aid, notice.kid], is_new=is_new)
 
     def _verify(self, notice: Notice) -> bool:

@@ -5,15 +5,19 @@ an entry without a change, and the same command can be repeated.
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from hashlib import sha256
 
 from crypto.keys import KeyUse
+from crypto.revocation import Revocation, sign_revocation
 from gateway.clock import Clock
 from gateway.config import HomePaths, Settings
+from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
+from gateway.model.revoked import KeyNotice
 from gateway.services.audits import audit_home
 from gateway.services.directory import Directory, Enrolled
-from gateway.services.home import rotate_keys
+from gateway.services.home import own_state, publish_own_record, renew_keys, rotate_keys
 from gateway.services.keyring import HeldKey, Keyring
 from gateway.services.verify import AuditReport
 from gateway.storage.database import Database
@@ -50,16 +54,71 @@ class Upkeep:
             settings=self._settings,
             now=now,
         )
-        entries = [
-            PendingAuditEntry(
-                event="key.created", body={"use": str(key.public.use), "kid": key.public.kid}, at=now
-            )
-            for key in made
-        ]
-        published = {"authority": self._keyring.authority_id, "digest": self._enrolment_digest()}
-        entries.append(PendingAuditEntry(event="directory.published", body=published, at=now))
-        await self._enter(entries)
+        await self._enter([*_created(made, now), self._published(now)])
         return made
+
+    async def renew(self, uses: Sequence[str], *, early: bool = False) -> tuple[HeldKey, ...]:
+        """Make the successors of keys that end soon and list them; durable. Nothing is used before its time.
+
+        ``early`` makes them however long the present keys last. Returns nothing where none is needed.
+        """
+        now = self._clock.now()
+        made = renew_keys(
+            self._paths,
+            uses,
+            keyring=self._keyring,
+            directory=self._directory,
+            settings=self._settings,
+            early=early,
+            now=now,
+        )
+        if made:
+            await self._enter([*_created(made, now), self._published(now)])
+        return made
+
+    def make_notice(self, kid: str, *, reason: str, since: datetime | None) -> bytes:
+        """Return an emergency notice about an own key, signed by that key; nothing is changed yet.
+
+        ``kid`` is as much of the identifier as names one key. Raises ``GatewayRefusal`` ``key-unknown``,
+        ``notice-by-state`` (a key of this use signs no notices) or ``notice-dates``.
+        """
+        now = self._clock.now()
+        named = [key.public for key in self._keyring.held if key.public.kid.startswith(kid)]
+        if len(named) != 1:
+            raise GatewayRefusal("key-unknown", field="kid")
+        if named[0].use not in (KeyUse.SIG, KeyUse.REQ, KeyUse.RCPT):
+            raise GatewayRefusal("notice-by-state", field="kid")
+        if (since is None) == (reason == "compromise") or (since is not None and not since <= now):
+            raise GatewayRefusal("notice-dates", field="since")
+        revocation = Revocation(
+            aid=self._keyring.authority_id, kid=named[0].kid, reason=reason, invalid_since=since, at=now
+        )
+        return sign_revocation(revocation, self._keyring.signer_of(named[0].kid))
+
+    async def own_key_revoked(self, notice: KeyNotice) -> tuple[HeldKey, ...]:
+        """Never use an own key again that a notice ended, and make another in its place; durable.
+
+        Returns what was made: nothing where a successor is in force already.
+        """
+        now = self._clock.now()
+        ended = self._keyring.revoke(
+            notice.kid, at=notice.received_at, reason=notice.reason, invalid_since=notice.invalid_since
+        )
+        if ended is None:
+            return ()
+        use = ended.public.use
+        in_force = any(key.public.use == use and key.is_in_force(now) for key in self._keyring.held)
+        if in_force or use in (KeyUse.LOG, KeyUse.WIT):
+            publish_own_record(
+                self._paths,
+                keyring=self._keyring,
+                directory=self._directory,
+                state=own_state(self._paths),
+                now=now,
+            )
+            await self._enter([self._published(now)])
+            return ()
+        return await self.rotate([use])
 
     async def destroy_expired_keys(self) -> tuple[str, ...]:
         """Destroy the encryption keys whose time is over; return their identifiers. Durable when it returns.
@@ -95,10 +154,21 @@ class Upkeep:
         head_file = self._paths.resolve(self._settings.log.head_file)
         return await audit_home(self._database, keyring=self._keyring, head_file=head_file, progress=progress)
 
-    def _enrolment_digest(self) -> str:
-        return sha256(self._paths.enrolment.read_bytes()).hexdigest()
+    def _published(self, now: datetime) -> PendingAuditEntry:
+        digest = sha256(self._paths.enrolment.read_bytes()).hexdigest()
+        body = {"authority": self._keyring.authority_id, "digest": digest}
+        return PendingAuditEntry(event="directory.published", body=body, at=now)
 
     async def _enter(self, entries: Sequence[PendingAuditEntry]) -> None:
         if not entries:
             return
         await self._database.write(lambda tx: [tx.audit(entry) for entry in entries])
+
+
+def _created(made: Sequence[HeldKey], now: datetime) -> list[PendingAuditEntry]:
+    return [
+        PendingAuditEntry(
+            event="key.created", body={"use": str(key.public.use), "kid": key.public.kid}, at=now
+        )
+        for key in made
+    ]

@@ -382,7 +382,9 @@ class RevokeKeyParams(_Type, kw_only=True):
 
     kid: Annotated[str, msgspec.Meta(min_length=8, max_length=43, description="as much as names one key")]
     reason: Literal["superseded", "cessation", "compromise"]
-    since: Annotated[datetime | None, msgspec.Meta(description="for a compromise: others may have signed")] = None
+    since: Annotated[
+        datetime | None, msgspec.Meta(description="for a compromise: since when others may have signed")
+    ] = None
 
 
 class NoticeParams(_Type, kw_only=True):
