@@ -7,14 +7,15 @@ where it has to lie on the wire, a scripted TLS server takes its place.
 
 import asyncio
 import hashlib
+import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from adapters.base import Adapter, Endpoint, Parcel
+from adapters.base import Adapter, Endpoint, Parcel, Verdict
 from adapters.egress import EgressPolicy, Network
 from adapters.https import HTTPSAdapter
 from adapters.peerhttp import Timings
@@ -571,8 +572,42 @@ async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 _GOOD = http_answer(201, b'{"receipts":[{"jws":"fictional"}]}')
 
 
+class LoopbackPeer(Protocol):
+    """What the conformance suite needs of the peer of a scheme.
+
+    Attributes:
+        FAILURES: What it can do wrong, by name.
+        VERDICT, RECEIPTS: How an attempt ends with the honest peer, and the number of receipts it brings.
+        received: Containers that are whole at the peer.
+    """
+
+    FAILURES: Iterable[str]
+    VERDICT: Verdict
+    RECEIPTS: int
+    endpoint: Endpoint
+
+    @property
+    def received(self) -> Mapping[tuple[str, str], bytes]: ...
+
+    async def start(self, failure: str | None = None) -> None: ...
+
+    async def start_eavesdropped(self) -> None: ...
+
+    def adapter(self) -> Adapter: ...
+
+    def quick_adapter(self) -> Adapter: ...
+
+    def check_seen(self, parcel: Parcel, sealed: bytes, *, urgent: bool) -> None:
+        """Assert that nothing but the sealed bytes, size, address and urgent mark left the process."""
+
+    async def stop(self) -> None: ...
+
+
 class HTTPSPeer:
     """The conformance suite's peer for ``gateway_https``."""
+
+    VERDICT = Verdict.ACCEPTED
+    RECEIPTS = 1
 
     #: What this peer can do wrong. ``None`` is the honest peer.
     FAILURES: Mapping[str, Script | None] = {
@@ -655,6 +690,24 @@ class HTTPSPeer:
         """An adapter that gives up soon."""
         return self.adapter(QUICK)
 
+    def check_seen(self, parcel: Parcel, sealed: bytes, *, urgent: bool) -> None:
+        """One request with the headers of the peer API and no others."""
+        [seen] = self.seen
+        head, _, body = seen.partition(b"\r\n\r\n")
+        assert body == sealed
+        lines = head.decode().split("\r\n")
+        assert lines[0] == f"PUT /gw/v1/bundles/{parcel.sender}/{parcel.bid} HTTP/1.1"
+        headers = dict(line.split(": ", 1) for line in lines[1:])
+        token = headers.pop("Authorization")
+        assert re.fullmatch(r"GW [A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}", token)
+        expected = {
+            "Host": self.endpoint.address.removeprefix("https://"),
+            "Upload-Complete": "?1",
+            "Content-Type": "application/vnd.gw.bundle",
+            "Content-Length": str(len(sealed)),
+        }
+        assert headers == (expected | {"Priority": "u=1"} if urgent else expected)
+
     async def stop(self) -> None:
         if self.served.acceptor.hold is not None:
             self.served.acceptor.hold.set()
@@ -664,4 +717,4 @@ class HTTPSPeer:
             await self._scripted.stop()
 
 
-PEERS = {HTTPSAdapter.scheme: HTTPSPeer}
+PEERS: Mapping[str, type[LoopbackPeer]] = {HTTPSAdapter.scheme: HTTPSPeer}
