@@ -28,6 +28,8 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "attachment-mismatch": "A document is not the one the form describes (V22); correct size and digest.",
         "attachment-unreadable": "The gateway's user cannot read a document; correct its rights or its path.",
         "attachment-twice": "Two attached files have the same name; rename one and correct the form.",
+        "authority-unverifiable": "Directories contradict each other about this authority's keys; ring it "
+        "up, then say which one is right: rogatory directory decide.",
         "channel-none": "The directory lists no channel this gateway can use for the addressee and the lane.",
         "consent-needed": "What is in use brings no receipt, and the next channel protects the content less; "
         "see `rogatory status`, then consent or refuse with `rogatory consent`.",
@@ -49,6 +51,8 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "Ask its secretariat.",
         "directory-unsigned": "Too few of its holders have signed this directory; collect the missing "
         "signatures, or tell the secretariat if it came from its server.",
+        "directory-unreachable": "The network's server cannot be asked; look at its address in the settings "
+        "and at the own network. The last good directory stays in use.",
         "directory-unverifiable": "The directory does not verify; restore it from a copy or enrol again.",
         "directory-wrong-network": "This directory is of another network than the one pinned here; check its "
         "address and its root.",
@@ -66,6 +70,8 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "holder-invalid": "These are not a holder's keys, or not with this passphrase; ask the holder for "
         "the file again.",
         "holder-unknown": "This holder does not sign for that role; look who is named for it.",
+        "holders-unfit": "These holders cannot sign for this role: more than half must be needed, each with "
+        "keys of its own that sign for no other State.",
         "home-exists": "There is a gateway in this folder already; choose another or use that one.",
         "home-invalid": "This folder holds no gateway; run `rogatory init` or name the right one.",
         "home-in-use": "Another process is serving this home; stop it first.",
@@ -80,9 +86,13 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "notice-dates": "A compromise has a time since when others may have signed, not in the future; "
         "other reasons have none.",
         "not-acknowledgeable": "Only an incoming request can be acknowledged.",
+        "network-unknown": "No network of this name is followed; see `rogatory directory status`.",
+        "not-contradicted": "Nothing is to be decided about this authority; see `rogatory directory show`.",
+        "not-stale": "This network's directory is not past its end; nothing has to be allowed.",
         "not-found": "Nothing here has this reference; look at the inbox or the list of requests.",
         "not-listed": "The addressee is not in the directory; enrol it first.",
         "not-own-message": "The form names another authority as its author; submit it from that one.",
+        "not-published": "Nothing is published for this State yet; ask its authority.",
         "not-running": "The gateway is not running; start it with `rogatory serve`.",
         "publication-invalid": "This folder holds no network to publish; name the right one or create it.",
         "record-invalid": "The directory record does not fit the schema or is another authority's.",

@@ -1,15 +1,30 @@
 """Drafts: new versions of a role that collect signatures, as one file that can travel.
 
 A draft is signed where its holders are: on the secretariat's machine, at the State's, or on one that was
-never connected. It holds the metadata, the records it lists and their member-only part, so that a holder
-sees what is signed; ``Draft.sign`` refuses a draft whose files are not those the metadata names.
+never connected. It holds the metadata, the files it lists and their member-only part, so that a holder
+sees what is signed; a draft whose files are not those the metadata names cannot be signed.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import Metadata, Root, Targets
+
+from crypto.errors import Refusal
+from crypto.strictjson import dumps, loads_object
+from gateway.errors import GatewayRefusal
 from gateway.services.registry.holders import HolderKeys
+from gateway.services.registry.policy import check_root, role_state
+from gateway.services.registry.records import STATE_FILE, member_entry, read_json
+from gateway.services.registry.repository import parse
+
+#: One State's records, requirements and contacts.
+DRAFT_LIMIT = 16 * 1024 * 1024
+
+_TOP = ("root", "targets")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +35,7 @@ class Draft:
         network: Name of the network.
         role: ``root``, ``targets``, ``state-<cc>`` or ``attested-<cc>``.
         metadata: TUF metadata with the signatures collected so far.
-        files: Path in the repository to file, for everything the metadata lists that is new or kept.
+        files: Path in the repository to file, for every file the metadata lists.
         members: Authority to its member-only entry, for records that have one.
     """
 
@@ -28,29 +43,128 @@ class Draft:
     role: str
     metadata: bytes = field(repr=False)
     files: Mapping[str, bytes] = field(repr=False)
-    members: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    members: Mapping[str, bytes] = field(repr=False)
 
     def to_json(self) -> bytes:
-        """Return the file in which a draft travels."""
-        raise NotImplementedError
+        """Return the file in which a draft travels; it holds telephone numbers, but no keys."""
+        return dumps(
+            {
+                "v": 1,
+                "network": self.network,
+                "role": self.role,
+                "metadata": self.metadata.decode("utf-8"),
+                "files": {path: data.decode("utf-8") for path, data in self.files.items()},
+                "members": {aid: entry.decode("utf-8") for aid, entry in self.members.items()},
+            }
+        )
 
     @classmethod
     def from_json(cls, data: bytes) -> "Draft":
-        """Return the draft of a file. Raises ``GatewayRefusal`` ``draft-invalid``."""
-        raise NotImplementedError
+        """Return the draft of a file, whole in itself. Raises ``GatewayRefusal`` ``draft-invalid``."""
+        try:
+            claimed = loads_object(data, max_bytes=DRAFT_LIMIT, max_depth=3)
+        except Refusal as refused:
+            raise GatewayRefusal("draft-invalid", detail=str(refused)) from None
+        network, role, metadata = claimed.get("network"), claimed.get("role"), claimed.get("metadata")
+        if (
+            claimed.get("v") != 1
+            or not isinstance(network, str)
+            or not isinstance(role, str)
+            or not isinstance(metadata, str)
+        ):
+            raise GatewayRefusal("draft-invalid", detail="form")
+        draft = cls(
+            network=network,
+            role=role,
+            metadata=metadata.encode("utf-8"),
+            files=_texts(claimed.get("files")),
+            members=_texts(claimed.get("members")),
+        )
+        draft.check()
+        return draft
+
+    def check(self) -> None:
+        """Return if role, metadata and files belong together. Raises ``GatewayRefusal`` ``draft-invalid``."""
+        signed = self._parsed().signed
+        if self.role not in _TOP:
+            try:
+                role_state(self.role)
+            except GatewayRefusal:
+                raise GatewayRefusal("draft-invalid", detail="role") from None
+        if isinstance(signed, Root):
+            check_root(signed)
+        listed = signed.targets if isinstance(signed, Targets) else {}
+        if set(listed) != set(self.files):
+            raise GatewayRefusal("draft-invalid", detail="other files than those listed")
+        for path, info in listed.items():
+            try:
+                info.verify_length_and_hashes(self.files[path])
+            except RepositoryError:
+                raise GatewayRefusal("draft-invalid", detail=f"file {path[:80]}") from None
+        public = self._public_records()
+        for aid, entry in self.members.items():
+            if aid not in public or member_entry(public[aid], entry) is None:
+                raise GatewayRefusal("draft-invalid", detail="member-only contacts")
 
     @property
     def version(self) -> int:
         """Version of the role that this draft becomes."""
-        raise NotImplementedError
+        version: int = self._parsed().signed.version
+        return version
 
-    def records(self) -> Mapping[str, Mapping[str, Any]]:
-        """Return the authority records it lists, parsed, by authority; member-only parts are not in them."""
-        raise NotImplementedError
+    @property
+    def expires(self) -> datetime:
+        """When what the draft becomes runs out."""
+        expires: datetime = self._parsed().signed.expires
+        return expires
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        """Return the authority records it lists, by authority, with their member-only contacts put back."""
+        found = {}
+        for aid, record in self._public_records().items():
+            found[aid] = record | (member_entry(record, self.members.get(aid)) or {})
+        return found
 
     def sign(self, holder: HolderKeys) -> "Draft":
         """Return the draft with both signatures of a holder added (or renewed); needs no repository.
 
         Raises ``GatewayRefusal`` ``draft-invalid``: the files are not the ones its metadata names.
         """
-        raise NotImplementedError
+        self.check()
+        metadata = self._parsed()
+        for signer in holder.tuf_signers():
+            metadata.sign(signer, append=True)
+        return replace(self, metadata=metadata.to_bytes())
+
+    def with_signatures_of(self, other: "Draft") -> "Draft | None":
+        """Return this draft with another's signatures added, ``None`` if that one has another content."""
+        mine, theirs = self._parsed(), other._parsed()
+        if mine.signed_bytes != theirs.signed_bytes:
+            return None
+        mine.signatures.update(theirs.signatures)
+        return replace(self, metadata=mine.to_bytes())
+
+    def root(self) -> Metadata[Root]:
+        """Return the metadata of a draft of ``root``."""
+        return parse(self.metadata, Root)
+
+    def targets(self) -> Metadata[Targets]:
+        """Return the metadata of a draft of ``targets`` or of a State's role."""
+        return parse(self.metadata, Targets)
+
+    def _parsed(self) -> Metadata[Any]:
+        return parse(self.metadata, Root) if self.role == "root" else parse(self.metadata, Targets)
+
+    def _public_records(self) -> dict[str, dict[str, Any]]:
+        found = {}
+        for path, data in self.files.items():
+            name = path.rpartition("/")[2].removesuffix(".json")
+            if name != STATE_FILE and not name.endswith(".requirements"):
+                found[name] = read_json(data)
+        return found
+
+
+def _texts(value: object) -> dict[str, bytes]:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise GatewayRefusal("draft-invalid", detail="form")
+    return {str(name): text.encode("utf-8") for name, text in value.items()}

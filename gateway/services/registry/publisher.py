@@ -8,12 +8,39 @@ cooling-off and where private keys live are the caller's.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Role, Root, Targets
+
+from crypto.errors import Refusal
+from crypto.strictjson import dumps, loads_object
+from gateway.errors import GatewayRefusal
+from gateway.services.durablefile import write_durably
+from gateway.services.registry import issue
 from gateway.services.registry.drafts import Draft
 from gateway.services.registry.holders import Holder, HolderKeys
+from gateway.services.registry.policy import (
+    NETWORK_MEMBER,
+    ROOT_LIFE,
+    STATE_LIFE,
+    TARGETS_LIFE,
+    NetworkKind,
+    check_delegations,
+    check_root,
+    key_map,
+    network_name,
+    network_of,
+    role_state,
+    state_paths,
+    state_role,
+    threshold,
+)
+from gateway.services.registry.repository import Repository, parse
+from gateway.services.registry.statedraft import StateDraft
+
+_ABOUT = "publication.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +59,17 @@ class Progress:
 
 
 class Publication:
-    """The folder of one network's publisher."""
+    """The folder of one network's publisher; one process at a time writes to it."""
+
+    def __init__(self, folder: Path, *, network: str, kind: NetworkKind) -> None:
+        self.network = network
+        self.kind: NetworkKind = kind
+        #: The folder to serve.
+        self.repository = folder / "repository"
+        self._drafts = folder / "drafts"
+        self._members = folder / "members"
+        self._store = Repository(self.repository)
+        self._kids: dict[str, tuple[tuple[int, int], Mapping[str, str]]] = {}
 
     @classmethod
     def create(
@@ -40,7 +77,7 @@ class Publication:
         folder: Path,
         *,
         network: str,
-        kind: Literal["lab", "real"],
+        kind: NetworkKind,
         holders: Sequence[Holder],
         needed: int,
         automatic: Holder,
@@ -48,57 +85,113 @@ class Publication:
     ) -> "Publication":
         """Begin a network in an empty folder: drafts of ``root`` and ``targets``, to be signed.
 
-        ``needed`` holders of ``holders`` must sign root and targets; ``automatic`` signs snapshot and
-        timestamp. The threshold is ``len(holders) + needed``. Raises ``GatewayRefusal`` ``holder-invalid``
-        (the same key twice, or too few) or ``folder-not-empty``.
+        ``needed`` of ``holders``, more than half, must come together to sign root and targets;
+        ``automatic`` signs snapshot and timestamp. Raises ``GatewayRefusal`` ``holders-unfit`` (a key
+        twice, or too few needed), ``directory-wrong-network`` (name) or ``folder-not-empty``.
         """
-        raise NotImplementedError
+        network_name(network)
+        root = _new_root(network, kind, holders, needed, automatic, version=1, now=now)
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise GatewayRefusal("folder-not-empty")
+        for name, mode in (("repository", 0o755), ("drafts", 0o700), ("members", 0o700)):
+            (folder / name).mkdir(mode=mode)
+        publication = cls(folder, network=network, kind=kind)
+        publication._put(publication._empty("root", Metadata(root)))
+        targets = Targets(version=1, expires=now + TARGETS_LIFE)
+        publication._put(publication._empty("targets", Metadata(targets)))
+        write_durably(folder / _ABOUT, dumps({"v": 1, "network": network, "kind": kind}))
+        return publication
 
     @classmethod
     def open(cls, folder: Path) -> "Publication":
         """Return the publication of a folder. Raises ``GatewayRefusal`` ``publication-invalid``."""
-        raise NotImplementedError
+        try:
+            about = loads_object((folder / _ABOUT).read_bytes())
+        except (OSError, Refusal):
+            raise GatewayRefusal("publication-invalid") from None
+        network, kind = about.get("network"), about.get("kind")
+        if not isinstance(network, str) or (kind != "lab" and kind != "real"):
+            raise GatewayRefusal("publication-invalid")
+        return cls(folder, network=network_name(network), kind="lab" if kind == "lab" else "real")
 
-    network: str
-    kind: str
-    #: The folder to serve.
-    repository: Path
-
-    def drafts(self) -> Mapping[str, Draft]:
+    def drafts(self) -> dict[str, Draft]:
         """Return what waits for signatures, by role."""
-        raise NotImplementedError
+        names = sorted(path.stem for path in self._drafts.glob("*.json"))
+        return {role: self.draft(role) for role in names}
 
     def draft(self, role: str) -> Draft:
         """Return the draft of a role, to be carried to its holders. Raises ``draft-missing``."""
-        raise NotImplementedError
+        found = self._draft(role)
+        if found is None:
+            raise GatewayRefusal("draft-missing", detail=role[:40])
+        return found
+
+    def discard(self, role: str) -> None:
+        """Drop a draft; what is published stays. Raises ``GatewayRefusal`` ``draft-missing``."""
+        self.draft(role)
+        (self._drafts / f"{role}.json").unlink()
 
     def take_draft(self, data: bytes, now: datetime) -> Progress:
-        """Take a draft that travelled (``Draft.to_json``) back in; its new signatures are added to ours.
+        """Take a draft that travelled (``Draft.to_json``): its signatures are added to ours.
 
-        A draft of another content than ours replaces ours only if it is newer than what is published.
-        Raises ``GatewayRefusal`` ``draft-invalid``; nothing is changed then.
+        One of another content replaces ours if it is the version after the published one and keeps every
+        rule. Raises ``GatewayRefusal`` ``draft-invalid``, ``directory-wrong-network`` or what
+        ``draft_record`` raises; nothing is changed then.
         """
-        raise NotImplementedError
+        taken = Draft.from_json(data)
+        if taken.network != self.network:
+            raise GatewayRefusal("directory-wrong-network", detail="draft")
+        ours = self._draft(taken.role)
+        merged = None if ours is None else ours.with_signatures_of(taken)
+        if merged is None:
+            self._check_taken(taken, now)
+            merged = taken
+        progress = self._progress(merged)
+        self._put(merged)
+        return progress
 
     def draft_root(self, holders: Sequence[Holder], needed: int, automatic: Holder, now: datetime) -> None:
         """Draft a succession of root, and the targets its holders sign again.
 
-        Root then needs the threshold of the old holders and that of the new ones.
+        Root then needs the threshold of the old holders and that of the new ones. Raises
+        ``GatewayRefusal`` ``holders-unfit``, or ``draft-missing`` while no root is published.
         """
-        raise NotImplementedError
+        version = self._published_root().version + 1
+        root = _new_root(self.network, self.kind, holders, needed, automatic, version=version, now=now)
+        self._put(self._empty("root", Metadata(root)))
+        self._put_targets(self._targets().delegations, now)
 
     def draft_state(
         self, cc: str, holders: Sequence[Holder], needed: int, *, attested: bool = False, now: datetime
     ) -> None:
         """Draft (in ``targets``) that ``needed`` of these holders speak for a State (``cc`` lower case).
 
-        ``attested``: the secretariat's holders do so for a State without staff.
+        ``attested``: the secretariat's holders do so for a State without staff. Where the State is
+        published already, its records are drafted again, for the new holders to sign. Raises
+        ``GatewayRefusal`` ``holders-unfit``: too few, a key twice, or one that signs for another role.
         """
-        raise NotImplementedError
+        role = DelegatedRole(
+            state_role(cc, attested=attested),
+            list(key_map(holders)),
+            threshold(holders, needed),
+            terminating=True,
+            paths=[state_paths(cc)],
+        )
+        held = self.states().get(cc)
+        before = self._draft_of_state(held) if held in self._store.versions() else None
+        roles = self._delegated(without=cc) | {role.name: role}
+        try:
+            self._put_delegations(roles, key_map(holders), now)
+        except GatewayRefusal as refusal:
+            raise GatewayRefusal("holders-unfit", detail=refusal.detail) from None
+        if before is not None:
+            self._put(before.renewed(role.name, self._next(role.name), now + STATE_LIFE))
 
     def remove_state(self, cc: str, now: datetime) -> None:
-        """Draft (in ``targets``) that nobody speaks for a State any more."""
-        raise NotImplementedError
+        """Draft (in ``targets``) that nobody speaks for a State any more. Raises ``draft-missing``."""
+        self._role_of(cc)
+        self._put_delegations(self._delegated(without=cc), {}, now)
 
     def draft_record(
         self,
@@ -116,48 +209,275 @@ class Publication:
         ``GatewayRefusal`` ``record-invalid``, ``directory-other-state``, ``key-conflict``, ``draft-missing``
         (the State is not delegated yet).
         """
-        raise NotImplementedError
+        role = self._role_of(cc)
+        draft = self._draft_of_state(role)
+        draft.put_record(record, self.kind, requirements)
+        if state is not None:
+            draft.put_state(state)
+        draft.refuse_shared_keys(self._other_kids(role))
+        self._put(draft.renewed(role, self._next(role), now + STATE_LIFE))
 
     def remove_record(self, cc: str, authority_id: str, now: datetime) -> None:
         """Draft that an authority is no longer listed. Raises ``GatewayRefusal`` ``not-listed``."""
-        raise NotImplementedError
+        role = self._role_of(cc)
+        draft = self._draft_of_state(role)
+        draft.remove_record(authority_id)
+        self._put(draft.renewed(role, self._next(role), now + STATE_LIFE))
 
     def draft_renewal(self, role: str, now: datetime) -> None:
-        """Draft the same content again with a new expiry: what a State signs once a year."""
-        raise NotImplementedError
+        """Draft the same content again with a new expiry: what a State signs once a year.
+
+        Raises ``GatewayRefusal`` ``draft-missing`` for a role that signs nothing.
+        """
+        if role == "targets":
+            self._put_targets(self._targets().delegations, now)
+            return
+        if role == "root":
+            root = self._published_root()
+            root.version, root.expires = root.version + 1, now + ROOT_LIFE
+            self._put(self._empty("root", Metadata(root)))
+            return
+        _, cc = role_state(role)
+        if self._role_of(cc) != role:
+            raise GatewayRefusal("draft-missing", detail=role)
+        self._put(self._draft_of_state(role).renewed(role, self._next(role), now + STATE_LIFE))
 
     def sign(self, role: str, holder: HolderKeys, now: datetime) -> Progress:
-        """Add a holder's two signatures to a draft here. Raises ``draft-missing`` or ``holder-unknown``."""
-        raise NotImplementedError
+        """Add a holder's two signatures to a draft here.
+
+        Raises ``GatewayRefusal`` ``draft-missing``, ``draft-invalid`` (a draft that has run out) or
+        ``holder-unknown``.
+        """
+        draft = self.draft(role)
+        if draft.expires <= now:
+            raise GatewayRefusal("draft-invalid", detail="the draft has run out")
+        asked = {keyid for delegator in self._delegators(draft) for keyid in issue.keyids(delegator, role)}
+        if not asked & set(key_map([holder.public])):
+            raise GatewayRefusal("holder-unknown")
+        signed = draft.sign(holder)
+        progress = self._progress(signed)
+        self._put(signed)
+        return progress
 
     def progress(self, role: str) -> Progress:
         """Return how far a draft is. Raises ``GatewayRefusal`` ``draft-missing``."""
-        raise NotImplementedError
+        return self._progress(self.draft(role))
 
     def publish(self, now: datetime, roles: Sequence[str] | None = None) -> list[str]:
         """Move complete drafts (all, or those of ``roles``) into the repository; return their roles.
 
-        Raises ``GatewayRefusal`` ``directory-unsigned`` if one of ``roles`` is not complete, or none is;
-        nothing is changed then. Followers see it after the next ``refresh``.
+        Raises ``GatewayRefusal`` ``directory-unsigned`` if one of ``roles`` is not complete, none is, or
+        what would be published no longer fits together; nothing is changed then. Followers see it after
+        the next ``refresh``.
         """
-        raise NotImplementedError
+        drafts = self.drafts() if roles is None else {role: self.draft(role) for role in roles}
+        ready = {role: draft for role, draft in drafts.items() if self._progress(draft).complete}
+        if not ready or (roles is not None and len(ready) < len(drafts)):
+            raise GatewayRefusal("directory-unsigned", detail="signatures are missing")
+        if any(draft.expires <= now for draft in ready.values()):
+            raise GatewayRefusal("draft-invalid", detail="a draft has run out")
+        issue.check_together(self._store, ready)
+        order = sorted(ready, key=lambda role: (role != "root", role != "targets", role))
+        for role in order:
+            draft = ready[role]
+            for aid, entry in draft.members.items():
+                write_durably(self._members / f"{aid}.json", entry)
+            if role != "root":
+                for path, info in draft.targets().signed.targets.items():
+                    self._store.put_file(info, draft.files[path])
+            self._store.put_metadata(role, draft.version, draft.metadata)
+            (self._drafts / f"{role}.json").unlink()
+        return order
 
     def refresh(self, automatic: HolderKeys, now: datetime, *, timestamp_days: int = 1) -> None:
         """Sign what is published: snapshot (if anything changed), timestamp, bundle, members.
 
         The secretariat's automatic job, several times a day; ``timestamp_days`` is 14 for a network that
-        is carried to offline sites.
+        is carried to offline sites. Raises ``GatewayRefusal`` ``directory-unsigned`` (nothing published
+        yet) or ``holder-unknown``.
         """
-        raise NotImplementedError
+        issue.refresh(
+            self._store,
+            network=self.network,
+            automatic=automatic,
+            now=now,
+            fresh_for=timedelta(days=timestamp_days),
+            members={path.stem: path.read_bytes() for path in self._members.glob("*.json")},
+        )
 
-    def records(self) -> Mapping[str, Mapping[str, Any]]:
+    def records(self) -> dict[str, dict[str, Any]]:
         """Return the published records by authority, with their member-only contacts put back."""
-        raise NotImplementedError
+        found: dict[str, dict[str, Any]] = {}
+        versions = self._store.versions()
+        for role in self.states().values():
+            if role in versions:
+                found |= self._published(role, versions[role]).records()
+        return found
 
-    def states(self) -> Mapping[str, str]:
-        """Return the delegated States (lower case) and the role that speaks for each."""
-        raise NotImplementedError
+    def states(self) -> dict[str, str]:
+        """Return the delegated States (lower case), drafted ones included, and the role of each."""
+        return {role_state(name)[1]: name for name in self._delegated()}
 
     def root(self) -> bytes:
-        """Return the first root as gateways pin it; ``follower.root_digest`` and ``root_words`` name it."""
-        raise NotImplementedError
+        """Return the newest published root, as gateways pin it. Raises ``publication-invalid``."""
+        return self._store.metadata("root", self._store.versions().get("root", 0))
+
+    # -- what is drafted or published -----------------------------------------------------------
+
+    def _draft(self, role: str) -> Draft | None:
+        path = self._drafts / f"{role}.json"
+        try:
+            return Draft.from_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+
+    def _put(self, draft: Draft) -> None:
+        write_durably(self._drafts / f"{draft.role}.json", draft.to_json())
+
+    def _empty(self, role: str, metadata: Metadata[Any]) -> Draft:
+        data = metadata.to_bytes()
+        return Draft(network=self.network, role=role, metadata=data, files={}, members={})
+
+    def _published(self, role: str, version: int) -> Draft:
+        """Return what is published of a role in the form of a draft."""
+        metadata = self._store.metadata(role, version)
+        files = self._store.files(parse(metadata, Targets).signed)
+        members = {
+            path.stem: path.read_bytes() for path in self._members.glob(f"{role_state(role)[1]}-*.json")
+        }
+        listed = {path.rpartition("/")[2].removesuffix(".json") for path in files}
+        members = {aid: entry for aid, entry in members.items() if aid in listed}
+        return Draft(network=self.network, role=role, metadata=metadata, files=files, members=members)
+
+    def _draft_of_state(self, role: str | None) -> StateDraft:
+        if role is None:
+            raise GatewayRefusal("draft-missing")
+        found = self._draft(role)
+        if found is None and (version := self._store.versions().get(role)) is not None:
+            found = self._published(role, version)
+        return StateDraft.of(self.network, role, found)
+
+    def _root(self) -> Root:
+        draft = self._draft("root")
+        return self._published_root() if draft is None else draft.root().signed
+
+    def _published_root(self) -> Root:
+        version = self._store.versions().get("root")
+        if version is None:
+            raise GatewayRefusal("draft-missing", detail="root is not published yet")
+        return parse(self._store.metadata("root", version), Root).signed
+
+    def _targets(self) -> Targets:
+        draft = self._draft("targets")
+        if draft is not None:
+            return draft.targets().signed
+        version = self._store.versions().get("targets", 0)
+        return parse(self._store.metadata("targets", version), Targets).signed
+
+    def _delegated(self, *, without: str | None = None) -> dict[str, DelegatedRole]:
+        delegations = self._targets().delegations
+        roles = {} if delegations is None or delegations.roles is None else delegations.roles
+        return {name: role for name, role in roles.items() if role_state(name)[1] != without}
+
+    def _role_of(self, cc: str) -> str:
+        role = self.states().get(cc)
+        if role is None:
+            raise GatewayRefusal("draft-missing", detail="nobody speaks for this State yet")
+        return role
+
+    def _next(self, role: str) -> int:
+        return self._store.versions().get(role, 0) + 1
+
+    def _put_delegations(
+        self, roles: dict[str, DelegatedRole], new: Mapping[str, Any], now: datetime
+    ) -> None:
+        held = self._targets().delegations
+        keys = {**({} if held is None else held.keys), **new}
+        used = {keyid for role in roles.values() for keyid in role.keyids}
+        kept = {keyid: key for keyid, key in keys.items() if keyid in used}
+        self._put_targets(Delegations(kept, roles), now)
+
+    def _put_targets(self, delegations: Delegations | None, now: datetime) -> None:
+        targets = Targets(version=self._next("targets"), expires=now + TARGETS_LIFE, delegations=delegations)
+        check_delegations(targets, self._root())
+        self._put(self._empty("targets", Metadata(targets)))
+
+    def _other_kids(self, role: str) -> dict[str, str]:
+        """Return the keys that every other State lists, drafted or published."""
+        found: dict[str, str] = {}
+        versions = self._store.versions()
+        for other in self.states().values():
+            if other != role:
+                found |= self._kids_of(other, versions.get(other, 0))
+        return found
+
+    def _kids_of(self, role: str, version: int) -> Mapping[str, str]:
+        """Return the keys a State lists; read again only when its draft or version is another one."""
+        try:
+            drafted = (self._drafts / f"{role}.json").stat().st_mtime_ns
+        except FileNotFoundError:
+            drafted = 0
+        known = self._kids.get(role)
+        if known is None or known[0] != (version, drafted):
+            known = (version, drafted), self._draft_of_state(role).kids()
+            self._kids[role] = known
+        return known[1]
+
+    def _delegators(self, draft: Draft) -> list[Root | Targets]:
+        """Return who must accept a draft: for a root, the one before it as well."""
+        if draft.role == "root":
+            version = self._store.versions().get("root")
+            own = draft.root().signed
+            return [own] if version is None else [self._published_root(), own]
+        return [self._root()] if draft.role == "targets" else [self._targets()]
+
+    def _progress(self, draft: Draft) -> Progress:
+        have, need, signed, missing = issue.count(draft, self._delegators(draft))
+        return Progress(have=have, need=need, signed=signed, missing=missing)
+
+    def _check_taken(self, draft: Draft, now: datetime) -> None:
+        """Hold a draft made elsewhere to what our own drafts keep."""
+        if draft.version != self._next(draft.role) or draft.expires <= now:
+            raise GatewayRefusal("draft-invalid", detail="version or expiry")
+        if draft.role == "root":
+            if network_of(draft.root().signed) != (self.network, self.kind):
+                raise GatewayRefusal("directory-wrong-network", detail="root")
+        elif draft.role == "targets":
+            check_delegations(draft.targets().signed, self._root())
+        else:
+            if self._role_of(role_state(draft.role)[1]) != draft.role:
+                raise GatewayRefusal("draft-missing", detail=draft.role)
+            state = StateDraft.of(self.network, draft.role, draft)
+            state.check(self.kind)
+            state.refuse_shared_keys(self._other_kids(draft.role))
+
+
+def _new_root(
+    network: str,
+    kind: NetworkKind,
+    holders: Sequence[Holder],
+    needed: int,
+    automatic: Holder,
+    *,
+    version: int,
+    now: datetime,
+) -> Root:
+    people, machine = list(key_map(holders)), list(key_map([automatic]))
+    together = threshold(holders, needed)
+    root = Root(
+        version=version,
+        expires=now + ROOT_LIFE,
+        keys=key_map([*holders, automatic]),
+        roles={
+            "root": Role(people, together),
+            "targets": Role(list(people), together),
+            "snapshot": Role(machine, 2),
+            "timestamp": Role(list(machine), 2),
+        },
+        unrecognized_fields={NETWORK_MEMBER: {"network": network, "kind": kind}},
+    )
+    try:
+        check_root(root)
+    except GatewayRefusal as refusal:
+        raise GatewayRefusal("holders-unfit", detail=refusal.detail) from None
+    return root

@@ -1,0 +1,67 @@
+"""One text for many readers in one file: sealed once, its key wrapped for every reader's ``enc`` key.
+
+For what a whole network may read and nobody else, so that it can lie on any web server. It is not signed:
+who made it must not matter, or must be checked by what it says. The context ties a file to its purpose.
+"""
+
+import secrets
+from collections.abc import Iterable, Mapping
+
+from crypto.encoding import b64u, lp, unb64u
+from crypto.errors import Refusal
+from crypto.hpke import CONTENT_KEY_SIZE, wrap_key
+from crypto.parts import PartOpener, PartSealer
+from crypto.publickeys import Decapsulator, PublicKey
+from crypto.strictjson import dumps, loads_object
+
+#: A thousand readers with two keys each need about 3 MB of wraps.
+AUDIENCE_LIMIT = 16 * 1024 * 1024
+
+
+def seal_for(plain: bytes, readers: Iterable[PublicKey], context: bytes) -> bytes:
+    """Return the file that every holder of one of these encryption keys can open, for this ``context``.
+
+    Its size tells the number of readers and, padded, the size of the text.
+    """
+    key, bid = secrets.token_bytes(CONTENT_KEY_SIZE), secrets.token_hex(16)
+    wraps = {public.kid: b64u(wrap_key(key, public, _info(context, bid, public.kid))) for public in readers}
+    sealer = PartSealer(key, bid, 0, plain_size=len(plain))
+    head = sealer.update(plain)
+    tail, _ = sealer.finish()
+    return dumps({"v": 1, "bid": bid, "size": len(plain), "sealed": b64u(head + tail), "wraps": wraps})
+
+
+def open_for(data: bytes, decapsulators: Mapping[str, Decapsulator], context: bytes) -> bytes | None:
+    """Return the text, ``None`` if it was sealed for none of these keys (by identifier).
+
+    Raises ``Refusal`` ``malformed``, ``open-failed`` or ``content-digest``.
+    """
+    claimed = loads_object(data, max_bytes=AUDIENCE_LIMIT, max_depth=3)
+    wraps, bid, size, sealed = (claimed.get(name) for name in ("wraps", "bid", "size", "sealed"))
+    if (
+        claimed.get("v") != 1
+        or not isinstance(wraps, dict)
+        or not isinstance(bid, str)
+        or type(size) is not int
+        or not 0 <= size <= AUDIENCE_LIMIT
+        or not isinstance(sealed, str)
+    ):
+        raise Refusal("malformed", "audience")
+    kid = next((kid for kid in wraps if kid in decapsulators), None)
+    if kid is None:
+        return None
+    wrap = wraps[kid]
+    if not isinstance(wrap, str):
+        raise Refusal("malformed", "audience")
+    try:
+        key = decapsulators[kid].unwrap(unb64u(wrap), _info(context, bid, kid))
+        opener = PartOpener(key, bid, 0, plain_size=size)
+    except ValueError:
+        raise Refusal("malformed", "audience") from None
+    head = opener.update(unb64u(sealed))
+    tail, _ = opener.finish()
+    return head + tail
+
+
+def _info(context: bytes, bid: str, kid: str) -> bytes:
+    return lp(b"gw/1/audience", context, bytes.fromhex(bid), kid.encode("ascii"))
