@@ -52,6 +52,11 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
         "directory.published": {"authority": _A, "digest": _D},
         "directory.enrolled": {"authority": _A, "digest": _D, "code": _C},
         "directory.updated": {"authority": _A, "digest": _D},
+        "directory.trusted": {"network": _C, "root": _N, "snapshot": _N, "timestamp": _N},
+        "directory.refused": {"network": _C, "code": _C},
+        "directory.expired": {"network": _C},
+        "directory.contradicted": {"authority": _A},
+        "directory.reconciled": {"authority": _A},
         # Bundles: each of these but the last is entered with a receipt of our own
         "bundle.submitted": _RECEIPT,
         "bundle.relayed": _RECEIPT,
@@ -81,6 +86,8 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
         # Persons, in entries of their own
         "person.acted": {**_BUNDLE, "officer": _C, "assurance": _C},
         "person.opened": {**_BUNDLE, "officer": _C, "assurance": _C},
+        "person.decided": {"authority": _A, "source": _C, "officer": _C},
+        "person.allowed": {"network": _C, "officer": _C},
         # What needs a person
         "task.raised": {"task": _B, "code": _C},
         "task.closed": {"task": _B, "code": _C},

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, select, update
 
 from gateway.storage.database import Transaction
-from gateway.storage.schema import followed_network
+from gateway.storage.schema import followed_network, transmission
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +42,7 @@ _STORE = (
     .where(followed_network.c.name == bindparam("b_name"))
     .values({name: bindparam(f"v_{name}") for name in NetworkRow.__slots__ if name != "name"})
 )
+_WAITING = select(transmission.c.to_aid).where(transmission.c.state == "QUEUED").distinct()
 
 
 def networks(connection: Connection) -> dict[str, NetworkRow]:
@@ -55,3 +56,8 @@ def store_network(tx: Transaction, row: NetworkRow) -> None:
     changed = {f"v_{name}": value for name, value in values.items() if name != "name"}
     if tx.execute(_STORE, {"b_name": row.name, **changed}).rowcount == 0:
         tx.insert(followed_network, **values)
+
+
+def waiting_peers(connection: Connection) -> list[str]:
+    """Return the authorities for which something waits to be tried."""
+    return [aid for (aid,) in connection.execute(_WAITING)]
