@@ -576,15 +576,19 @@ class LoopbackPeer(Protocol):
     """What the conformance suite needs of the peer of a scheme.
 
     Attributes:
-        FAILURES: What it can do wrong, by name.
         VERDICT, RECEIPTS: How an attempt ends with the honest peer, and the number of receipts it brings.
         received: Containers that are whole at the peer.
     """
 
-    FAILURES: Iterable[str]
-    VERDICT: Verdict
-    RECEIPTS: int
     endpoint: Endpoint
+
+    def __init__(self, folder: Path) -> None: ...
+
+    @property
+    def VERDICT(self) -> Verdict: ...  # noqa: N802 - a constant of each peer
+
+    @property
+    def RECEIPTS(self) -> int: ...  # noqa: N802
 
     @property
     def received(self) -> Mapping[tuple[str, str], bytes]: ...
