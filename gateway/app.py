@@ -335,6 +335,7 @@ class App:
             clock=clock,
             keyring=keyring,
             directory=directory,
+            carried=frozenset({*self.adapters, PULL}),
             submitter=self.submitter,
             cases=self.cases,
             consents=ConsentDesk(

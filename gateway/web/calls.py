@@ -12,6 +12,8 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 
+from gateway.web.addressees import AuthorityParams, AuthorityView, ResolutionView, ResolveParams
+
 #: Media type of an answer with progress lines before its last line.
 NDJSON = "application/x-ndjson"
 
@@ -605,6 +607,22 @@ DIRECTORY_ENROL = _call(
     result=EnrolResult,
     writes=True,
 )
+DIRECTORY_SHOW = _call(
+    "readAuthority",
+    "GET",
+    "/v1/directory/authority",
+    "Everything the directory says of one authority",
+    params=AuthorityParams,
+    result=AuthorityView,
+)
+DIRECTORY_RESOLVE = _call(
+    "resolveAddressee",
+    "POST",
+    "/v1/directory/resolutions",
+    "To whom a request goes: candidates with reasons and channels; nothing is kept",
+    params=ResolveParams,
+    result=ResolutionView,
+)
 AUDIT_VERIFY = _call(
     "verifyLog",
     "GET",
@@ -637,6 +655,8 @@ CALLS: tuple[Call[Any, Any], ...] = (
     KEYS_REVOKE,
     DIRECTORY_NOTICE,
     DIRECTORY_LIST,
+    DIRECTORY_SHOW,
+    DIRECTORY_RESOLVE,
     DIRECTORY_ENROL,
     AUDIT_VERIFY,
     DOCTOR,

@@ -19,6 +19,7 @@ from gateway import __version__
 from gateway.clock import Clock
 from gateway.config import HomePaths, Settings
 from gateway.errors import GatewayRefusal
+from gateway.model.authority import USABLE_CHANNELS
 from gateway.services.cases import Cases, ReceiptInfo
 from gateway.services.consent import ConsentDesk
 from gateway.services.directory import Directory, entry_words
@@ -27,7 +28,8 @@ from gateway.services.keyring import HeldKey, Keyring
 from gateway.services.revocations import Revocations
 from gateway.services.submit import Attachment, Submission, Submitter
 from gateway.services.upkeep import Upkeep
-from gateway.web import calls
+from gateway.web import calls, choosing
+from gateway.web.addressees import AuthorityParams, AuthorityView, ResolutionView, ResolveParams
 from gateway.web.calls import (
     AcknowledgeParams,
     AttachmentFile,
@@ -72,7 +74,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """What the operations work with: the services of one opened home."""
+    """What the operations work with: the services of one opened home; ``carried``: channels it drives."""
 
     paths: HomePaths
     settings: Settings
@@ -85,6 +87,7 @@ class Desk:
     doctor: Doctor
     upkeep: Upkeep
     revocations: Revocations
+    carried: frozenset[str] = USABLE_CHANNELS
 
 
 def _view(kind: type[R], value: object) -> R:
@@ -178,6 +181,14 @@ async def _list_directory(desk: Desk, _params: Nothing, _progress: Progress) -> 
         for entry in desk.directory.entries()
     ]
     return DirectoryResult(issue=desk.directory.version, network=own.network, authorities=rows)
+
+
+async def _show_authority(desk: Desk, params: AuthorityParams, _progress: Progress) -> AuthorityView:
+    return choosing.show(desk.directory, params.authority_id, now=desk.clock.now())
+
+
+async def _resolve(desk: Desk, params: ResolveParams, _progress: Progress) -> ResolutionView:
+    return choosing.choose(desk.directory, params, carried=desk.carried, now=desk.clock.now())
 
 
 async def _enrol(desk: Desk, params: EnrolParams, _progress: Progress) -> EnrolResult:
@@ -340,6 +351,8 @@ _HANDLERS: Mapping[str, _Handler] = {
     calls.KEYS_REVOKE.name: _revoke,
     calls.DIRECTORY_NOTICE.name: _take_notice,
     calls.DIRECTORY_LIST.name: _list_directory,
+    calls.DIRECTORY_SHOW.name: _show_authority,
+    calls.DIRECTORY_RESOLVE.name: _resolve,
     calls.DIRECTORY_ENROL.name: _enrol,
     calls.AUDIT_VERIFY.name: _verify,
     calls.DOCTOR.name: _examine,

@@ -8,7 +8,7 @@ Invariants: a key is found by (authority, use, kid) only; one kid in one record,
 one use; an authority speaks for its own State's prefix; lab and real networks never mix.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,8 +25,10 @@ from gateway.model.addressee import DirectoryFacts, facts_from
 from gateway.model.authority import DirectoryEntry, LookupStatus
 from gateway.model.fields import text
 from gateway.model.freshness import Freshness, freshness, may_send
+from gateway.model.listing import Listing
 from gateway.model.revoked import KeyNotice
 from gateway.model.states import StateRecord
+from gateway.services.directory.addressees import contacts_of, listing_for, requirements_of
 from gateway.services.directory.enrolment import Claim, Enrolled, entry_words, read_enrolment
 from gateway.services.directory.localfile import LocalFile, remembered_rows
 from gateway.services.directory.merge import MergedView, SourceView, Voucher, merge
@@ -337,7 +339,27 @@ class Directory:
         entry = self.lookup(aid).entry if aid else None
         if entry is None:
             return None
-        return facts_from(form, entry, requesting=self.own, states=self._view.states)
+        return facts_from(
+            form,
+            entry,
+            requesting=self.own,
+            states=self._view.states,
+            requirements=requirements_of(self._view, aid),
+        )
+
+    def listing(self, state: str, *, carried: Collection[str]) -> Listing:
+        """Return what choosing an addressee in a State needs; ``carried``: channels this gateway drives."""
+        now = self._clock.now()
+        absence = self._absence(f"{state.lower()}-", now)
+        return listing_for(self._view, state, absence=absence, carried=carried, now=now)
+
+    def requirements(self, authority_id: str) -> Mapping[str, Any] | None:
+        """Return what an authority has published about requests, ``None`` if nothing is known."""
+        return requirements_of(self._view, authority_id)
+
+    def contacts(self, authority_id: str) -> Mapping[str, Any] | None:
+        """Return the contacts of an authority that only enrolled ones get."""
+        return contacts_of(self._view, authority_id)
 
     # What persons put in
 

@@ -1,0 +1,256 @@
+"""What the directory tells of addressees, as the local API answers it."""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.errors import GatewayRefusal
+from gateway.model import requirements as published
+from gateway.model.authority import DirectoryEntry, LookupStatus
+from gateway.model.legal_basis import Note
+from gateway.model.listing import Query, Requester, with_contacts
+from gateway.model.profile import Profile, Resource, in_language
+from gateway.model.record_parts import Designation, Hours
+from gateway.model.resolution import Candidate, Resolution, resolve
+from gateway.model.states import StateRecord
+from gateway.services.directory import Directory
+from gateway.web.addressees import (
+    AuthorityView,
+    BasisView,
+    CandidateView,
+    ChannelView,
+    ContactView,
+    DesignationView,
+    HoursView,
+    LeftOutView,
+    ListedKeyView,
+    NoteView,
+    PassedOverView,
+    PhoneView,
+    ResolutionView,
+    ResolveParams,
+    ResourceView,
+    RouteView,
+    VoucherView,
+)
+
+
+def choose(
+    directory: Directory, params: ResolveParams, *, carried: Collection[str], now: datetime
+) -> ResolutionView:
+    """Return to whom a request of this authority goes, or of the requester named.
+
+    Raises ``GatewayRefusal`` ``not-found`` if the requester is neither a State nor listed.
+    """
+    query = query_of(params)
+    listing = directory.listing(query.state, carried=carried)
+    requester = _requester(directory, params.requester.strip())
+    return resolution_view(resolve(query, listing, requester=requester, now=now), source="home", now=now)
+
+
+def _requester(directory: Directory, named: str) -> Requester:
+    if not named:
+        return Requester(state=directory.own.state, entry=directory.own)
+    if len(named) == 2:
+        return Requester(state=named.upper())
+    entry = directory.lookup(named).entry
+    if entry is None:
+        raise GatewayRefusal("not-found", field="requester")
+    return Requester(state=entry.state, entry=entry)
+
+
+def show(directory: Directory, authority_id: str, *, now: datetime) -> AuthorityView:
+    """Return everything about one authority. Raises ``GatewayRefusal`` ``not-listed``."""
+    merged = directory.view.authorities.get(authority_id)
+    if merged is None:
+        raise GatewayRefusal("not-listed")
+    found = directory.lookup(authority_id)
+    # Contradicted records are shown all the same: somebody has to clear them up.
+    entry = found.entry or merged.entry(now)
+    return authority_view(
+        entry,
+        source="home",
+        status=found.status,
+        state=directory.states.get(entry.state),
+        vouchers=[(voucher.source, voucher.assurance) for voucher in found.vouchers],
+        requirements=directory.requirements(authority_id),
+        contacts=directory.contacts(authority_id),
+        now=now,
+    )
+
+
+def query_of(params: ResolveParams) -> Query:
+    """Return the question in the model's words."""
+    return Query(
+        state=params.state.upper(),
+        request_kind=params.kind,
+        instruments=tuple(dict.fromkeys(params.instruments)),
+        region=params.region.strip(),
+        urgency=params.urgency,
+        language=params.language,
+    )
+
+
+def resolution_view(found: Resolution, *, source: str, now: datetime) -> ResolutionView:
+    """Return a resolution as the API answers it."""
+    return ResolutionView(
+        source=source,
+        status=found.status.value,
+        outcome=found.outcome.value,
+        lane=found.lane.value,
+        state=found.query.state,
+        state_name=found.state.name if found.state else "",
+        basis=BasisView(
+            instrument=found.basis.instrument,
+            binds_both=found.basis.binds_both,
+            gaps=list(found.basis.gaps),
+            others=list(found.basis.others),
+        ),
+        candidates=[_candidate(candidate, now) for candidate in found.candidates],
+        questions=list(found.questions),
+        warnings=_notes(found.warnings),
+        passed_over=[
+            PassedOverView(authority_id=row.entry.authority_id, name=row.entry.name_en, sentence=row.sentence)
+            for row in found.passed_over
+        ],
+    )
+
+
+def authority_view(
+    entry: DirectoryEntry,
+    *,
+    source: str,
+    status: LookupStatus,
+    state: StateRecord | None,
+    vouchers: Iterable[tuple[str, str]],
+    requirements: Mapping[str, Any] | None,
+    contacts: Mapping[str, Any] | None,
+    now: datetime,
+) -> AuthorityView:
+    """Return everything about one authority. ``vouchers``: names of sources, each with its assurance."""
+    profile = with_contacts(entry, contacts)
+    texts = {
+        "urgent_procedure": profile.urgent_procedure,
+        "information_needed": profile.information_needed,
+        "procedural_notes": profile.procedural_notes,
+        "legal_basis_notes": profile.legal_basis_notes,
+    }
+    return AuthorityView(
+        source=source,
+        status=status.value,
+        authority_id=entry.authority_id,
+        state=entry.state,
+        state_name=state.name if state else "",
+        region=entry.region,
+        part=entry.part,
+        name=entry.name_en,
+        name_local=profile.name_local,
+        record_status=entry.status,
+        verified_at=entry.verified_at.isoformat() if entry.verified_at else None,
+        is_unconfirmed=entry.is_unconfirmed(now.date()),
+        vouchers=[VoucherView(source=name, assurance=assurance) for name, assurance in vouchers],
+        roles=list(entry.raw["roles"]),
+        designations=[_designation(row) for row in entry.designations],
+        languages=list(entry.languages),
+        hours=_hours(entry.hours, now),
+        channels=[
+            ChannelView(
+                channel=row.channel,
+                priority=row.priority,
+                use=sorted(row.use),
+                address=row.address,
+                status=row.status,
+            )
+            for row in sorted(entry.channels, key=lambda row: (row.priority, row.channel))
+        ],
+        keys=[
+            ListedKeyView(use=key.use, alg=key.alg, kid=key.kid, nbf=key.nbf, exp=key.exp, status=key.status)
+            for key in entry.keys
+        ],
+        requires_paper_original=entry.requires_paper_original,
+        accepts_oral_in_urgency=entry.accepts_oral_in_urgency,
+        postal=profile.postal,
+        website=profile.website,
+        fax=profile.fax,
+        phones=_phones(profile),
+        contacts=[
+            ContactView(office=row.office, email=row.email, languages=list(row.languages))
+            for row in profile.contacts
+        ],
+        forms_of_transmission=list(profile.forms_of_transmission),
+        forms=dict(entry.forms),
+        texts={name: dict(said) for name, said in texts.items() if said},
+        legislation=_resources(profile.legislation),
+        templates=_resources(profile.templates),
+        agreements=_resources(profile.agreements),
+        networks=list(state.networks) if state else [],
+        informal_channels=list(profile.informal_channels),
+        informal_networks=list(profile.informal_networks),
+        requirements=None if requirements is None else dict(requirements),
+    )
+
+
+def _candidate(found: Candidate, now: datetime) -> CandidateView:
+    entry, routes = found.entry, found.routes
+    return CandidateView(
+        authority_id=entry.authority_id,
+        name=entry.name_en,
+        state=entry.state,
+        region=entry.region,
+        status=found.status.value,
+        role=found.role,
+        match="exact" if found.match == "exact" else "fallback",
+        designation=None if found.designation is None else _designation(found.designation),
+        reasons=list(found.reasons),
+        warnings=_notes(found.warnings),
+        tasks=_notes(found.tasks),
+        channels=[
+            RouteView(
+                channel=route.channel.channel,
+                address=route.channel.address,
+                carries=route.carries.value,
+                by_gateway=route.by_gateway,
+                condition=route.condition,
+            )
+            for route in routes.ordered
+        ],
+        left_out=[LeftOutView(channel=row.channel.channel, sentence=row.sentence) for row in routes.left_out],
+        required_channel=None if routes.required is None else routes.required.channel,
+        statement=found.statement,
+        languages=list(entry.languages),
+        needs_translation=found.needs_translation,
+        takes_oral=found.takes_oral,
+        hours=_hours(entry.hours, now),
+        phones=_phones(found.profile),
+        urgent_procedure=in_language(found.profile.urgent_procedure),
+        requirements_issue=None if found.requirements is None else published.issue(found.requirements),
+        asks_for=list(found.asks_for),
+    )
+
+
+def _hours(hours: Hours, now: datetime) -> HoursView:
+    return HoursView(
+        time_zone=hours.time_zone,
+        always=hours.always,
+        is_open=hours.is_open(now),
+        local_time=hours.local(now.astimezone(UTC).replace(microsecond=0)),
+        next_opening=hours.next_opening(now),
+    )
+
+
+def _designation(row: Designation) -> DesignationView:
+    return DesignationView(
+        instrument=row.instrument, article=row.article, role=row.role, provisional=row.provisional
+    )
+
+
+def _phones(profile: Profile) -> list[PhoneView]:
+    return [PhoneView(use=row.use, number=row.number) for row in profile.phones]
+
+
+def _resources(rows: Iterable[Resource]) -> list[ResourceView]:
+    return [ResourceView(title=row.title, url=row.url, note=row.note) for row in rows]
+
+
+def _notes(rows: Iterable[Note]) -> list[NoteView]:
+    return [NoteView(code=row.code, sentence=row.sentence) for row in rows]
