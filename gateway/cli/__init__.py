@@ -51,6 +51,16 @@ GROUPS = {
             "notice": ("gateway.cli.keys:notice", "Take a notice that a key is not to be trusted any more."),
         },
     ),
+    "registers": (
+        "Published registers of authorities and treaties, set against the records we keep.",
+        {
+            "start": ("gateway.cli.registers:start", "Make a folder of records to set registers against."),
+            "list": ("gateway.cli.registers:list_mappings", "List the registers that can be read."),
+            "compare": ("gateway.cli.registers:compare", "Show what a register says differently."),
+            "accept": ("gateway.cli.registers:accept", "Take differences, as a named person decides."),
+            "sources": ("gateway.cli.registers:sources", "Show where values come from, and who took them."),
+        },
+    ),
 }
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from gateway.errors import GatewayRefusal
 from gateway.model.lookalikes import plain
 from gateway.services.registers.mapping import RegisterMapping
-from gateway.services.registers.tables import MAX_ITEMS, Row, Table
+from gateway.services.registers.tables import MAX_ITEMS, Row, Table, heading_key
 from gateway.services.registers.values import (
     LookAlikeName,
     convert,
@@ -60,13 +60,14 @@ class ParticipationEntry:
 class _Faults:
     """Collects what is wrong, so that a person mends a file once and not row by row."""
 
-    def __init__(self) -> None:
+    def __init__(self, table: Table) -> None:
+        self._headings = {heading_key(heading): heading for heading in table.headings}
         self.values: list[str] = []
         self.names: list[str] = []
 
-    def note(self, row: int, heading: str, error: ValueError) -> None:
+    def note(self, row: int, key: str, error: ValueError) -> None:
         into = self.names if isinstance(error, LookAlikeName) else self.values
-        into.append(f"Row {row}, “{heading}”: the cell {error}.")
+        into.append(f"Row {row}, “{self._headings.get(key, key)}”: the cell {error}.")
 
     def refuse(self) -> None:
         for code, sentences in (("register-lookalike", self.names), ("register-values", self.values)):
@@ -80,7 +81,7 @@ def authority_entries(table: Table, mapping: RegisterMapping, *, as_of: date) ->
     Raises ``GatewayRefusal`` ``register-columns``, ``register-values`` or ``register-lookalike``.
     """
     columns = mapping.value_columns(table)
-    faults = _Faults()
+    faults = _Faults(table)
     grouped: dict[tuple[str, str], list[tuple[int, dict[str, Any]]]] = {}
     for row in table.rows:
         values = _row_values(row, columns, mapping, faults)
@@ -143,7 +144,7 @@ def participation_entries(
     Raises ``GatewayRefusal`` ``register-columns`` or ``register-values``.
     """
     columns = {value: keys[0] for value, keys in mapping.value_columns(table).items()}
-    faults = _Faults()
+    faults = _Faults(table)
     found: dict[str, ParticipationEntry] = {}
     others: list[str] = []
     for row in table.rows:

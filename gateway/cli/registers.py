@@ -1,0 +1,360 @@
+"""``rogatory registers``: published registers set against our records, differences shown and decided.
+
+Nothing is taken without a person: ``compare`` only writes what it found, ``accept`` asks or is told number
+by number, and every decision has a name. The records then go to those who sign them.
+"""
+
+import re
+import sys
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import Parameter
+from rich.console import Console
+
+from crypto import strictjson
+from gateway.cli.output import Answer, CommandFailed, Common, run, table, text
+from gateway.cli.registershown import ask, show_proposal
+from gateway.services.durablefile import write_durably
+from gateway.services.registers import acceptance
+from gateway.services.registers.compare import RegisterFile
+from gateway.services.registers.compare import compare as set_against
+from gateway.services.registers.differences import Proposal
+from gateway.services.registers.mapping import (
+    RegisterMapping,
+    known_registers,
+    packaged_mapping,
+    read_mapping,
+)
+from gateway.services.registers.recordfolder import RecordFolder
+from gateway.services.registers.tables import MAX_BYTES
+
+_JSON_MAX_BYTES = 8 * 1024 * 1024
+_PROPOSAL_MAX_BYTES = 64 * 1024 * 1024
+
+
+def start(
+    records: Path,
+    *,
+    directory: Path | None = None,
+    sample: Annotated[bool, Parameter(negative=())] = False,
+    common: Common | None = None,
+) -> int:
+    """Make a folder of records to set registers against.
+
+    Parameters
+    ----------
+    records:
+        New folder.
+    directory:
+        Directory file with States and authorities.
+    sample:
+        Take the fictional sample directory of 43 States and 99 authorities.
+    """
+    common = common or Common()
+
+    async def work() -> Answer:
+        if (directory is None) != sample:
+            raise CommandFailed("usage", "Say --directory FILE, or --sample for the fictional one.")
+        if sample:
+            from gateway.demo.samples import read_sample_directory, read_sample_requirements
+
+            given, requirements = dict(read_sample_directory()), read_sample_requirements()
+        else:
+            given, requirements = _json_object(directory or Path()), {}
+        rows = [given.get("states"), given.get("authorities")]
+        if not all(isinstance(each, list) for each in rows):
+            raise CommandFailed("records-invalid", "The file has no list of states and of authorities.")
+        RecordFolder.create(
+            records, states=rows[0] or [], authorities=rows[1] or [], requirements=requirements
+        )
+        made = {"records": str(records), "states": len(rows[0] or []), "authorities": len(rows[1] or [])}
+
+        def show(console: Console) -> None:
+            console.print(
+                f"{made['states']} States and {made['authorities']} authorities are in {text(records)}."
+            )
+
+        return Answer(data=made, show=show)
+
+    return run(common, work)
+
+
+def list_mappings(register: str | None = None, *, common: Common | None = None) -> int:
+    """List the registers that can be read, or the columns of one.
+
+    Parameters
+    ----------
+    register:
+        Show the columns of this register and what becomes of them.
+    """
+    common = common or Common()
+
+    async def work() -> Answer:
+        names = known_registers() if register is None else (register,)
+        mappings = [packaged_mapping(name) for name in names]
+        data = {
+            "registers": [
+                {
+                    "register": m.register,
+                    "title": m.title,
+                    "publisher": m.publisher,
+                    "kind": m.kind,
+                    "layout": m.layout,
+                    "instruments": list(m.instruments),
+                    "columns": [msgspec.to_builtins(column) for column in m.columns],
+                }
+                for m in mappings
+            ]
+        }
+
+        def show(console: Console) -> None:
+            if register is None:
+                rows = [(m.register, m.kind, m.publisher, m.title) for m in mappings]
+                console.print(table("register", "about", "publisher", "title", rows=rows))
+                console.print("\nrogatory registers list REGISTER shows its columns.")
+                return
+            (m,) = mappings
+            console.print(f"[bold]{text(m.title)}[/bold], {text(m.publisher)}\n{text(m.layout)}\n")
+            columns = [
+                (
+                    " / ".join(name or "(no heading)" for name in c.headings),
+                    c.value or "left out",
+                    c.left_out or ("needed" if c.needed else ""),
+                )
+                for c in m.columns
+            ]
+            console.print(table("column", "becomes", "", rows=columns))
+
+        return Answer(data=data, show=show)
+
+    return run(common, work)
+
+
+def compare(
+    file: Path,
+    *,
+    records: Path,
+    register: str | None = None,
+    mapping: Path | None = None,
+    source: str,
+    as_of: str,
+    instrument: str | None = None,
+    encoding: str | None = None,
+    link: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    to: Path | None = None,
+    common: Common | None = None,
+) -> int:
+    """Show what a register says differently from our records, and write it down for a decision.
+
+    Nothing is changed.
+
+    Parameters
+    ----------
+    file:
+        The register's file, .csv or .json.
+    records:
+        Folder of records.
+    register:
+        Register whose layout the file has: see rogatory registers list.
+    mapping:
+        Own mapping file instead, for another register or layout.
+    source:
+        Where the file was got from: an address, or the letter it came with.
+    as_of:
+        Day of what the file says, YYYY-MM-DD.
+    instrument:
+        For lists of participation: the treaty, such as budapest.
+    encoding:
+        For a CSV file that is no Unicode, such as windows-1252.
+    link:
+        ROW=AUTHORITY: the row is this authority of ours, under another name.
+    to:
+        File for the differences; without it, proposals/ in the folder of records.
+    """
+    common = common or Common()
+
+    async def work() -> Answer:
+        if (register is None) == (mapping is None):
+            raise CommandFailed("usage", "Say --register NAME, or --mapping FILE for an own layout.")
+        chosen: RegisterMapping = packaged_mapping(register) if register else read_mapping(mapping or Path())
+        with file.open("rb") as opened:
+            data = opened.read(MAX_BYTES + 1)
+        given = RegisterFile(
+            name=file.name,
+            data=data,
+            form="json" if file.suffix.lower() == ".json" else "csv",
+            source=source,
+            as_of=_day(as_of),
+            encoding=encoding,
+        )
+        proposal = set_against(
+            given,
+            chosen,
+            RecordFolder(records).read(),
+            instrument=instrument,
+            links=_links(link or []),
+            now=datetime.now(UTC),
+        )
+        place = to or records / "proposals" / (
+            f"{proposal.register}-{proposal.as_of}-{proposal.file_sha256[:8]}.json"
+        )
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(place, proposal.to_json(), mode=0o644)
+
+        def show(console: Console) -> None:
+            show_proposal(console, proposal)
+            if proposal.differences:
+                console.print(f"\nNothing was taken. Decide with: rogatory registers accept {text(place)}")
+
+        return Answer(data={"proposal": str(place), **msgspec.to_builtins(proposal)}, show=show)
+
+    return run(common, work)
+
+
+def accept(
+    proposal: Path,
+    *,
+    records: Path,
+    by: str | None = None,
+    take: str | None = None,
+    leave: str | None = None,
+    by_hand: Path | None = None,
+    common: Common | None = None,
+) -> int:
+    """Take differences into our records, as a named person decides: number by number, or when asked.
+
+    Parameters
+    ----------
+    proposal:
+        File that rogatory registers compare has written.
+    records:
+        Folder of records.
+    by:
+        Who decides: name and office. It is kept with every value.
+    take:
+        Numbers to take, such as 1,4,7-9, or all.
+    leave:
+        Numbers that were looked at and are not taken.
+    by_hand:
+        JSON file: identifier of a new authority to the members that no register says.
+    """
+    common = common or Common()
+
+    async def work() -> Answer:
+        with proposal.open("rb") as opened:
+            shown = Proposal.from_json(opened.read(_PROPOSAL_MAX_BYTES + 1))
+        asking = take is None and leave is None
+        if asking and (common.json or not (sys.stdin.isatty() and sys.stderr.isatty())):
+            raise CommandFailed("usage", "Say --take and --leave, or run this at a terminal to be asked.")
+        who, decided = by, {} if asking else _decisions(take, leave, shown)
+        if asking:
+            who, decided = ask(shown, by)
+        if not who:
+            raise CommandFailed("usage", "Say --by NAME: who decides.")
+        done = acceptance.accept(
+            RecordFolder(records),
+            shown,
+            take=decided,
+            by=who,
+            completions={} if by_hand is None else _json_object(by_hand),
+            now=datetime.now(UTC),
+        )
+        undecided = len(shown.differences) - len(decided)
+
+        def show(console: Console) -> None:
+            console.print(
+                f"[green]{len(done.taken)} taken[/green], {len(done.left)} left, {undecided} undecided."
+            )
+            if done.targets:
+                console.print(f"Changed: {text(', '.join(done.targets))}. They count once they are signed.")
+
+        return Answer(data={**msgspec.to_builtins(done), "undecided": undecided, "by": who}, show=show)
+
+    return run(common, work)
+
+
+def sources(target: str, *, records: Path, common: Common | None = None) -> int:
+    """Show where the values of a State or an authority come from.
+
+    Parameters
+    ----------
+    target:
+        Two-letter code of a State, or identifier of an authority.
+    records:
+        Folder of records.
+    """
+    common = common or Common()
+
+    async def work() -> Answer:
+        found = RecordFolder(records).read()
+        if target not in found.states and target not in found.authorities:
+            raise CommandFailed(
+                "not-listed", "Neither a State nor an authority of these records is called so."
+            )
+        known = found.sources.get(target, {"target": target, "values": {}, "entries": {}})
+
+        def show(console: Console) -> None:
+            rows = [
+                (
+                    where or "whole record",
+                    row.get("register", "by hand"),
+                    row.get("as_of"),
+                    row.get("source"),
+                    row.get("taken_by") or row.get("by_hand"),
+                )
+                for where, row in known["values"].items()
+            ]
+            console.print(table("value", "register", "of", "source", "taken by", rows=rows))
+            if not rows:
+                console.print("Nothing here was taken from a register.")
+
+        return Answer(data=known, show=show)
+
+    return run(common, work)
+
+
+def _decisions(take: str | None, leave: str | None, proposal: Proposal) -> dict[int, bool]:
+    everything = [difference.number for difference in proposal.differences]
+    chosen = everything if take == "all" else _numbers(take or "")
+    left = [n for n in everything if n not in chosen] if leave == "all" else _numbers(leave or "")
+    if both := sorted(set(chosen) & set(left)):
+        raise CommandFailed("usage", f"{both[0]} is both taken and left.")
+    return {**dict.fromkeys(chosen, True), **dict.fromkeys(left, False)}
+
+
+def _numbers(given: str) -> list[int]:
+    found: list[int] = []
+    for part in filter(None, given.split(",")):
+        match = re.fullmatch(r"\s*(\d{1,6})(?:-(\d{1,6}))?\s*", part)
+        if match is None:
+            raise CommandFailed("usage", "Write numbers like 1,4,7-9, or all.")
+        found += range(int(match[1]), int(match[2] or match[1]) + 1)
+    return found
+
+
+def _links(given: Sequence[str]) -> dict[int, str]:
+    links = {}
+    for entry in given:
+        row, _, target = entry.partition("=")
+        if not row.isascii() or not row.isdecimal() or not target:
+            raise CommandFailed("usage", "Write --link ROW=AUTHORITY, such as --link 12=ke-ag.")
+        links[int(row)] = target
+    return links
+
+
+def _day(given: str) -> date:
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", given):
+        try:
+            return date.fromisoformat(given)
+        except ValueError:
+            pass
+    raise CommandFailed("usage", "Write the day of the file as YYYY-MM-DD.")
+
+
+def _json_object(path: Path) -> dict[str, Any]:
+    with path.open("rb") as opened:
+        return dict(strictjson.loads_object(opened.read(_JSON_MAX_BYTES + 1), max_bytes=_JSON_MAX_BYTES))
