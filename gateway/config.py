@@ -99,6 +99,29 @@ class DeliverySettings(_Section, frozen=True, kw_only=True):
     routine_receipt_s: Seconds = 21_600.0
 
 
+class NetworkSettings(_Section, frozen=True, kw_only=True):
+    """One network whose directory is followed.
+
+    Attributes:
+        name: As the network's root says it.
+        root_sha256: Digest of the network's first root, hex, as it was read out when the root was signed.
+        url: Where its files are served, ``https://host/path``; empty: they are carried here, and taken with
+            ``rogatory directory import``.
+        ca_file: PEM file of the certificates that vouch for that server; empty for those of the system.
+    """
+
+    name: Annotated[str, msgspec.Meta(pattern="^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+    root_sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    url: str = ""
+    ca_file: str = ""
+
+
+class DirectorySettings(_Section, frozen=True, kw_only=True):
+    """The networks whose directories are followed, beside the peers that were enrolled by hand."""
+
+    network: tuple[NetworkSettings, ...] = ()
+
+
 class LogSettings(_Section, frozen=True, kw_only=True):
     """The audit log.
 
@@ -137,6 +160,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     database: DatabaseSettings = DatabaseSettings()
     peer: PeerSettings = PeerSettings()
     delivery: DeliverySettings = DeliverySettings()
+    directory: DirectorySettings = DirectorySettings()
     log: LogSettings = LogSettings()
     storage: StorageSettings = StorageSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
@@ -167,6 +191,10 @@ class HomePaths:
     def directory(self) -> Path:
         """The local directory, signed by ourselves."""
         return self.root / "directory" / "directory.jws"
+
+    def network(self, name: str) -> Path:
+        """What a followed network's directory said last; verified again whenever it is read."""
+        return self.root / "directory" / "networks" / name
 
     @property
     def enrolment(self) -> Path:
@@ -262,6 +290,9 @@ def parse_settings(text: str, *, name: str = SETTINGS_FILE) -> Settings:
     proxy = urlsplit(settings.peer.proxy_url)
     if settings.peer.proxy_url and (proxy.scheme != "http" or not proxy.hostname or proxy.username):
         raise SettingsError(f"{name}: peer.proxy_url must be http://host:port, without credentials")
+    names = [network.name for network in settings.directory.network]
+    if len(set(names)) != len(names):
+        raise SettingsError(f"{name}: directory.network: each network has a name of its own")
     database = urlsplit(settings.database.url)
     if settings.database.url and database.scheme not in {"postgresql", "postgresql+asyncpg"}:
         raise SettingsError(f"{name}: database.url must be empty (SQLite) or postgresql://user@host/name")
@@ -311,12 +342,18 @@ def render_settings(settings: Settings) -> str:
         urgent_receipt_s=settings.delivery.urgent_receipt_s,
         emergency_receipt_s=settings.delivery.emergency_receipt_s,
         routine_receipt_s=settings.delivery.routine_receipt_s,
+        networks="".join(_network(network) for network in settings.directory.network),
         head_file=_quoted(settings.log.head_file),
         blobs_folder=_quoted(settings.storage.blobs_folder),
         inline_max_bytes=settings.storage.inline_max_bytes,
         reserve_bytes=settings.storage.reserve_bytes,
         level=_quoted(settings.telemetry.level),
     )
+
+
+def _network(network: NetworkSettings) -> str:
+    lines = [f"{key} = {_quoted(getattr(network, key))}" for key in ("name", "root_sha256", "url", "ca_file")]
+    return "\n".join(["[[directory.network]]", *lines, "\n"])
 
 
 def _quoted(text: str) -> str:
@@ -356,7 +393,7 @@ urgent_receipt_s = {urgent_receipt_s}  # no receipt in this time: the addressee'
 emergency_receipt_s = {emergency_receipt_s}  # the same in an emergency, and then all its channels
 routine_receipt_s = {routine_receipt_s}
 
-[log]
+{networks}[log]
 head_file = {head_file}  # best on another disk than the database
 
 [storage]

@@ -6,7 +6,9 @@ import pytest
 
 from gateway.config import (
     AuthoritySettings,
+    DirectorySettings,
     HomePaths,
+    NetworkSettings,
     PeerSettings,
     Settings,
     SettingsError,
@@ -32,6 +34,12 @@ def test_what_init_writes_reads_back_exactly_the_same_whatever_the_name() -> Non
     settings = Settings(
         authority=AuthoritySettings(id="ke-ag", state="KE", name=name, network="lab"),
         peer=PeerSettings(listen="[::1]:8443", proxy_url="http://proxy.example:3128"),
+        directory=DirectorySettings(
+            network=(
+                NetworkSettings(name="un-lab", root_sha256="a" * 64, url="https://localhost:1/x"),
+                NetworkSettings(name="carried", root_sha256="b" * 64, ca_file="ca.pem"),
+            )
+        ),
     )
     assert parse_settings(render_settings(settings)) == settings
 
@@ -54,6 +62,8 @@ def test_the_home_of_a_demonstration_is_marked_and_never_of_a_real_network() -> 
         ("[peer]\nidle_timeout_s = 0\n", r"\$.peer.idle_timeout_s"),
         ('[telemetry]\nlevel = "loud"\n', r"\$.telemetry.level"),
         ("[peer\n", "is not TOML"),
+        ('[[directory.network]]\nname = "UN"\nroot_sha256 = "x"\n', r"\$.directory.network\[0\].name"),
+        (f'[[directory.network]]\nname = "un"\nroot_sha256 = "{"a" * 64}"\n' * 2, "a name of its own"),
         ('[peer]\nlisten = "8443"\n', "host:port"),
         ('[peer]\nproxy_url = "http://user:secret@proxy.example"\n', "without credentials"),
         ('[database]\nurl = "mysql://x"\n', "postgresql"),
