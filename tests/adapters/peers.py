@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -585,10 +585,10 @@ class LoopbackPeer(Protocol):
     def __init__(self, folder: Path) -> None: ...
 
     @property
-    def VERDICT(self) -> Verdict: ...  # noqa: N802 - a constant of each peer
+    def VERDICT(self) -> Verdict: ...
 
     @property
-    def RECEIPTS(self) -> int: ...  # noqa: N802
+    def RECEIPTS(self) -> int: ...
 
     @property
     def received(self) -> Mapping[tuple[str, str], bytes]: ...
