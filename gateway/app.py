@@ -26,7 +26,15 @@ from crypto.reqjwt import issue_request_token
 from crypto.selftest import run_selftest
 from gateway import __version__
 from gateway.clock import Clock, SystemClock
-from gateway.config import DeliverySettings, HomePaths, Settings, find_home, read_settings, split_address
+from gateway.config import (
+    DeliverySettings,
+    HomePaths,
+    NetworkSettings,
+    Settings,
+    find_home,
+    read_settings,
+    split_address,
+)
 from gateway.errors import GatewayRefusal
 from gateway.founding import log_sequencer
 from gateway.founding import make_home as make_home
@@ -46,14 +54,17 @@ from gateway.services.headstore import HeadStore
 from gateway.services.keyring import Keyring, KeyringError
 from gateway.services.library import Library
 from gateway.services.logpages import LogPages, StoredProofs
+from gateway.services.networks import Followed, Networks
 from gateway.services.outbox import Outbox
 from gateway.services.peergate import PeerGate
 from gateway.services.peers import DirectoryReach
 from gateway.services.presence import Presence
 from gateway.services.pull import PullWorkers
 from gateway.services.receipts import ReceiptDesk, ReceiptPusher
+from gateway.services.registry.follower import Fetch
 from gateway.services.revocations import Revocations
 from gateway.services.sequence import Sequencer
+from gateway.services.served import serve_from
 from gateway.services.stamp import Stamp
 from gateway.services.submit import Submitter
 from gateway.services.upkeep import Upkeep
@@ -109,6 +120,7 @@ class App:
     pusher: ReceiptPusher
     pull: PullWorkers
     revocations: Revocations
+    networks: Networks
     upkeep: Upkeep
     watch: Watch
     desk: Desk
@@ -123,13 +135,15 @@ class App:
         writer: bool = True,
         transport: HTTPSAdapter | None = None,
         further: Sequence[Adapter] = (),
+        repositories: Callable[[NetworkSettings], Fetch] | None = None,
         commit: Commit = commit_now,
     ) -> "AsyncIterator[App]":
         """Open a home; leaving the block stops whatever was started, in order.
 
         With ``writer`` the home's lock is held, tables are brought up to date and entries can be recorded;
         without, everything is read only and may be used beside a running service. Tests hand in a clock, a
-        ``transport`` that needs no network, ``further`` ones beside it, and a ``commit`` that fails.
+        ``transport`` that needs no network, ``further`` ones beside it, ``repositories`` in place of web
+        servers, and a ``commit`` that fails.
 
         Raises ``SettingsError``, or ``GatewayRefusal`` ``home-in-use``, ``keys-unreadable``,
         ``directory-unverifiable``, ``home-invalid``.
@@ -141,6 +155,7 @@ class App:
         async with AsyncExitStack() as stack:
             if writer:
                 stack.enter_context(_locked(paths))
+            app._repositories = repositories
             await app._open(stack, writer=writer, transport=transport, further=further, commit=commit)
             try:
                 yield app
@@ -158,7 +173,7 @@ class App:
     ) -> None:
         """Open directory, log and database, then make the services around them."""
         paths, settings, clock = self.home, self.settings, self.clock
-        self.directory = Directory.open(paths.directory, keyring=self.keyring)
+        self.directory = Directory.open(paths.directory, keyring=self.keyring, clock=clock)
         if self.directory.network != settings.authority.network:
             raise GatewayRefusal("home-invalid", detail="network differs from the directory's")
         if self.directory.own.state != settings.authority.state:
@@ -186,10 +201,49 @@ class App:
         self.vault = await Vault.open(self.database, kek=self.keyring.kek, now=clock.now())
         self.adapter = transport or self._https()
         self.adapters = {adapter.scheme: adapter for adapter in (self.adapter, *further)}
+        self.networks = self._follow(stack)
         self._make_services()
         for adapter in self.adapters.values():
             stack.push_async_callback(adapter.aclose)
+        await self.networks.load()
         await self.revocations.load()
+
+    _repositories: Callable[[NetworkSettings], Fetch] | None = None
+
+    def _follow(self, stack: AsyncExitStack) -> Networks:
+        """Return what follows the networks of the settings."""
+
+        def fetch(network: NetworkSettings) -> Fetch | None:
+            if not network.url:
+                return None
+            if self._repositories is not None:
+                return self._repositories(network)
+            served = serve_from(
+                network,
+                self.home,
+                policy=EgressPolicy(network=Network(self.settings.authority.network)),
+                proxy_url=self.settings.peer.proxy_url or None,
+            )
+            stack.push_async_callback(served.aclose)
+            return served
+
+        return Networks(
+            followed=[
+                Followed(
+                    name=network.name,
+                    root_sha256=network.root_sha256,
+                    folder=self.home.network(network.name),
+                    fetch=fetch(network),
+                )
+                for network in self.settings.directory.network
+            ],
+            directory=self.directory,
+            database=self.database,
+            keyring=self.keyring,
+            clock=self.clock,
+            rng=random.SystemRandom(),
+            on_changed=self._wake_senders,
+        )
 
     def _https(self) -> HTTPSAdapter:
         settings = self.settings
@@ -315,7 +369,7 @@ class App:
             adapter=self.adapter,
             authority_id=own,
             clock=clock,
-            on_heard=self._peer_heard,
+            on_heard=self._wake_senders,
         )
         self.peer_gate = PeerGate(own_aid=own, directory=directory, heard=self.presence.heard)
         self.cases = Cases(
@@ -348,6 +402,7 @@ class App:
             ),
             upkeep=self.upkeep,
             revocations=self.revocations,
+            networks=self.networks,
             doctor=Doctor(
                 paths=self.home,
                 settings=settings,
@@ -399,6 +454,7 @@ class App:
             ("receipts", self.pusher.run),
             ("pull", self.pull.run),
             ("revocations", self.revocations.run),
+            ("networks", self.networks.run),
             ("watch", self.watch.run),
             ("greeting", self.presence.greet),
         ):
@@ -470,7 +526,7 @@ class App:
 
     # What the services are handed
 
-    def _peer_heard(self) -> None:
+    def _wake_senders(self) -> None:
         self.courier.wake()
         self.pusher.wake()
         self.revocations.wake()

@@ -25,6 +25,7 @@ from gateway.services.consent import ConsentDesk
 from gateway.services.directory import Directory, entry_words
 from gateway.services.doctor import Doctor
 from gateway.services.keyring import HeldKey, Keyring
+from gateway.services.networks import Networks
 from gateway.services.revocations import Revocations
 from gateway.services.submit import Attachment, Submission, Submitter
 from gateway.services.upkeep import Upkeep
@@ -87,6 +88,7 @@ class Desk:
     doctor: Doctor
     upkeep: Upkeep
     revocations: Revocations
+    networks: Networks
     carried: frozenset[str] = USABLE_CHANNELS
 
 
