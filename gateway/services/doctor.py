@@ -240,19 +240,27 @@ def check_keys(held: Iterable[HeldKey], now: datetime) -> list[Diagnosis]:
     """Every use has a key in force, and none of them ends soon."""
     found = []
     for use in _NEEDED:
-        ends = [key.exp for key in held if key.public.use == use and key.is_in_force(now) and key.file]
-        action = f"Run: rogatory keys rotate --use {use}; then send enrolment.json to your peers."
+        keys = [key for key in held if key.public.use == use and key.status == "active" and key.file]
+        ends = [key.exp for key in keys if key.is_in_force(now)]
         if not ends:
+            action = f"Run: rogatory keys rotate --use {use}; then send enrolment.json to your peers."
             sentence = f"No key for {use} is in force."
             found.append(Diagnosis(check="keys", level=Level.RED, sentence=sentence, action=action))
             continue
-        left = (max(ends) - now).days
-        alert = next((days for days in _ALERT_DAYS if left < days), None)
+        # A successor that is listed already, and begins in time, takes over.
+        end = max(ends)
+        for key in sorted(keys, key=lambda key: key.nbf):
+            if key.nbf <= end:
+                end = max(end, key.exp)
+        action = "Run: rogatory keys renew; then hand on enrolment.json. Traffic goes on meanwhile."
+        left = (end - now).days
+        spoken_of = _ALERT_DAYS[:-1] if use == KeyUse.ENC else _ALERT_DAYS
+        alert = next((days for days in spoken_of if left < days), None)
         if alert is not None:
             level = Level.RED if alert == 1 else Level.YELLOW
             sentence = f"The key for {use} ends in less than {alert} day{'s' if alert > 1 else ''}."
             found.append(Diagnosis(check="keys", level=level, sentence=sentence, action=action))
-    return found or [_good("keys", "Every key is in force for at least 60 days.")]
+    return found or [_good("keys", "Every key, or its successor, is in force for long enough.")]
 
 
 def check_disk(paths: HomePaths, settings: Settings) -> list[Diagnosis]:

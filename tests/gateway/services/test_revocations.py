@@ -21,6 +21,8 @@ from gateway.services.directory.merge import SourceView
 from gateway.storage import revocations as store
 from tests.world import World
 
+pytestmark = pytest.mark.slow
+
 A, B, C = "ke-ag", "gh-ag", "br-drci"
 HOLDERS = [PrivateKey.generate(KeyUse.SIG, GW_HYB1) for _ in range(2)]
 #: Two of two holders have to sign, with both halves each.

@@ -85,6 +85,7 @@ def desk(paths: HomePaths, submitter: FakeSubmitter) -> Desk:
         consents=nothing,
         doctor=nothing,
         upkeep=nothing,
+        revocations=nothing,
     )
 
 
