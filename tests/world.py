@@ -20,16 +20,25 @@ from adapters.base import Endpoint, Outcome, Parcel, Verdict
 from adapters.replies import Reply
 from crypto.errors import CODES, Action
 from gateway.app import App, make_home
-from gateway.config import AuthoritySettings, DatabaseSettings, HomePaths, PeerSettings, Settings
+from gateway.config import (
+    AuthoritySettings,
+    DatabaseSettings,
+    HomePaths,
+    NetworkSettings,
+    PeerSettings,
+    Settings,
+)
 from gateway.errors import GatewayError, GatewayRefusal, StorageError
 from gateway.services.audits import audit_home
 from gateway.services.evidence import check_receipt
 from gateway.services.home import HomePlan, plan_record
 from gateway.services.logstate import LogState
+from gateway.services.registry.follower import Fetch
 from gateway.services.submit import Attachment, Submission
 from gateway.services.verify import AuditReport
 from gateway.storage import cases, receipts, transmissions
 from gateway.storage.group import Commit, commit_now
+from tests.adapters.dropbox import DropboxAdapter, lying_in
 from tests.sampledata import request, sample
 
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -229,6 +238,11 @@ class World:
     faults: dict[str, Faults] = field(default_factory=dict)
     _stacks: dict[str, AsyncExitStack] = field(default_factory=dict)
     commits: dict[str, Commit] = field(default_factory=dict)
+    #: Where the networks of their settings are served, in place of web servers.
+    repositories: Callable[[NetworkSettings], Fetch] | None = None
+    #: Channels beside HTTPS, by authority and scheme: boxes below the world's folder, empty unless asked for.
+    boxes: dict[str, dict[str, DropboxAdapter]] = field(default_factory=dict)
+    schemes: Sequence[str] = ()
 
     @classmethod
     @asynccontextmanager
@@ -239,9 +253,13 @@ class World:
         pull_only: Sequence[str] = (),
         urls: dict[str, str] | None = None,
         clock: FakeClock | None = None,
+        schemes: Sequence[str] = (),
     ) -> AsyncIterator["World"]:
-        """Make homes for these authorities of the sample directory, enrol them with each other, open them."""
-        world = cls(folder=folder, clock=clock or FakeClock())
+        """Make homes for these authorities of the sample directory, enrol them with each other, open them.
+
+        ``schemes`` names channels of their records that go by box, beside HTTPS.
+        """
+        world = cls(folder=folder, clock=clock or FakeClock(), schemes=schemes)
         for aid in authorities:
             await make_lab_home(
                 folder / aid,
@@ -265,17 +283,42 @@ class World:
     async def open(self, aid: str) -> App:
         """Start an authority's gateway, after a crash say."""
         stack = AsyncExitStack()
+        self.boxes[aid] = {
+            scheme: DropboxAdapter(self.folder / "boxes", scheme=scheme) for scheme in self.schemes
+        }
         app = await stack.enter_async_context(
             App.open(
                 self.folder / aid,
                 clock=self.clock,
                 transport=Wire(self, aid),  # type: ignore[arg-type]
+                further=tuple(self.boxes[aid].values()),
+                repositories=self.repositories,
                 commit=lambda connection: self.commits.get(aid, commit_now)(connection),
             )
         )
         self.apps[aid], self._stacks[aid] = app, stack
         await app.recover()
         return app
+
+    def box(self, of: str, scheme: str) -> Path:
+        """Return where a channel of an authority's record leads; the box is there from now on."""
+        record = self.apps[of].directory.own
+        address = next(c.address for c in record.channels if c.channel == scheme)
+        box = self.folder / "boxes" / address
+        box.mkdir(parents=True, exist_ok=True)
+        return box
+
+    async def empty_box(self, of: str, scheme: str) -> int:
+        """Let an authority take in what lies in its box and answer it; return how many lay there."""
+        app, lay = self.apps[of], 0
+        for sender, bid, container in lying_in(self.box(of, scheme)):
+            intake = await app.acceptor.begin(caller=sender, jti=None, exp=None, sender=sender, bid=bid)
+            await intake.feed(container)
+            answer = await intake.finish()
+            body = {"receipts": _travelled(answer.body)["receipts"]}
+            await self.apps[sender].receipt_desk.take(caller=of, jti=None, exp=None, body=body)
+            lay += 1
+        return lay
 
     async def close(self, aid: str) -> None:
         """Stop an authority's gateway."""
@@ -304,7 +347,9 @@ class World:
         """Let time pass for everybody."""
         self.clock.at += by
 
-    async def submit(self, sender: str, form: dict[str, Any], documents: dict[str, bytes]) -> Submission:
+    async def submit(
+        self, sender: str, form: dict[str, Any], documents: dict[str, bytes], *, consents: Sequence[str] = ()
+    ) -> Submission:
         """Submit a form with these documents by file name."""
         return await self[sender].submitter.submit(
             form_bytes=json.dumps(form).encode(),
@@ -312,6 +357,7 @@ class World:
                 Attachment(filename=name, open=lambda data=data: io.BytesIO(data), size=len(data))
                 for name, data in documents.items()
             ],
+            consents=consents,
         )
 
     async def run(self, *, rounds: int = 40) -> None:

@@ -1,0 +1,299 @@
+"""From channel to channel: the signed list, time, a person's consent, late receipts; every step entered."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from adapters.base import Endpoint, Outcome, Parcel
+from gateway.errors import GatewayRefusal
+from gateway.storage import audit, channels, receipts, transmissions
+from gateway.storage.transmissions import AttemptRow, TransmissionRow
+from tests.adapters.dropbox import lying_in
+from tests.world import Faults, World, sample_request
+
+pytestmark = pytest.mark.slow
+RO, US = "ro-diicot", "us-ccips"
+FIVE = timedelta(minutes=5)
+SEALED, SMIME = "email_sealed", "email_smime"
+
+
+@asynccontextmanager
+async def pair(
+    folder: Path, *, level: str = "urgent", schemes: Sequence[str] = (SEALED,), consents: Sequence[str] = ()
+) -> AsyncIterator[tuple[World, str]]:
+    """A preservation request on its way to an authority whose HTTPS is away."""
+    async with World.create(folder, RO, US, schemes=schemes) as world:
+        for scheme in schemes:
+            world.box(US, scheme)
+        world.faults[RO] = Faults(lose_request=10**6)
+        form, documents = sample_request(3)
+        form["urgency"]["level"] = level
+        sent = await world.submit(RO, form, documents, consents=consents)
+        assert sent.lane == "urgent"
+        yield world, sent.bid
+
+
+async def row_of(world: World, bid: str) -> TransmissionRow:
+    row = await world[RO].database.read(lambda c: transmissions.find_transmission(c, RO, bid, US))
+    assert row is not None
+    return row
+
+
+async def tries(world: World, bid: str) -> list[AttemptRow]:
+    return await world[RO].database.read(lambda c: transmissions.attempts_of(c, RO, bid, US))
+
+
+async def entered(world: World, *prefixes: str) -> list[tuple[str, str | None]]:
+    """Return event and channel of what the sender's log says, in order."""
+    rows = await world[RO].database.read(lambda c: audit.entries(c, 0, audit.log_size(c)))
+    bodies = [json.loads(row.body) for row in rows]
+    return [(b["ev"], b.get("channel")) for b in bodies if b["ev"].startswith(prefixes)]
+
+
+async def test_after_five_minutes_without_a_receipt_the_next_channel_carries_the_same_bundle(
+    tmp_path: Path,
+) -> None:
+    async with pair(tmp_path) as (world, bid):
+        await world.run_for(FIVE - timedelta(seconds=10), step=timedelta(seconds=10))
+        assert {attempt.channel for attempt in await tries(world, bid)} == {"gateway_https"}
+        assert list(lying_in(world.box(US, SEALED))) == []
+
+        await world.run_for(timedelta(seconds=20), step=timedelta(seconds=10))
+        assert (await tries(world, bid))[-1].channel == SEALED
+        assert (await row_of(world, bid)).state == "DISPATCHED"
+        [(sender, same, _)] = lying_in(world.box(US, SEALED))
+        assert (sender, same) == (RO, bid)
+
+        assert await world.empty_box(US, SEALED) == 1
+        assert (await row_of(world, bid)).state == "CONSIGNED"
+        assert await entered(world, "transmission.failed_over") == [("transmission.failed_over", SEALED)]
+        await world.check()
+
+
+async def test_the_first_channel_goes_on_and_what_comes_second_doubles_nothing(tmp_path: Path) -> None:
+    async with pair(tmp_path) as (world, bid):
+        await world.run_for(FIVE + timedelta(seconds=10), step=timedelta(seconds=10))
+        assert list(lying_in(world.box(US, SEALED)))
+        world.faults[RO] = Faults()
+        await world.run_for(FIVE, step=timedelta(seconds=30))
+        assert (await row_of(world, bid)).state == "CONSIGNED"
+        assert (await tries(world, bid))[-1].channel == "gateway_https"
+
+        # The mail that was given up comes at last: the stored receipt, byte for byte, and nothing else.
+        before = await world[RO].database.read(lambda c: receipts.receipts_of(c, RO, bid))
+        assert await world.empty_box(US, SEALED) == 1
+        assert await world[RO].database.read(lambda c: receipts.receipts_of(c, RO, bid)) == before
+        assert len(await world[US].cases.inbox()) == 1
+        await world.check()
+
+
+async def test_a_receipt_by_an_abandoned_channel_counts_after_the_bundle_was_given_up(tmp_path: Path) -> None:
+    async with pair(tmp_path) as (world, bid):
+        await world.run_for(FIVE + timedelta(seconds=10), step=timedelta(seconds=10))
+        row = await row_of(world, bid)
+        kept = {p: p.read_bytes() for p in world.box(US, SEALED).iterdir()}
+        world.clock.at = row.expires_at - timedelta(minutes=1)
+        await world.run_for(timedelta(minutes=20), step=FIVE)
+        row = await row_of(world, bid)
+        assert (row.state, row.owner) == ("FAILED", "duty_officer")
+        assert len(kept) == 1
+        # It was delivered in time; only its receipt was late.
+        world.clock.at = row.expires_at - timedelta(minutes=1)
+        assert await world.empty_box(US, SEALED) == 1
+        assert (await row_of(world, bid)).state == "CONSIGNED"
+        assert (await world[RO].cases.status(bid)).tasks == []
+
+
+async def test_in_an_emergency_every_allowed_channel_is_taken_after_two_minutes(tmp_path: Path) -> None:
+    async with pair(tmp_path, level="emergency", schemes=(SEALED, "interpol")) as (world, bid):
+        await world.run_for(timedelta(minutes=2, seconds=5), step=timedelta(seconds=5))
+        assert (await tries(world, bid))[-1].started_at <= world.clock.now()
+        assert SEALED in {attempt.channel for attempt in await tries(world, bid)}
+        first = next(a for a in await tries(world, bid) if a.channel == SEALED)
+        assert first.started_at - (await tries(world, bid))[0].started_at < timedelta(minutes=2, seconds=10)
+        # INTERPOL is in the record, and protects less in nobody's table: a person is asked.
+        assert (await world[RO].cases.status(bid)).transmissions[0].consents == {"interpol": "asked"}
+
+
+async def test_a_channel_the_record_does_not_allow_for_the_lane_is_never_used(tmp_path: Path) -> None:
+    # offline_media stands in the record for formal requests only.
+    async with pair(tmp_path, level="emergency", schemes=(SEALED, "offline_media")) as (world, bid):
+        await world.run_for(timedelta(hours=2), step=timedelta(minutes=1))
+        assert {a.channel for a in await tries(world, bid)} == {"gateway_https", SEALED}
+        assert world.boxes[RO]["offline_media"].attempts == 0
+
+
+async def test_no_bundle_goes_by_ordinary_mail_before_a_person_consents(tmp_path: Path) -> None:
+    async with pair(tmp_path, schemes=(SMIME,)) as (world, bid):
+        await world.run_for(timedelta(minutes=40), step=timedelta(seconds=30))
+        assert {a.channel for a in await tries(world, bid)} == {"gateway_https"}
+        assert world.boxes[RO][SMIME].attempts == 0
+        status = await world[RO].cases.status(bid)
+        assert [(task.code, task.owner) for task in status.tasks] == [("consent-needed", "duty_officer")]
+        assert status.transmissions[0].consents == {SMIME: "asked"}
+        assert await entered(world, "transmission.consent") == [("transmission.consent_asked", SMIME)]
+
+        done = await world[RO].desk.consents.answer(f"{RO}/{bid}", SMIME, given=True, officer="duty-3")
+        assert (done.answer, done.waiting) == ("given", ())
+        assert (await world[RO].cases.status(bid)).tasks == []
+        await world.run()
+        assert (await tries(world, bid))[-1].channel == SMIME
+        assert [
+            event for event, _ in await entered(world, "transmission.consent", "transmission.failed")
+        ] == [
+            "transmission.consent_asked",
+            "transmission.consented",
+            "transmission.failed_over",
+        ]
+        await world.empty_box(US, SMIME)
+        await world.check()
+
+
+async def test_a_refused_channel_is_not_used_and_a_later_word_counts(tmp_path: Path) -> None:
+    async with pair(tmp_path, schemes=(SMIME,)) as (world, bid):
+        await world.run_for(2 * FIVE, step=timedelta(seconds=30))
+        await world[RO].desk.consents.answer(bid, SMIME, given=False, officer="duty-3")
+        await world.run_for(2 * FIVE, step=timedelta(seconds=30))
+        status = await world[RO].cases.status(bid)
+        assert (status.tasks, status.transmissions[0].consents) == ([], {SMIME: "refused"})
+        assert world.boxes[RO][SMIME].attempts == 0
+        await world[RO].desk.consents.answer(bid, SMIME, given=True, officer="duty-4")
+        await world.run_for(FIVE, step=timedelta(seconds=30))
+        assert world.boxes[RO][SMIME].attempts == 1
+
+
+async def test_consent_given_at_submission_lets_the_channel_come_in_its_turn(tmp_path: Path) -> None:
+    async with pair(tmp_path, schemes=(SMIME,), consents=(SMIME,)) as (world, bid):
+        await world.run_for(FIVE - timedelta(seconds=30), step=timedelta(seconds=30))
+        assert world.boxes[RO][SMIME].attempts == 0
+        await world.run_for(timedelta(minutes=1), step=timedelta(seconds=30))
+        assert world.boxes[RO][SMIME].attempts == 1
+        assert (await world[RO].cases.status(bid)).tasks == []
+        assert [e for e, _ in await entered(world, "transmission.consent", "person.acted")][-2:] == [
+            "transmission.consented",
+            "person.acted",
+        ]
+
+
+@pytest.mark.parametrize("channel", [SEALED, "gateway_https", "guest_pickup", "offline_media"])
+async def test_consent_to_what_needs_none_or_is_not_allowed_is_refused_and_nothing_changes(
+    tmp_path: Path, channel: str
+) -> None:
+    async with pair(tmp_path, schemes=(SEALED, "offline_media")) as (world, bid):
+        before = len(await entered(world, ""))
+        with pytest.raises(GatewayRefusal, match="consent-not-needed"):
+            await world[RO].desk.consents.answer(bid, channel, given=True, officer="duty-3")
+        with pytest.raises(GatewayRefusal, match="consent-not-needed"):
+            await world.submit(RO, *sample_request(3), consents=(channel,))
+        assert await world[RO].database.read(lambda c: channels.answers_of(c, RO, bid, US)) == {}
+        assert len(await entered(world, "")) == before
+
+
+async def test_consent_for_a_bundle_that_has_arrived_is_refused(tmp_path: Path) -> None:
+    async with pair(tmp_path, schemes=(SMIME,)) as (world, bid):
+        world.faults[RO] = Faults()
+        await world.run()
+        with pytest.raises(GatewayRefusal, match="consent-not-needed"):
+            await world[RO].desk.consents.answer(bid, SMIME, given=True, officer="duty-3")
+
+
+async def test_a_peer_that_fetches_late_is_tried_by_mail_and_the_bundle_stays_in_its_outbox(
+    tmp_path: Path,
+) -> None:
+    async with World.create(tmp_path, "eg-ppo", "tn-mj", pull_only=["tn-mj"], schemes=(SEALED,)) as world:
+        world.box("tn-mj", SEALED)
+        form, documents = sample_request(5)
+        sent = await world.submit("eg-ppo", form, documents)
+        jobs = await world["eg-ppo"].courier.claim("routine", 4) + await world["eg-ppo"].courier.claim(
+            "urgent", 4
+        )
+        for job in jobs:
+            await world["eg-ppo"].courier.attempt(job)
+        world.advance(timedelta(hours=6, minutes=1))
+        lane = sent.lane
+        for job in await world["eg-ppo"].courier.claim(lane, 4):
+            await world["eg-ppo"].courier.attempt(job)
+        assert [same for _, same, _ in lying_in(world.box("tn-mj", SEALED))] == [sent.bid]
+        # It fetches after all, while the mail is under way.
+        await world["tn-mj"].pull.poll_once("eg-ppo", wait_s=0)
+        row = await world["eg-ppo"].database.read(
+            lambda c: transmissions.find_transmission(c, "eg-ppo", sent.bid, "tn-mj")
+        )
+        assert row is not None
+        assert row.state == "CONSIGNED"
+        await world.empty_box("tn-mj", SEALED)
+        assert len(await world["tn-mj"].cases.inbox()) == 1
+        await world.check()
+
+
+async def test_an_outbox_nobody_ever_empties_is_given_up_at_the_horizon_and_has_an_owner(
+    tmp_path: Path,
+) -> None:
+    async with World.create(tmp_path, "eg-ppo", "tn-mj", pull_only=["tn-mj"]) as world:
+        form, documents = sample_request(5)
+        sent = await world.submit("eg-ppo", form, documents)
+        app = world["eg-ppo"]
+        for _ in range(100):
+            for job in await app.courier.claim(sent.lane, 4):
+                await app.courier.attempt(job)
+            world.advance(timedelta(hours=5))
+        (way,) = (await app.cases.status(sent.bid)).transmissions
+        assert (way.state, way.owner) == ("FAILED", "operator")
+        assert way.attempts < 30
+
+
+async def test_an_attempt_that_another_channels_receipt_overtook_is_entered_and_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    async with pair(tmp_path) as (world, bid):
+        await world.run_for(FIVE + timedelta(seconds=10), step=timedelta(seconds=10))
+        world.advance(timedelta(minutes=6))
+        [job] = await world[RO].courier.claim("urgent", 1)
+        # While this attempt is under way, the receipt comes by the other channel.
+        await world.empty_box(US, SEALED)
+        before = await row_of(world, bid)
+        await world[RO].courier.attempt(job)
+        after = await row_of(world, bid)
+        assert (before.state, after.state) == ("CONSIGNED", "CONSIGNED")
+        assert after.attempts == before.attempts + 1
+        assert [a.no for a in await tries(world, bid)] == list(range(1, after.attempts + 1))
+        await world.check()
+
+
+async def test_an_answer_that_comes_while_an_attempt_goes_on_is_not_overlooked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with pair(tmp_path, schemes=(SMIME,)) as (world, bid):
+        await world.run_for(2 * FIVE, step=timedelta(seconds=30))
+        world.advance(FIVE)
+        app = world[RO]
+        [job] = await app.courier.claim("urgent", 1)
+        deliver = app.adapter.deliver
+
+        async def while_under_way(parcel: Parcel, endpoint: Endpoint) -> Outcome:
+            await app.desk.consents.answer(bid, SMIME, given=True, officer="duty-3")
+            return await deliver(parcel, endpoint)
+
+        monkeypatch.setattr(app.adapter, "deliver", while_under_way)
+        await app.courier.attempt(job)
+        assert (await row_of(world, bid)).next_action_at == world.clock.now()
+        monkeypatch.undo()
+        await world.run()
+        assert world.boxes[RO][SMIME].attempts == 1
+
+
+async def test_a_first_attempt_that_is_answered_reads_and_writes_nothing_more_than_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    for name in ("uses_of", "answers_of", "urgency_of", "answer_to", "is_given_since"):
+        monkeypatch.setattr(channels, name, lambda *a, name=name, **k: asked.append(name))
+    async with pair(tmp_path, schemes=(SEALED, SMIME)) as (world, bid):
+        world.faults[RO] = Faults()
+        await world.run()
+        assert (await row_of(world, bid)).state == "CONSIGNED"
+        assert asked == []
