@@ -314,6 +314,16 @@ class Publication:
                 found |= self._published(role, versions[role]).records()
         return found
 
+    def content(self, cc: str) -> Draft | None:
+        """Return what a State's draft lists, or else what is published of it; ``None`` if there is neither.
+
+        Raises ``GatewayRefusal`` ``draft-missing`` for a State that nobody speaks for.
+        """
+        role = self._role_of(cc)
+        version = self._store.versions().get(role)
+        found = self._draft(role)
+        return self._published(role, version) if found is None and version is not None else found
+
     def states(self) -> dict[str, str]:
         """Return the delegated States (lower case), drafted ones included, and the role of each."""
         return {role_state(name)[1]: name for name in self._delegated()}

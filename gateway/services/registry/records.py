@@ -32,7 +32,8 @@ RECORD_LIMIT = 256 * 1024
 
 STATE_FILE = "_state"
 _REQUIREMENTS = ".requirements"
-_GATEWAY_CHANNELS = frozenset({"gateway_https", "https_pull"})
+#: Channels whose address a gateway connects to; an authority on ``https_pull`` calls out, and has none.
+_GATEWAY_CHANNELS = frozenset({"gateway_https"})
 
 
 def record_path(authority_id: str) -> str:

@@ -9,9 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tuf.api.metadata import Metadata, MetaFile, TargetFile
+
 from crypto.encoding import b64u, wire_time
 from crypto.keys import GW_HYB1, GW_KEM1, Decapsulator, KeyUse, PrivateKey
-from gateway.errors import GatewayRefusal
+from gateway.services.registry.bundle import make_bundle, parse_bundle
 from gateway.services.registry.follower import Follower, root_digest
 from gateway.services.registry.holders import HolderKeys
 from gateway.services.registry.publisher import Publication
@@ -70,7 +72,7 @@ class Server:
 
     folder: Path
     asked: list[str] = field(default_factory=list)
-    replaced: dict[str, bytes | None] = field(default_factory=dict)
+    replaced: Mapping[str, bytes | None] = field(default_factory=dict)
 
     async def get(self, name: str, max_bytes: int) -> bytes | None:
         self.asked.append(name)
@@ -79,8 +81,6 @@ class Server:
         else:
             path = self.folder / name
             data = path.read_bytes() if path.exists() else None
-        if data is not None and len(data) > max_bytes:
-            raise GatewayRefusal("directory-too-large")
         return data
 
     def files(self) -> dict[str, bytes]:
@@ -164,3 +164,83 @@ def two_states(folder: Path, *, now: datetime = NOW) -> Net:
 
 def openers(aid: str) -> dict[str, Decapsulator]:
     return {enc(aid).public.kid: enc(aid).decapsulator()}
+
+
+@dataclass
+class Forger:
+    """Makes repositories that nobody honest would publish, from the files of an honest one."""
+
+    net: Net
+    files: dict[str, bytes]
+
+    @classmethod
+    def of(cls, net: Net) -> "Forger":
+        """Begin with everything published now."""
+        newest = max(net.publication.repository.glob("*.bundle"), key=lambda path: int(path.stem))
+        return cls(net, parse_bundle(newest.read_bytes(), NETWORK))
+
+    def name(self, role: str) -> str:
+        """File name of the newest version of a role."""
+        found = [name for name in self.files if name.endswith(f".{role}.json")]
+        return max(found, key=lambda name: int(name.partition(".")[0]))
+
+    def read(self, role: str) -> Any:
+        return Metadata.from_bytes(self.files[self.name(role)])
+
+    def put(self, role: str, metadata: Any, signers: Sequence[Any]) -> None:
+        """Replace a role by this content as its next version, signed by these keys alone."""
+        self.files.pop(self.name(role))
+        metadata.signed.version += 1
+        self.put_as_is(role, metadata, signers)
+
+    def put_as_is(self, role: str, metadata: Any, signers: Sequence[Any]) -> None:
+        metadata.signatures.clear()
+        for signer in signers:
+            metadata.sign(signer, append=True)
+        self.files[f"{metadata.signed.version}.{role}.json"] = metadata.to_bytes()
+
+    def put_file(self, role: str, path: str, data: bytes, signers: Sequence[Any]) -> None:
+        """Have a role list this file."""
+        metadata = self.read(role)
+        metadata.signed.targets[path] = TargetFile.from_data(path, data, ["sha256"])
+        self.files[path] = data
+        self.put(role, metadata, signers)
+
+    def issue(self, now: datetime = NOW, *, signers: Sequence[Any] | None = None) -> Server:
+        """Sign snapshot and timestamp over what is there, as a thief of the automatic keys can."""
+        signers = self.net.automatic.tuf_signers() if signers is None else signers
+        snapshot = self.read("snapshot")
+        for role in [name.removesuffix(".json") for name in snapshot.signed.meta]:
+            data = self.files[self.name(role)]
+            version = int(self.name(role).partition(".")[0])
+            snapshot.signed.meta[f"{role}.json"] = MetaFile.from_data(version, data, ["sha256"])
+        self.put("snapshot", snapshot, signers)
+        number = snapshot.signed.version
+        timestamp = Metadata.from_bytes(self.files["timestamp.json"])
+        timestamp.signed.snapshot_meta = MetaFile.from_data(
+            number, self.files[f"{number}.snapshot.json"], ["sha256"]
+        )
+        timestamp.signed.version += 1
+        timestamp.signed.expires = now + DAY
+        timestamp.signatures.clear()
+        for signer in signers:
+            timestamp.sign(signer, append=True)
+        self.files["timestamp.json"] = timestamp.to_bytes()
+        return self.server()
+
+    def server(self) -> Server:
+        """Serve it as it is."""
+        number = self.read("snapshot").signed.version
+        bundle = make_bundle(NETWORK, self.files)
+        replaced = {"timestamp.json": self.files["timestamp.json"], f"{number}.bundle": bundle}
+        return Server(self.net.publication.repository, replaced=replaced)
+
+
+def signers(*who: HolderKeys) -> list[Any]:
+    """Both keys of each holder."""
+    return [signer for keys in who for signer in keys.tuf_signers()]
+
+
+def halves(half: int, *who: HolderKeys) -> list[Any]:
+    """One family only: 0 is Ed25519, 1 is ML-DSA-65."""
+    return [keys.tuf_signers()[half] for keys in who]

@@ -7,12 +7,7 @@ import pytest
 
 from gateway.errors import GatewayRefusal
 from gateway.services.registry.follower import Follower, root_digest
-from tests.gateway.registry.networks import DAY, NETWORK, NOW, Net, authorities, openers, record, two_states
-
-
-@pytest.fixture
-def net(tmp_path: Path) -> Net:
-    return two_states(tmp_path / "net")
+from tests.gateway.registry.networks import DAY, NETWORK, NOW, Net, authorities, openers, record
 
 
 async def test_a_first_sync_is_two_requests_and_a_third_for_contacts(net: Net, tmp_path: Path) -> None:
