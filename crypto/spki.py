@@ -5,7 +5,6 @@ the exact spelling written here is read.
 """
 
 import base64
-import textwrap
 
 from crypto.errors import KeyRefused
 
@@ -21,7 +20,8 @@ def ml_dsa_65_pem(pub: bytes) -> str:
     """Return the PEM of a raw ML-DSA-65 public key. Raises ``ValueError`` for another length."""
     if len(pub) != ML_DSA_65_PUBLIC_SIZE:
         raise ValueError("an ML-DSA-65 public key has 1952 bytes")
-    return _BEGIN + "\n".join(textwrap.wrap(base64.b64encode(_PREFIX + pub).decode("ascii"), 64)) + _END
+    text = base64.b64encode(_PREFIX + pub).decode("ascii")
+    return _BEGIN + "\n".join(text[n : n + 64] for n in range(0, len(text), 64)) + _END
 
 
 def ml_dsa_65_raw(pem: str) -> bytes:

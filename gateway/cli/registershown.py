@@ -5,7 +5,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.prompt import Confirm, Prompt
 
-from gateway.cli.output import CommandFailed, table, text
+from gateway.cli.output import CommandFailed, table, terminal, text
 from gateway.services.registers.differences import Difference, Proposal, item_key
 
 _SHOWN_CHARACTERS: Final = 160
@@ -66,7 +66,7 @@ def _value(value: Any) -> str:
 
 def ask(proposal: Proposal, by: str | None) -> tuple[str, dict[int, bool]]:
     """Show everything and ask for each difference; nothing is decided by only pressing Enter."""
-    console = Console(stderr=True)
+    console = terminal(stderr=True)
     show_proposal(console, proposal)
     who = by or Prompt.ask("\nWho decides? Name and office", console=console)
     decided: dict[int, bool] = {}

@@ -1,0 +1,128 @@
+"""From accepted records to a network: only what changed is drafted, and a follower sees it once signed."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.demo.publishing import SampleNetwork, keep_keys, publish_network
+from gateway.demo.samples import read_sample_directory, read_sample_requirements
+from gateway.errors import GatewayRefusal
+from gateway.services.registers.acceptance import accept
+from gateway.services.registers.drafting import draft_changes
+from gateway.services.registers.recordfolder import RecordFolder, Records
+from gateway.services.registry.follower import Follower, root_digest
+from gateway.services.registry.holders import Holder, HolderKeys
+from gateway.services.registry.network import VerifiedNetwork
+from tests.gateway.services.registers.registerfiles import KENYA, NOW, files_of, make_folder, propose
+
+TWO = ("KE", "CV")
+
+
+def follow(made: SampleNetwork, folder: Path) -> VerifiedNetwork:
+    """Take the newest bundle into a new follower, as it would be carried to an offline site."""
+    root = made.publication.root()
+    follower = Follower.pin(folder, network=made.publication.network, root=root, sha256=root_digest(root))
+    newest = max(made.publication.repository.glob("*.bundle"), key=lambda path: int(path.stem))
+    return follower.import_bundle(newest.read_bytes(), NOW + timedelta(hours=1))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RecordFolder:
+    return make_folder(tmp_path / "records", TWO)
+
+
+@pytest.fixture
+def made(folder: RecordFolder, tmp_path: Path) -> SampleNetwork:
+    return publish_network(
+        tmp_path / "network", network="trial", records=folder.read(), attested={"CV"}, now=NOW
+    )
+
+
+def test_a_network_of_records_can_be_followed_and_says_who_vouches(
+    made: SampleNetwork, tmp_path: Path
+) -> None:
+    seen = follow(made, tmp_path / "follower")
+    assert set(seen.states) == set(TWO)
+    assert {aid: vouched.assurance for aid, vouched in seen.records.items()} == {
+        "ke-ag": "state",
+        "ke-odpp": "state",
+        "cv-pgr": "attested",
+        "cv-pj": "attested",
+    }
+    # Telephone numbers are for enrolled gateways only.
+    assert not {"phones", "fax", "contacts"} & set(seen.records["ke-ag"].record)
+
+
+def test_unchanged_records_are_not_drafted_again(folder: RecordFolder, made: SampleNetwork) -> None:
+    before = files_of(made.publication.repository)
+    drafted = draft_changes(folder.read(), made.publication, NOW)
+    assert (drafted.roles, drafted.authorities, drafted.undelegated) == ((), (), ())
+    assert made.publication.drafts() == {}
+    assert files_of(made.publication.repository) == before
+
+
+def test_what_a_person_took_from_a_register_is_drafted_and_counts_once_it_is_signed(
+    folder: RecordFolder, made: SampleNetwork, tmp_path: Path
+) -> None:
+    proposal = propose(folder, KENYA | {"Languages": "English; Swahili"})
+    accept(folder, proposal, take={1: True}, by="A. Sample, desk", completions={}, now=NOW)
+    drafted = draft_changes(folder.read(), made.publication, NOW)
+    assert (drafted.roles, drafted.authorities) == (("state-ke",), ("ke-ag",))
+    with pytest.raises(GatewayRefusal):
+        made.publication.publish(NOW)
+    assert follow(made, tmp_path / "before").records["ke-ag"].record["languages"] == ["en"]
+    made.sign_and_publish(NOW + timedelta(minutes=1))
+    assert follow(made, tmp_path / "after").records["ke-ag"].record["languages"] == ["en", "sw"]
+
+
+def test_participation_of_a_state_is_drafted_with_one_of_its_authorities(
+    folder: RecordFolder, made: SampleNetwork, tmp_path: Path
+) -> None:
+    row = {"Participant": "Kenya", "Ratification": "16 Jun 2004 a"}
+    proposal = propose(folder, row, register="un_depositary", instrument="untoc_firearms")
+    number = next(d.number for d in proposal.differences if d.target == "KE")
+    accept(folder, proposal, take={number: True}, by="A. Sample, desk", completions={}, now=NOW)
+    assert draft_changes(folder.read(), made.publication, NOW).roles == ("state-ke",)
+    made.sign_and_publish(NOW + timedelta(minutes=1))
+    state = follow(made, tmp_path / "after").states["KE"]
+    assert state["participation"]["untoc_firearms"] == {"status": "party", "basis": "depositary_list"}
+
+
+def test_a_state_nobody_speaks_for_is_named_and_left_alone(made: SampleNetwork, tmp_path: Path) -> None:
+    wider = make_folder(tmp_path / "wider", (*TWO, "EG"))
+    assert draft_changes(wider.read(), made.publication, NOW).undelegated == ("EG",)
+    assert made.publication.drafts() == {}
+
+
+def test_keys_are_kept_encrypted_and_open_again(made: SampleNetwork, tmp_path: Path) -> None:
+    keep_keys(made, tmp_path / "holders")
+    passphrase = (tmp_path / "holders/passphrase").read_bytes().strip()
+    public = Holder.from_json((tmp_path / "holders/holder-for-ke.json").read_bytes())
+    pem = (tmp_path / "holders/holder-for-ke.pem").read_bytes()
+    assert b"ENCRYPTED" in pem
+    assert HolderKeys.from_pem(public.name, pem, passphrase).public == public
+    assert (tmp_path / "holders/passphrase").stat().st_mode & 0o077 == 0
+    with pytest.raises(GatewayRefusal):
+        keep_keys(made, tmp_path / "holders")
+
+
+@pytest.mark.slow
+def test_the_whole_sample_directory_is_a_network(tmp_path: Path) -> None:
+    directory = read_sample_directory()
+    records = Records(
+        states={row["state"]: row for row in directory["states"]},
+        authorities={row["authority_id"]: row for row in directory["authorities"]},
+        requirements=read_sample_requirements(),
+        sources={},
+    )
+    made = publish_network(tmp_path / "network", network="sample", records=records, now=NOW)
+    seen = follow(made, tmp_path / "follower")
+    assert (len(seen.states), len(seen.records), dict(seen.refused)) == (43, 99, {})
+    assert {aid for aid, vouched in seen.records.items() if vouched.requirements} == {
+        "es-mj",
+        "ma-mj",
+        "ng-fmj",
+        "sg-agc",
+        "us-ccips",
+    }
