@@ -10,7 +10,7 @@ import random
 import shutil
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from crypto.keys import Decapsulator
@@ -25,6 +25,7 @@ from gateway.services.directory.merge import SourceView
 from gateway.services.keyring import Keyring
 from gateway.services.registry.bundle import parse_bundle
 from gateway.services.registry.follower import Fetch, Follower, LookupFailed, VerifiedNetwork
+from gateway.services.registry.network import VouchedRecord
 from gateway.storage.database import Database, Transaction
 from gateway.storage.networks import NetworkRow, networks, store_network, waiting_peers
 from gateway.storage.queue import wake_peer
@@ -85,7 +86,15 @@ def source_view(network: VerifiedNetwork) -> SourceView:
             for aid, vouched in network.records.items()
             if vouched.requirements is not None
         },
+        stated_at={aid: at for aid, v in network.records.items() if (at := _stated_at(v)) is not None},
+        quorums=network.quorums,
     )
+
+
+def _stated_at(vouched: VouchedRecord) -> datetime | None:
+    """Return when a record was last confirmed: the beginning of that day, so that no notice is passed over."""
+    day = vouched.record.get("verified_at")
+    return None if day is None else datetime.combine(date.fromisoformat(day), time(), UTC)
 
 
 class Networks:

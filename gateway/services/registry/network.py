@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from crypto.revocation import Quorum
 from gateway.services.registry.policy import Assurance, NetworkKind
 
 
@@ -47,6 +48,7 @@ class VerifiedNetwork:
         bundle_version: Version of the snapshot.
         root_version: Version of the trusted root.
         members: Authority to member-only contacts that its signed digest vouches for; empty without access.
+        quorums: State (lower case) to the holders whose emergency notices about its keys are believed.
     """
 
     network: str
@@ -59,3 +61,4 @@ class VerifiedNetwork:
     bundle_version: int
     root_version: int
     members: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    quorums: Mapping[str, Quorum] = field(repr=False)

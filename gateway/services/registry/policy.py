@@ -15,6 +15,7 @@ from securesystemslib.signer import Key
 from tuf.api.metadata import DelegatedRole, Role, Root, Targets
 
 from crypto.errors import KeyRefused
+from crypto.revocation import Quorum
 from gateway.errors import GatewayRefusal
 from gateway.services.registry.holders import Holder, holder_of
 
@@ -144,6 +145,16 @@ def _automatic(root: Root) -> set[str]:
 def holder_names(role: Role, keys: Mapping[str, Key]) -> tuple[str, ...]:
     """Return the names of a role's holders in order. Raises ``GatewayRefusal`` ``directory-unsigned``."""
     return tuple(dict.fromkeys(_holder(keys, keyid)[0] for keyid in role.keyids))
+
+
+def quorum_of(role: Role, keys: Mapping[str, Key]) -> Quorum:
+    """Return the holders of a checked role as they sign emergency notices about its State's keys."""
+    held = [(keys[keyid].keytype, _holder(keys, keyid)[1]) for keyid in role.keyids]
+    return Quorum(
+        ed25519=frozenset(raw for kind, raw in held if kind == "ed25519"),
+        ml_dsa=frozenset(raw for kind, raw in held if kind == "ml-dsa"),
+        threshold=role.threshold,
+    )
 
 
 def _check_role(name: str, role: Role, keys: Mapping[str, Key]) -> None:

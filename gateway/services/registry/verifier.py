@@ -29,7 +29,13 @@ from tuf.ngclient import Updater, UpdaterConfig
 from gateway.errors import GatewayRefusal
 from gateway.services.registry.bundle import BASE, TIMESTAMP, MemoryFetcher
 from gateway.services.registry.network import VerifiedNetwork, VouchedRecord
-from gateway.services.registry.policy import check_delegations, check_root, network_of, role_state
+from gateway.services.registry.policy import (
+    check_delegations,
+    check_root,
+    network_of,
+    quorum_of,
+    role_state,
+)
 from gateway.services.registry.records import (
     STATE_FILE,
     check_record,
@@ -217,7 +223,8 @@ def _collect(updater: _DatedUpdater, files: Mapping[str, bytes], network: str) -
     found = _Found(kind=network_of(root)[1], files=files)
     versions = {"root": root.version, "timestamp": timestamp.version, "snapshot": snapshot.version}
     versions["targets"] = targets.version
-    for cc, role in check_delegations(targets, root).items():
+    delegated = check_delegations(targets, root)
+    for cc, role in delegated.items():
         signed = updater.load_role(role, cc)
         if signed is None:
             found.refused[cc.upper()] = "not-published"
@@ -225,6 +232,7 @@ def _collect(updater: _DatedUpdater, files: Mapping[str, bytes], network: str) -
         versions[role.name] = signed.version
         found.take(cc, role, signed)
     found.drop_shared_keys()
+    keys = targets.delegations.keys if targets.delegations is not None else {}
     content_until = min(root.expires, snapshot.expires, targets.expires)
     used = {name: data for name, data in files.items() if not name.startswith("states/")}
     return Trusted(
@@ -242,6 +250,7 @@ def _collect(updater: _DatedUpdater, files: Mapping[str, bytes], network: str) -
             bundle_version=snapshot.version,
             root_version=root.version,
             members={},
+            quorums={cc: quorum_of(role, keys) for cc, role in delegated.items()},
         ),
     )
 
