@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import Connection as Connection
 
+from gateway.storage.prepared import fetch, run_many
 from gateway.storage.schema import audit_body, audit_checkpoint, audit_leaf, audit_tile, receipt
 
 #: Key of the PostgreSQL lock that one sequencer at a time holds. Any number nobody else uses would do.
@@ -101,7 +102,7 @@ def lock_log(connection: Connection) -> None:
 
 def log_size(connection: Connection) -> int:
     """Return the number of entries, as the highest index says."""
-    last: int | None = connection.execute(_LAST).scalar()
+    ((last,),) = fetch(connection, _LAST, {})
     return 0 if last is None else last + 1
 
 
@@ -109,7 +110,7 @@ def add_rows(connection: Connection, rows: NewRows) -> None:
     """Insert leaves, bodies and tiles; an index that exists already fails the transaction."""
     for table, values in ((audit_leaf, rows.leaves), (audit_body, rows.bodies), (audit_tile, rows.tiles)):
         if values:
-            connection.execute(_insert(table.name), values)
+            run_many(connection, _insert(table.name), values, tuple(values[0]))
 
 
 def add_head(connection: Connection, size: int, note: str) -> None:

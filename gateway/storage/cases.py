@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from gateway.storage.database import Transaction
+from gateway.storage.prepared import fetch
 from gateway.storage.schema import bundle, cases, message
 
 
@@ -105,7 +107,7 @@ _MESSAGES = (
     .order_by(message.c.stored_at, message.c.sender, message.c.seq)
 )
 _named = message.alias("named")
-_CASE_WIDTH = len(cases.c)
+_CASE_COLUMNS, _MESSAGE_COLUMNS = tuple(cases.c.keys()), tuple(message.c.keys())
 _THREAD_OF = (
     select(*cases.c, *message.c)
     .select_from(_named)
@@ -221,8 +223,8 @@ def set_opened(tx: Transaction, sender: str, bid: str, at: datetime) -> None:
 
 def find_case(connection: Connection, thread_id: str, peer: str) -> CaseRow | None:
     """Return a case or ``None``."""
-    row = connection.execute(_FIND, {"b_thread": thread_id, "b_peer": peer}).first()
-    return None if row is None else CaseRow(**row._mapping)
+    rows = fetch(connection, _FIND, {"b_thread": thread_id, "b_peer": peer})
+    return _case(rows[0]) if rows else None
 
 
 def cases_by_reference(connection: Connection, reference: str) -> list[CaseRow]:
@@ -248,13 +250,16 @@ def messages_of(connection: Connection, thread_id: str, peer: str) -> list[Messa
 
 def case_of_message(connection: Connection, sender: str, bid: str) -> tuple[CaseRow, list[MessageRow]] | None:
     """Return the case that a message belongs to and all its messages, or ``None``."""
-    rows = connection.execute(_THREAD_OF, {"b_sender": sender, "b_bid": bid}).all()
+    rows = fetch(connection, _THREAD_OF, {"b_sender": sender, "b_bid": bid})
     if not rows:
         return None
-    names = [column.name for column in cases.c]
-    case = CaseRow(**dict(zip(names, rows[0][:_CASE_WIDTH], strict=True)))
-    columns = [column.name for column in message.c]
-    return case, [MessageRow(**dict(zip(columns, row[_CASE_WIDTH:], strict=True))) for row in rows]
+    width = len(_CASE_COLUMNS)
+    messages = [MessageRow(**dict(zip(_MESSAGE_COLUMNS, row[width:], strict=True))) for row in rows]
+    return _case(rows[0][:width]), messages
+
+
+def _case(row: tuple[Any, ...]) -> CaseRow:
+    return CaseRow(**dict(zip(_CASE_COLUMNS, row, strict=True)))
 
 
 def find_message(connection: Connection, sender: str, bid: str) -> MessageRow | None:

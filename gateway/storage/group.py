@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.errors import StorageUnavailable
 from gateway.storage.faults import is_transient, storage_fault
+from gateway.storage.prepared import run_many
 
 if TYPE_CHECKING:
     from gateway.model.audit import AuditEntry, PendingAuditEntry
@@ -113,12 +114,12 @@ class Transaction:
         self._touched.clear()
         if self._inserts:
             batches, self._inserts = self._inserts, {}
-            for (statement, _), rows in sorted(batches.items(), key=_foreign_key_order):
-                self.connection.execute(statement, rows)
+            for (statement, columns), rows in sorted(batches.items(), key=_foreign_key_order):
+                run_many(self.connection, statement, rows, columns)
         if self._updates:
             changes, self._updates = self._updates, {}
             for change, rows in changes.items():
-                self.connection.execute(change, rows)
+                run_many(self.connection, change, rows)
 
     def take_callbacks(self) -> list[Callable[[], None]]:
         """Return what ``after_commit`` collected since the last call."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, bindparam, select, update
 
 from gateway.storage.database import Transaction
+from gateway.storage.prepared import fetch
 from gateway.storage.schema import bundle, envelope, receipt, receipt_push
 
 
@@ -139,14 +140,11 @@ def standing_of(
 ) -> Standing | None:
     """Return what is known, or ``None`` where the envelope is not one of the bundle's own."""
     values = {"b_sender": sender, "b_bid": bid, "b_envelope": envelope_sha256, "b_receipt": jws_sha256}
-    row = connection.execute(_ABOUT_OURS, values).first()
-    if row is None:
+    rows = fetch(connection, _ABOUT_OURS, values)
+    if not rows:
         return None
-    return Standing(
-        manifest_sha256=row.manifest_sha256,
-        is_stored=row.jws_sha256 is not None,
-        is_proved=bool(row.proved),
-    )
+    manifest_sha256, stored, proved = rows[0]
+    return Standing(manifest_sha256=manifest_sha256, is_stored=stored is not None, is_proved=bool(proved))
 
 
 def add_proof(tx: Transaction, jws_sha256: str, *, leaf: str, salt: bytes, body: str, proof: str) -> None:

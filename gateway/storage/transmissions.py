@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, bindparam, select, update
 
 from gateway.storage.database import Transaction
+from gateway.storage.prepared import fetch
 from gateway.storage.schema import attempt, bundle, transmission
 
 
@@ -66,6 +67,7 @@ _KEY = and_(
     transmission.c.bid == bindparam("b_bid"),
     transmission.c.to_aid == bindparam("b_to"),
 )
+_COLUMNS = tuple(transmission.c.keys())
 _FIND = select(transmission).where(_KEY)
 # Until the transaction ends nobody else changes what is read; SQLite's one writer needs no clause for it.
 _LOCK = _FIND.with_for_update()
@@ -173,8 +175,8 @@ def find_transmission(connection: Connection, sender: str, bid: str, to_aid: str
 
 def lock_transmission(connection: Connection, sender: str, bid: str, to_aid: str) -> TransmissionRow | None:
     """Return a transmission that this unit is about to change, or ``None``."""
-    row = connection.execute(_LOCK, {"b_sender": sender, "b_bid": bid, "b_to": to_aid}).first()
-    return None if row is None else TransmissionRow(**row._mapping)
+    rows = fetch(connection, _LOCK, {"b_sender": sender, "b_bid": bid, "b_to": to_aid})
+    return TransmissionRow(**dict(zip(_COLUMNS, rows[0], strict=True))) if rows else None
 
 
 def overdue(connection: Connection, lane: str, now: datetime) -> list[tuple[str, str, str]]:

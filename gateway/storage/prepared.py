@@ -1,0 +1,110 @@
+"""Statements compiled once and given to SQLite's driver directly: those that every exchange runs.
+
+SQLAlchemy still writes the SQL and says how values become the driver's and back; what is left out is the
+work it does again for every call, most of the time of a small statement. PostgreSQL takes SQLAlchemy's own
+way: there the round trip counts. Results and errors are the same either way.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, Executable, Select
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import DBAPIError
+
+_DIALECT = sqlite.dialect()
+
+_Convert = Callable[[Any], Any]
+
+
+class _Prepared:
+    """One statement in SQLite's own form: the text, and where values need converting."""
+
+    __slots__ = ("_defaults", "_given", "_names", "_read", "sql")
+
+    def __init__(self, statement: Any, columns: tuple[str, ...] | None) -> None:
+        compiled = statement.compile(dialect=_DIALECT, column_keys=columns)
+        self.sql = str(compiled)
+        self._names: tuple[str, ...] = tuple(compiled.positiontup)
+        self._defaults = compiled.params
+        self._given = _that_convert(
+            compiled.binds[name].type.dialect_impl(_DIALECT).bind_processor(_DIALECT) for name in self._names
+        )
+        results = statement.selected_columns if isinstance(statement, Select) else ()
+        self._read = _that_convert(
+            column.type.dialect_impl(_DIALECT).result_processor(_DIALECT, None) for column in results
+        )
+
+    def values(self, row: Mapping[str, Any]) -> list[Any]:
+        """Return the driver's values for one row, in the statement's order."""
+        values = [row[name] if name in row else self._defaults[name] for name in self._names]
+        for at, convert in self._given:
+            values[at] = convert(values[at])
+        return values
+
+    def result(self, row: Sequence[Any]) -> tuple[Any, ...]:
+        """Return the values of a row that the driver gave."""
+        values = list(row)
+        for at, convert in self._read:
+            values[at] = convert(values[at])
+        return tuple(values)
+
+
+def _that_convert(converts: Iterable[_Convert | None]) -> list[tuple[int, _Convert]]:
+    return [(at, convert) for at, convert in enumerate(converts) if convert is not None]
+
+
+@lru_cache(maxsize=256)
+def _prepared(statement: Any, columns: tuple[str, ...] | None) -> _Prepared:
+    return _Prepared(statement, columns)
+
+
+def run_many(
+    connection: Connection,
+    statement: Executable,
+    rows: Sequence[Mapping[str, Any]],
+    columns: tuple[str, ...] | None = None,
+) -> None:
+    """Run a statement that returns nothing once for every row.
+
+    Args:
+        statement: A lasting object: it is known again by its identity.
+        columns: Those that an INSERT gives; every row has them all.
+
+    Raises:
+        DBAPIError: As SQLAlchemy raises it, ``IntegrityError`` among them.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.execute(statement, rows)
+        return
+    prepared = _prepared(statement, columns)
+    values = [prepared.values(row) for row in rows]
+    try:
+        connection.connection.cursor().executemany(prepared.sql, values)
+    except sqlite3.Error as error:
+        raise _as_sqlalchemy(prepared.sql, error) from error
+
+
+def fetch(connection: Connection, statement: Select[Any], values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Return the rows of a SELECT, each a tuple in the order of its columns.
+
+    Raises:
+        DBAPIError: As SQLAlchemy raises it.
+    """
+    if connection.dialect.name != "sqlite":
+        return [tuple(row) for row in connection.execute(statement, values)]
+    prepared = _prepared(statement, None)
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(prepared.sql, prepared.values(values))
+        found = cursor.fetchall()
+    except sqlite3.Error as error:
+        raise _as_sqlalchemy(prepared.sql, error) from error
+    return [prepared.result(row) for row in found]
+
+
+def _as_sqlalchemy(sql: str, error: sqlite3.Error) -> BaseException:
+    # Without the values: they are content.
+    return DBAPIError.instance(sql, None, error, sqlite3.Error, hide_parameters=True, dialect=_DIALECT)
