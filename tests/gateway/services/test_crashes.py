@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,8 +35,11 @@ PAIRS = {
     "push": ("ke-ag", "sg-agc", ()),
     "pulling recipient": ("eg-ppo", "tn-mj", ("tn-mj",)),
     "pulling sender": ("gh-ag", "ng-fmj", ("gh-ag",)),
+    "two channels": ("ke-ag", "sg-agc", ()),
 }
-SAMPLES = {"push": 1, "pulling recipient": 5, "pulling sender": 6}
+SAMPLES = {"push": 1, "pulling recipient": 5, "pulling sender": 6, "two channels": 1}
+#: Channels beside HTTPS, where the story has them.
+SCHEMES = {"two channels": ("email_sealed", "email_smime")}
 
 
 class PowerCut(Exception):
@@ -55,12 +59,14 @@ class Row:
     nth: int
     attempts: tuple[int, int] | None = (1, 1)
     pair: str = "push"
-    #: What the story needs beforehand: "relay", "cut" or "new key".
+    #: What the story needs beforehand: "relay", "cut", "new key" or "away".
     given: str = ""
 
     def __str__(self) -> str:
         return self.step
 
+
+AWAY: dict[str, Any] = {"attempts": None, "pair": "two channels", "given": "away"}
 
 TABLE = [
     Row("submit transaction", "sender", "submit", 1),
@@ -88,6 +94,13 @@ TABLE = [
     Row("receipts of an outbox filed", "sender", "push", 1, pair="pulling sender"),
     Row("cursor moved", "sender", "push", 2, pair="pulling sender"),
     Row("outbox listing taken", "recipient", "push", 1, pair="pulling sender"),
+    # HTTPS is away from the beginning, and the turn of sealed mail comes, then of mail that needs consent.
+    Row("failed over", "sender", "second channel", 2, **AWAY),
+    Row("overdue", "sender", "third channel", 1, **AWAY),
+    Row("consent asked", "sender", "third channel", 3, **AWAY),
+    Row("consent answered", "sender", "consent", 1, **AWAY),
+    Row("accept by another channel", "recipient", "box", 1, **AWAY),
+    Row("receipt of another channel filed", "sender", "box", 1, **AWAY),
 ]
 
 
@@ -134,7 +147,16 @@ class Story:
 
     def stages(self, given: str) -> list[tuple[str, Callable[[], Awaitable[object]]]]:
         """Return the stages by name, in order."""
-        again = [("deliver again", self.after_refusal)] if given == "new key" else []
+        again: list[tuple[str, Callable[[], Awaitable[object]]]] = []
+        if given == "new key":
+            again = [("deliver again", self.after_refusal)]
+        elif given == "away":
+            again = [
+                ("second channel", self.next_turn),
+                ("third channel", self.next_turn),
+                ("consent", self.consent),
+                ("box", self.empty_box),
+            ]
         return [
             ("submit", self.submit),
             ("deliver", self.world.step),
@@ -157,6 +179,20 @@ class Story:
         self.world.advance(timedelta(minutes=1))
         await self.world.step()
         await self.world.run_for(timedelta(minutes=20), step=timedelta(minutes=5))
+
+    async def next_turn(self) -> None:
+        """Let the turn of the next channel come, and whatever falls due with it be done."""
+        self.world.advance(timedelta(hours=6))
+        await self.world.run()
+
+    async def consent(self) -> None:
+        """Answer about ordinary mail; the last word counts, so that it may be repeated."""
+        desk = self.world[self.sender].desk.consents
+        await desk.answer(self.ref, "email_smime", given=False, officer="duty-3")
+
+    async def empty_box(self) -> None:
+        """Let the recipient take what lies in its box; what lies there stays."""
+        await self.world.empty_box(self.recipient, "email_sealed")
 
     async def open(self) -> None:
         """Open into a folder that is empty each time."""
@@ -212,10 +248,12 @@ class Homes:
         made, names = self._made.get((pair, engine)) or await self._make(pair, engine)
         shutil.copytree(made, folder, dirs_exist_ok=True)
         await self._on_each(names, "CREATE DATABASE {name} TEMPLATE {name}_made")
-        world = World(folder=folder, clock=FakeClock())
+        world = World(folder=folder, clock=FakeClock(), schemes=SCHEMES.get(pair, ()))
         try:
             for aid in PAIRS[pair][:2]:
                 await world.open(aid)
+            for scheme in world.schemes:
+                world.box(PAIRS[pair][1], scheme)
             yield world
         finally:
             for aid in tuple(world.apps):
@@ -243,6 +281,10 @@ async def prepare(story: Story, given: str, patch: pytest.MonkeyPatch) -> None:
     if given == "relay":
         patch.setattr(release, "OPENING_PATIENCE_S", 0)
         patch.setattr(release, "_INLINE_OPENING_BYTES", 0)
+    elif given == "away":
+        world.faults[story.sender] = Faults(lose_request=10**6)
+        for file in world.box(story.recipient, "email_sealed").iterdir():
+            file.unlink()
     elif given == "cut":
         world.faults[story.sender] = Faults(cut=1)
     elif given == "new key":
@@ -334,7 +376,7 @@ async def tell(world: World, row: Row, folder: Path, patch: pytest.MonkeyPatch, 
             await act()
         assert fuse.blown, "the row names a COMMIT that does not happen"
         await world.crash(victim)
-        if name in ("submit", "open", "acknowledge"):
+        if name in ("submit", "open", "acknowledge", "consent", "box"):
             await act()
         await story.settle()
     await story.settle()
