@@ -245,6 +245,11 @@ def with_password(url: str, password: str) -> str:
     return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}").geturl()
 
 
+def is_home_named(home: Path | None, environment: Mapping[str, str] = os.environ) -> bool:
+    """Say whether the command line or ``ROGATORY_HOME`` names a home, rightly or wrongly."""
+    return home is not None or bool(environment.get(HOME_VARIABLE))
+
+
 def find_home(home: Path | None, environment: Mapping[str, str] = os.environ) -> HomePaths:
     """Return the home named on the command line or by ``ROGATORY_HOME``.
 

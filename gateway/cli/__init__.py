@@ -47,7 +47,9 @@ GROUPS = {
         "The authorities this one exchanges requests with.",
         {
             "enrol": ("gateway.cli.operate:enrol", "Take a peer's enrolment file; shows words to compare."),
-            "list": ("gateway.cli.operate:list_directory", "List the authorities, their channels and keys."),
+            "resolve": ("gateway.cli.resolve:resolve", "Find to whom a request goes, and by which channels."),
+            "show": ("gateway.cli.resolve:show", "Show everything the directory says of one authority."),
+            "list": ("gateway.cli.resolve:list_", "List the authorities, their channels and keys."),
             "notice": ("gateway.cli.keys:notice", "Take a notice that a key is not to be trusted any more."),
         },
     ),

@@ -1,4 +1,4 @@
-"""Commands of the administrator and the auditor: doctor, the log, keys, the directory."""
+"""Commands of the administrator and the auditor: doctor, the log, keys, taking peers in."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from rich.console import Console
 
-from gateway.cli.output import Answer, CommandFailed, Common, note, run, table, text, when
+from gateway.cli.output import Answer, CommandFailed, Common, run, table, text, when
 from gateway.cli.session import call
 from gateway.web import calls as api
 
@@ -172,31 +172,3 @@ def _read_enrolment(path: Path) -> str:
         return statement.decode("ascii")
     except UnicodeDecodeError:
         raise CommandFailed("enrolment-invalid", "This is no enrolment file.") from None
-
-
-def list_directory(*, common: Common | None = None) -> int:
-    """List the authorities this one exchanges requests with."""
-    common = common or Common()
-
-    async def work() -> Answer:
-        found = await call(common, api.DIRECTORY_LIST, api.Nothing(), label="Reading the directory")
-
-        def show(console: Console) -> None:
-            rows = [
-                (
-                    entry.authority_id + (" (we)" if entry.own else ""),
-                    entry.state,
-                    entry.name,
-                    ", ".join(entry.channels),
-                    str(entry.keys),
-                    entry.status,
-                )
-                for entry in found.authorities
-            ]
-            console.print(table("authority", "State", "name", "channels", "keys", "status", rows=rows))
-            if found.network == "lab":
-                note("Lab network: for trials only.")
-
-        return Answer(data=found, show=show)
-
-    return run(common, work)

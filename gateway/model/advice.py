@@ -1,4 +1,4 @@
-"""The sentences of an addressee's choice: reasons, warnings, tasks, each with a code for programs. Pure.
+"""What is to be known of one candidate: reasons, warnings and tasks, each with a code for programs. Pure.
 
 Says what the directory knows and what a person still has to look up; decides nothing. Codes of warnings and
 tasks are listed in docs/directory.md.
@@ -12,6 +12,7 @@ from gateway.model.addressee import FALLBACK_ROLE, DesignationMatch
 from gateway.model.authority import DirectoryEntry, LookupStatus
 from gateway.model.codes import Lane
 from gateway.model.designated import Holder
+from gateway.model.doubts import named
 from gateway.model.legal_basis import Basis, Note
 from gateway.model.requirements import asked_for, is_in_force, issue, languages_of
 from gateway.model.routes import Carries, Routes
@@ -42,11 +43,11 @@ def reasons(
         article = f", article {held.article}" if held.article[:1].isdigit() else ""
         where = f"Designated as {role} under {held.instrument}{article}"
         said.append(
-            where + ("." if holder.match is DesignationMatch.EXACT else f", not {_named(instruments)}.")
+            where + ("." if holder.match is DesignationMatch.EXACT else f", not {named(instruments)}.")
         )
     earlier = roles[: roles.index(role)]
     if earlier and not without_point:
-        said.append(f"Looked for first, and not found under {_named(instruments)}: {', '.join(earlier)}.")
+        said.append(f"Looked for first, and not found under {named(instruments)}: {', '.join(earlier)}.")
     if holder.entry.region:
         said.append(f"It stands for {holder.entry.region} only.")
     return tuple(said)
@@ -64,7 +65,7 @@ def statement(holder: Holder, instruments: Sequence[str], basis: Basis, state_na
     if not basis.binds_both or legal is None:
         legal = " / ".join((*basis.others, f"domestic law of {state_name}")) + " (choose one)"
     return (
-        f"Sent to the {to}; no 24/7 designation under the named instrument ({_named(instruments)});"
+        f"Sent to the {to}; no 24/7 designation under the named instrument ({named(instruments)});"
         f" legal basis: {legal}."
     )
 
@@ -94,7 +95,7 @@ def about_match(holder: Holder, instruments: Sequence[str], basis: Basis) -> Ite
     held = holder.designation
     if holder.match is DesignationMatch.FALLBACK:
         sentence = (
-            f"No 24/7 designation under {_named(instruments)}: put the statement into the form, and make sure"
+            f"No 24/7 designation under {named(instruments)}: put the statement into the form, and make sure"
             " that the legal basis binds the requested State."
         )
         yield Note(code="fallback", sentence=sentence)
@@ -173,82 +174,6 @@ def asks_for(requirements: Mapping[str, Any] | None, kind: str, today: date) -> 
     return tuple(asked_for(requirements, kind))
 
 
-def about_directory(state: str, is_listed: bool, status: LookupStatus) -> Iterator[Note]:
-    """Yield what is to be known of the directory; not being listed is not the same as not knowing."""
-    if status is LookupStatus.UNVERIFIABLE:
-        sentence = "The directory cannot be verified: whether an authority is listed is not known."
-        yield Note(code="unverifiable", sentence=sentence)
-    elif status is LookupStatus.STALE:
-        sentence = "The directory is no longer fresh: refresh it before you conclude anything from it."
-        yield Note(code="stale", sentence=sentence)
-    elif not is_listed:
-        sentence = (
-            f"The directory lists no authority of {state}: the gateway cannot send there. Check the code of"
-            " the State, or use the diplomatic channel."
-        )
-        yield Note(code="not-listed", sentence=sentence)
-
-
-def unknown_kind(kind: str) -> Note:
-    """Return that no roles are known for a kind."""
-    sentence = f"The request kind {kind!r} is not known to this version: a person chooses the addressee."
-    return Note(code="unknown-kind", sentence=sentence)
-
-
-def nobody(state_name: str, roles: Sequence[str], instruments: Sequence[str]) -> Note:
-    """Return that nobody of a listed State is designated."""
-    sentence = (
-        f"No authority of {state_name} is designated as {' or '.join(roles)} under {_named(instruments)}:"
-        " name another instrument, or ask its central authority whom to address."
-    )
-    return Note(code="nobody", sentence=sentence)
-
-
-def unknown_region(region: str, known: Sequence[str]) -> Note:
-    """Return that a region is nobody's; nothing was narrowed by it."""
-    listed = f"of its own there has only {', '.join(known)}" if known else "there has none of its own"
-    sentence = f"No authority is listed for the region {region!r} (an authority {listed}); it was not used."
-    return Note(code="unknown-region", sentence=sentence)
-
-
-def several_regions(region: str, matching: Sequence[str]) -> Note:
-    """Return that a region may be one of several."""
-    sentence = f"The region {region!r} may be {' or '.join(matching)}: write it out."
-    return Note(code="unknown-region", sentence=sentence)
-
-
-#: What the domain adds for single kinds.
-_KINDS = {
-    "prosecution_or_enforcement_in_lieu": "It goes to the authority that refused the extradition: make sure"
-    " that this is the one.",
-    "maritime_flag_state": "maritime_1988_17 is for drugs at sea, maritime_smuggling_migrants for migrants:"
-    " make sure which of them this is.",
-    "order_given_effect": "It goes to the authority designated under article 8 of the Second Additional"
-    " Protocol: check the designation.",
-    "epoc": "The gateway carries it as a document between authorities; the order goes by the Union's system.",
-    "epoc_pr": "The gateway carries it as a document between authorities; the order goes by the Union's"
-    " system.",
-}
-
-#: Kinds of which somebody else is told as well: role of that one, and how it is said.
-_ALSO_TOLD = {
-    "joint_investigation": (_CENTRAL, "Send a copy to the central authority"),
-    "controlled_delivery": (_CENTRAL, "Send a copy to the central authority"),
-    "asset_return_or_sharing": ("asset_recovery_focal_point", "The asset recovery focal point may be told"),
-}
-
-
-def about_kind(kind: str, found: Sequence[Holder], listed: Sequence[DirectoryEntry]) -> Iterator[Note]:
-    """Yield what holds for a kind as such."""
-    if listed and kind in _KINDS:
-        yield Note(code="kind", sentence=_KINDS[kind])
-    role, what = _ALSO_TOLD.get(kind, ("", ""))
-    chosen = {holder.entry.authority_id for holder in found if role in holder.entry.roles}
-    told = [e.authority_id for e in listed if role in e.roles and e.status == "active"]
-    if found and told and not chosen:
-        yield Note(code="copy", sentence=f"{what}: {', '.join(told)}.")
-
-
 def passed_over(
     entry: DirectoryEntry,
     found: Sequence[Holder],
@@ -268,7 +193,7 @@ def passed_over(
         return f"It stands for the whole State, and {found[0].entry.region} has an authority of its own."
     under = sorted({d.instrument for d in entry.designations if d.role == held[0]})
     if not BASES_WITHOUT_TREATY.issuperset(instruments) and under and not set(under) & set(instruments):
-        return f"It holds the role {held[0]} under {', '.join(under)}, not under {_named(instruments)}."
+        return f"It holds the role {held[0]} under {', '.join(under)}, not under {named(instruments)}."
     return f"It holds the role {held[0]}; another role comes first for this kind."
 
 
@@ -277,10 +202,6 @@ def _ask_it(entry: DirectoryEntry, found: Sequence[Holder]) -> str:
     if found or _CENTRAL not in entry.roles or entry.status != "active":
         return ""
     return "Central authority, not designated for this kind: ask it whom to address."
-
-
-def _named(instruments: Sequence[str]) -> str:
-    return " or ".join(instruments) or "any instrument"
 
 
 def _in(language: str) -> str:

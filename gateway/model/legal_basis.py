@@ -28,12 +28,14 @@ class Basis:
         binds_both: ``None`` where the directory does not say.
         gaps: One clause per State it does not bind, or of which that is not known.
         others: Treaties in force for both States; for the requested one alone if the other is not known.
+        knows_both: Whether the directory has a record of both States.
     """
 
     instrument: str | None
     binds_both: bool | None
     gaps: tuple[str, ...]
     others: tuple[str, ...]
+    knows_both: bool
 
 
 def basis_of(
@@ -46,31 +48,35 @@ def basis_of(
         gaps = treaty_gaps(primary, [state for state in (theirs, ours) if state is not None])
         if theirs is None:
             gaps = (*gaps, f"the directory says nothing of the treaties of {their_code}")
-        if ours is None:
-            gaps = (*gaps, "the requesting State is not known here")
     return Basis(
         instrument=primary,
         binds_both=both_bound(primary, ours, theirs),
         gaps=gaps,
         others=() if theirs is None else bases_between(ours, theirs),
+        knows_both=ours is not None and theirs is not None,
     )
 
 
 def about_basis(basis: Basis, kind: str, state: StateRecord) -> Iterator[Note]:
     """Yield what is to be known of the legal basis; the States' own declarations included."""
-    others = ", ".join(basis.others) or "no treaty the directory knows"
+    between = "In force between the States" if basis.knows_both else f"In force for {state.name}"
+    rest = ", ".join(code for code in basis.others if code != basis.instrument)
+    choose = f" {between}: {rest}." if rest else ""
     if basis.instrument is None:
-        sentence = f"No legal basis is named. In force between the States: {others}."
-        yield Note(code="basis-open", sentence=sentence)
+        yield Note(code="basis-open", sentence=f"No legal basis is named.{choose}")
     elif basis.gaps:
-        rest = [code for code in basis.others if code != basis.instrument]
-        choose = f" In force between the States: {', '.join(rest)}." if rest else ""
         code = "basis-gap" if basis.binds_both is False else "basis-unknown"
         sentence = (
             f"{basis.instrument} as the legal basis: {'; '.join(basis.gaps)}.{choose} A bilateral treaty,"
             " reciprocity or domestic law may serve too."
         )
         yield Note(code=code, sentence=sentence)
+    elif basis.binds_both is None:
+        sentence = (
+            f"{basis.instrument} as the legal basis binds {state.name}; whether it binds the requesting State"
+            " was not asked or is not known here."
+        )
+        yield Note(code="requester-unknown", sentence=sentence)
     said = state.treaty_conditions
     if kind in _EXTRADITION and said.get("extradition_treaty_required") is True:
         if basis.instrument in BASES_WITHOUT_TREATY - {"bilateral"}:

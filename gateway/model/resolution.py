@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from gateway.model import advice
+from gateway.model import advice, doubts
 from gateway.model.addressee import FALLBACK_ROLE, DesignationMatch
 from gateway.model.authority import DirectoryEntry, LookupStatus
 from gateway.model.codes import Lane, code_list
@@ -184,19 +184,20 @@ def _warnings(
     state: StateRecord | None,
 ) -> tuple[Note, ...]:
     """Return what is wrong with the question or the directory, before any one candidate."""
-    notes = list(advice.about_directory(query.state, bool(listed), listing.status))
+    notes = list(doubts.about_directory(query.state, bool(listed), listing.status))
     if not roles:
-        notes.append(advice.unknown_kind(query.request_kind))
+        notes.append(doubts.unknown_kind(query.request_kind))
+    notes += doubts.unknown_instruments(query.instruments)
     if listed and roles and not found:
-        notes.append(advice.nobody(state.name if state else query.state, roles, query.instruments))
+        notes.append(doubts.nobody(state.name if state else query.state, roles, query.instruments))
     if query.region and listed and not regions:
         known = sorted({entry.region for entry in listed if entry.region})
-        notes.append(advice.unknown_region(query.region, known))
+        notes.append(doubts.unknown_region(query.region, known))
     elif len(regions) > 1:
-        notes.append(advice.several_regions(query.region, regions))
+        notes.append(doubts.several_regions(query.region, regions))
     if state is not None:
         notes += about_basis(basis, query.request_kind, state)
-    notes += advice.about_kind(query.request_kind, found, listed)
+    notes += doubts.about_kind(query.request_kind, found, listed)
     return tuple(notes)
 
 
