@@ -1,7 +1,6 @@
 """A small network made from nothing: fictional holders, States and authorities, and a server in memory."""
 
 import copy
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from tuf.api.metadata import Metadata, MetaFile, TargetFile
 
 from crypto.encoding import b64u, wire_time
 from crypto.keys import GW_HYB1, GW_KEM1, Decapsulator, KeyUse, PrivateKey
+from gateway.demo.samples import read_sample_directory
 from gateway.services.registry.bundle import make_bundle, parse_bundle
 from gateway.services.registry.follower import Follower, root_digest
 from gateway.services.registry.holders import HolderKeys
@@ -21,7 +21,7 @@ from gateway.services.registry.publisher import Publication
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 NETWORK = "sample-net"
-_SAMPLE = json.loads((Path(__file__).parents[3] / "gateway/demo/samples/directory.json").read_text())
+_SAMPLE = read_sample_directory()
 
 
 @cache
