@@ -61,7 +61,8 @@ def submit(
             console.print(f"[green]Sealed and queued[/green] for {text(sent.to)}, {words(sent.lane)} lane.")
             console.print(f"  bundle   {sent.sender}/{sent.bid}")
             console.print(f"  thread   {sent.thread_id}")
-            console.print(f"  channel  {words(sent.channel)}")
+            waits = "none yet: it waits until the directory knows the addressee's keys"
+            console.print(f"  channel  {words(sent.channel) if sent.channel else waits}")
             for finding in sent.findings:
                 source = text(finding.source)
                 console.print(

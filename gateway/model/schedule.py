@@ -80,7 +80,11 @@ ACTIONS: Mapping[str, Step] = MappingProxyType(
         **dict.fromkeys(
             ("unknown-key", "unknown-sender", "directory-stale", "sig-revoked", "auth-invalid"), Step.REFRESH
         ),
-        "key-expired": Step.REWRAP,
+        **dict.fromkeys(
+            # While its keys are in doubt, nothing is wrapped for an addressee: that is done once they are known.
+            ("key-expired", "authority-unverifiable", "directory-unverifiable"),
+            Step.REWRAP,
+        ),
         **dict.fromkeys(
             (
                 "malformed",

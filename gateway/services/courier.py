@@ -249,7 +249,7 @@ class Courier:
         """Make one attempt and record how it came out; durable when it returns."""
         renewal = asyncio.get_running_loop().call_later(_RENEWAL_S, self._renew, job)
         try:
-            if job.next_action == "rewrap":
+            if job.next_action == "rewrap" and self._directory.hold(job.to, job.lane) is None:
                 await self._rewrap(job)
                 job = replace(job, source=None)
             tried = await self._try(job)

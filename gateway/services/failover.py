@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.model.authority import LookupStatus, channels_for
+from gateway.model.authority import channels_for
 from gateway.model.channel_choice import (
     CHANNEL_CODES,
     Answer,
@@ -93,14 +93,15 @@ class Failover:
 
     async def choose(self, key: Key, lane: str, *, attempts: int, planned: str | None, now: datetime) -> Leg:
         """Return where the attempt goes that is due now; only one that is not the first reads the past."""
-        situation = Situation(channels=self.channels(key[2], lane), planned=planned)
+        hold = self._directory.hold(key[2], lane)
+        situation = Situation(channels=() if hold else self.channels(key[2], lane), planned=planned)
         if not situation.channels:
             return Leg(
                 key=key,
                 lane=lane,
                 situation=situation,
                 choice=Choice(channel=None),
-                hold=self._hold(key[2]),
+                hold=hold or "channel-none",
             )
         urgency: str | None = None
         if attempts or situation.needs_consent(situation.channels[0].channel):
@@ -132,13 +133,6 @@ class Failover:
             answers = {**situation.answers, **dict.fromkeys(leg.choice.ask, str(Answer.ASKED))}
             situation = replace(situation, answers=answers)
         return look_ahead(situation, self._patience.pace(leg.lane, urgency or ""), started_at)
-
-    def _hold(self, to: str) -> str:
-        """Return why there is no channel; whatever it is, the bundle waits."""
-        status = self._directory.lookup(to).status
-        if status is LookupStatus.NOT_LISTED:
-            return "not-listed"
-        return "channel-none" if status is LookupStatus.FOUND else "directory-stale"
 
     async def _past(self, situation: Situation, key: Key) -> tuple[Situation, str]:
         def query(connection: Connection) -> tuple[list[channels.UseRow], dict[str, str], str]:

@@ -139,8 +139,14 @@ class Intake:
         # 4, 5.
         keys = reception.directory.keys(env.sender, KeyUse.SIG)
         if not keys:
-            raise Refusal("unknown-sender", "not listed", step=4)
-        self._sig_kid = reception.opener.authenticate(env, keys, now).public.kid
+            raise Refusal(reception.directory.unknown(env.sender), "no key listed", step=4)
+        try:
+            self._sig_kid = reception.opener.authenticate(env, keys, now).public.kid
+        except Refusal as refusal:
+            # A key that is new to us, and a directory that is too old to know: that is our lateness.
+            if refusal.code != "unknown-key":
+                raise
+            raise Refusal(reception.directory.unknown(env.sender), refusal.detail, step=4) from None
         # 6. The same bundle in another envelope: a re-wrap, or somebody squats the identifier.
         if known is not None:
             self._compare(env, [reception.opener.parse(row.jws) for row in envelopes])

@@ -2,7 +2,7 @@
 
 from adapters.base import Endpoint
 from crypto.keys import KeyUse
-from gateway.model.authority import DirectoryEntry, channels_for
+from gateway.model.authority import DirectoryEntry, LookupStatus, channels_for
 from gateway.model.codes import Lane
 from gateway.services.directory import Directory
 
@@ -49,5 +49,11 @@ class DirectoryReach:
         self._directory = directory
 
     def calls_out_only(self, authority_id: str) -> bool:
-        """Tell whether the peer lists ``https_pull`` first, or cannot be called at all."""
-        return push_address(self._directory, authority_id) is None
+        """Tell whether the peer lists ``https_pull`` first, or cannot be called at all.
+
+        One that is only not known for now is waited for like one that can be called.
+        """
+        found = self._directory.lookup(authority_id)
+        if found.entry is None:
+            return found.status is LookupStatus.NOT_LISTED
+        return _address(found.entry) is None

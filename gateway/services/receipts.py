@@ -232,6 +232,9 @@ class ReceiptPusher:
             reply = await self._adapter.post_receipts(endpoint, strictjson.dumps(dict(body)), urgent=urgent)
             done = reply.ok
         now = self._clock.now()
+        # One that is only not known for now is tried like one that can be called.
+        hold = self._directory.hold(authority_id, "routine")
+        reachable = address is not None or hold not in (None, "not-listed")
 
         def unit(tx: Transaction) -> None:
             for push, _ in rows:
@@ -240,7 +243,7 @@ class ReceiptPusher:
                     push_done(tx, push.jws_sha256)
                 else:
                     push_later(
-                        tx, push.jws_sha256, attempts=push.attempts + 1, at=now + self._pause(push, address)
+                        tx, push.jws_sha256, attempts=push.attempts + 1, at=now + self._pause(push, reachable)
                     )
 
         try:
@@ -248,7 +251,8 @@ class ReceiptPusher:
         except LeaseLost:
             self._log.warning("push.taken_over", peer=authority_id)
 
-    def _pause(self, push: PushClaim, address: str | None) -> timedelta:
-        longest = _LONGEST_PAUSE[push.lane] if address is not None else timedelta(days=1)
-        step = _FIRST_PAUSE * 2 ** min(push.attempts, 16) if address is not None else longest
+    def _pause(self, push: PushClaim, is_reachable: bool) -> timedelta:
+        """Return when it is tried again; a peer that calls us finds it waiting, and is rarely tried."""
+        longest = _LONGEST_PAUSE[push.lane] if is_reachable else timedelta(days=1)
+        step = _FIRST_PAUSE * 2 ** min(push.attempts, 16) if is_reachable else longest
         return min(step, longest) * (0.5 + self._rng.random() / 2)

@@ -18,9 +18,10 @@ from crypto import strictjson
 from crypto.bundle import Envelope
 from crypto.encoding import is_aid, is_bid
 from crypto.errors import Refusal
-from crypto.keys import KeyUse
+from crypto.keys import GW_KEM1, KeyUse, PrivateKey, PublicKey
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal, StorageUnavailable
+from gateway.model.authority import LookupStatus
 from gateway.model.contents import Finding, blocking, check_contents
 from gateway.model.fields import rows
 from gateway.model.manifest import FORM_MAX_BYTES, ThreadContext, is_request_form
@@ -76,7 +77,7 @@ class Submission:
     to: str
     thread_id: str
     lane: str
-    channel: str
+    channel: str | None
     state: str
     receipt_jws: str = field(repr=False)
     findings: Sequence[Finding]
@@ -84,10 +85,15 @@ class Submission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """Where a bundle goes: the addressee, the channel it is meant for, and what its sender consents to."""
+    """Where a bundle goes: the addressee, the channel it is meant for, and what its sender consents to.
+
+    Where the directory does not know the addressee's keys for now, there is no channel yet, and the bundle is
+    wrapped for the addressee when it does (``next_action``).
+    """
 
     to: str
-    channel: str
+    channel: str | None
+    next_action: str
     consents: tuple[str, ...]
 
 
@@ -228,7 +234,7 @@ class Submitter:
         if sum(document.size for document in documents) > _ASK_FIRST_BYTES and await self._is_used(bid):
             raise GatewayRefusal("duplicate")
         now = self._clock.now()
-        recipient = self._directory.encryption_key(to, now)
+        recipient = nobody() if channel is None else self._directory.encryption_key(to, now)
         content_key = secrets.token_bytes(32)
         try:
             sealed = await seal_documents(
@@ -257,7 +263,12 @@ class Submitter:
                 context=context,
                 now=now,
             )
-            way = Way(to=to, channel=channel.channel, consents=tuple(dict.fromkeys(consents)))
+            way = Way(
+                to=to,
+                channel=None if channel is None else channel.channel,
+                next_action="rewrap" if channel is None else "attempt",
+                consents=tuple(dict.fromkeys(consents)),
+            )
             receipt = await self._keep(bundle, form, way, officer=officer, now=now)
         return Submission(
             bid=bid,
@@ -265,7 +276,7 @@ class Submitter:
             to=to,
             thread_id=form["thread"]["thread_id"],
             lane=lane,
-            channel=channel.channel,
+            channel=way.channel,
             state=str(TransmissionState.QUEUED),
             receipt_jws=receipt.jws,
             findings=findings,
@@ -292,10 +303,13 @@ class Submitter:
         own = self._keyring.authority_id
         return await self._database.read(lambda c: bundles.find_bundle(c, own, bid)) is not None
 
-    def _channel(self, to: str, lane: str) -> Channel:
-        entry = self._directory.lookup(to).entry
-        if entry is None:
+    def _channel(self, to: str, lane: str) -> Channel | None:
+        """Return the channel it is meant for, ``None`` while it is only not known whether there is one."""
+        found = self._directory.lookup(to)
+        if found.status is LookupStatus.NOT_LISTED:
             raise GatewayRefusal("not-listed", field="requested_authority/authority_id")
+        if found.entry is None:
+            return None
         channels = self._failover.channels(to, lane)
         if not channels:
             raise GatewayRefusal("channel-none")
@@ -333,7 +347,7 @@ class Submitter:
                 attempts=0,
                 repeats=0,
                 last_code=None,
-                next_action="attempt",
+                next_action=way.next_action,
                 next_action_at=lease[1] if lease else now,
                 lease_owner=lease[0] if lease else None,
                 lease_until=lease[1] if lease else None,
@@ -354,7 +368,8 @@ class Submitter:
             digest=env.digest,
             parts=sealed.refs,
         )
-        job = Job(to=to, lane=env.lane, source=source, lease_owner=lease[0] if lease else "")
+        owner = lease[0] if lease else ""
+        job = Job(to=to, lane=env.lane, next_action=way.next_action, source=source, lease_owner=owner)
         tx.after_commit(lambda: self._courier.hand(job))
         return receipt
 
@@ -365,6 +380,14 @@ def _kept(connection: Connection, env: Envelope) -> ReceiptRow | None:
     if held is None or held.envelope_sha256 != env.digest:
         return None
     return own_receipts(connection, iss=env.sender, sender=env.sender, bid=env.bid)[0]
+
+
+def nobody() -> PublicKey:
+    """Return an encryption key that nobody holds: what is wrapped for it waits to be wrapped for somebody.
+
+    For an addressee whose keys are in doubt: neither of two claimants may read what is meant for one.
+    """
+    return PrivateKey.generate(KeyUse.ENC, GW_KEM1).public
 
 
 def read_form(form_bytes: bytes) -> Mapping[str, Any]:

@@ -374,7 +374,17 @@ class Directory:
 
     def update_own(self, record: Mapping[str, Any], now: datetime) -> None:
         """Replace the own record, after a key rotation say; durable when it returns."""
-        self._local.change(self._local.with_record(dict(record), None, None), now)
+        self._store(dict(record), None, now)
+
+    def _store(
+        self,
+        record: dict[str, Any],
+        state: dict[str, Any] | None,
+        now: datetime,
+        *,
+        enrolled_at: datetime | None = None,
+    ) -> None:
+        self._local.change(self._local.with_record(record, state, enrolled_at), now)
         self._rebuild(now)
 
     def enrol(self, statement: bytes, *, now: datetime, replace: bool = False) -> Enrolled:
@@ -396,8 +406,7 @@ class Directory:
         if entry.authority_id in self._view.authorities and not replace:
             self._refuse_unvouched(claim, now)
         self._refuse_conflicts(entry)
-        self._local.change(self._local.with_record(claim.record, claim.state, claim.at), now)
-        self._rebuild(now)
+        self._store(claim.record, claim.state, now, enrolled_at=claim.at)
         return Enrolled(entry=entry, words=entry_words(entry), replaced=known)
 
     def _refuse_unvouched(self, claim: Claim, now: datetime) -> None:
