@@ -1,10 +1,13 @@
 """Encodings: one spelling each, and JSON that means one thing to every reader."""
 
+import base64
 from datetime import UTC, datetime, timedelta, timezone
 from time import perf_counter
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crypto import strictjson
 from crypto.encoding import b64u, is_aid, is_bid, is_digest, is_kid, lp, parse_wire_time, unb64u, wire_time
@@ -26,6 +29,21 @@ def test_base64url_has_one_spelling(data: bytes) -> None:
 def test_other_base64_is_refused(text: str) -> None:
     with pytest.raises(Refusal, match="malformed"):
         unb64u(text)
+
+
+@given(st.text(alphabet="AQgwxyz019-_+/= \n\x00Ä", max_size=9))
+def test_only_what_the_standard_library_would_write_is_read(text: str) -> None:
+    try:
+        data = unb64u(text)
+    except Refusal:
+        data = None
+    try:
+        theirs = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        canonical = base64.urlsafe_b64encode(theirs).rstrip(b"=").decode() == text
+    except ValueError:
+        canonical = False
+    assert (data is not None) == canonical
+    assert data is None or data == theirs
 
 
 def test_length_prefixes_keep_fields_apart() -> None:
