@@ -13,7 +13,7 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
-from gateway.model import addressee_rules, content_rules
+from gateway.model import addressee_rules, content_rules, requirement_rules
 from gateway.model.addressee import DirectoryFacts
 from gateway.model.codes import CheckResult, Severity
 from gateway.model.draft import Draft, Lack
@@ -172,7 +172,7 @@ RULES: tuple[Rule, ...] = (
     _rule("V24", _W, "UNTOC 16(10)-(12)", "Nationality is dealt with.", content_rules.national),
     _rule("V25", _I, "UNTOC 18(13)", "No other formal route is required.", addressee_rules.formal_route),
     _rule(
-        "V26", _W, "UNTOC 18(14), (15)", "The published requirements are met.", addressee_rules.requirements
+        "V26", _W, "UNTOC 18(14), (15)", "The published requirements are met.", requirement_rules.requirements
     ),
     _rule("V27", _W, "design rule", "No date lies in the past.", content_rules.past_dates),
     _rule("V28", _W, "design rule", "All codes are known.", content_rules.unknown_codes),

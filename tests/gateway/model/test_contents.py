@@ -303,6 +303,35 @@ def test_published_requirements_warn() -> None:
     assert {f.severity for f in findings} == {"W"}
 
 
+def test_the_issue_that_was_checked_is_named_and_one_not_yet_in_force_is_not_used() -> None:
+    form, requirements = request(1), sample("requirements/sg-agc.json")
+    form["attachments"] = [row for row in form["attachments"] if row["role"] != "legal_provisions"]
+    found = [f for f in check(form, requirements=requirements) if f.code == "V26"]
+    assert [(f.severity, f.result) for f in found if "issue 3" in f.sentence] == [("I", "ok")]
+    later = {**requirements, "version": 4, "valid_from": "2026-09-02"}
+    found = [f for f in check(form, requirements=later) if f.code == "V26"]
+    assert [f.result for f in found] == ["not_checked"]
+    assert "Issue 4" in found[0].sentence
+
+
+def test_conditions_originals_and_forms_are_told_in_words() -> None:
+    form, requirements = request(2), sample("requirements/ma-mj.json")
+    requirements["model_forms"] = [
+        {"request_kind": "extradition", "title": "Form E", "languages": ["fr"], "mandatory": True}
+    ]
+    form["attachments"] = [row for row in form["attachments"] if row["role"] == "warrant"]
+    form["attachments"][0]["language"], form["translations"] = "en", []
+    said = {f.sentence: f for f in check(form, requirements=requirements) if f.code == "V26"}
+    told = "\n".join(said)
+    assert "identity_evidence, if the person has not been identified by a court" in told
+    assert "warrant as certified_paper, within 30 days" in told
+    assert "Form E" in told
+    assert "minimum_penalty_months 12, Prosecution" in told
+    translated = [f for f in said.values() if f.field == "$.attachments[0]"]
+    assert [f.result for f in translated] == ["failed"]
+    assert not {f.severity for f in said.values()} - {"W", "I"}
+
+
 def test_requirements_of_every_sample_are_understood() -> None:
     form = request(3)
     form["kind_details"]["requested_days"] = 120
