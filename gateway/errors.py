@@ -35,6 +35,8 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "see `rogatory status`, then consent or refuse with `rogatory consent`.",
         "consent-not-needed": "No consent is possible here: the addressee's record does not allow this "
         "channel for the lane, it protects as well as the first one, or the bundle is no longer under way.",
+        "cooling-off": "This change waits until its time, so that everybody sees it coming; issue it then.",
+        "cooling-off-short": "In a real network changes wait for at least an hour before they count.",
         "content-erased": "The content of this bundle was erased; its receipts and log entries remain.",
         "contents-missing": "Mandatory contents are missing; complete the request as the articles say.",
         "directory-damaged": "The directory is damaged or incomplete; the last good one stays in use. "
@@ -66,6 +68,7 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "enrolment-invalid": "This is no valid enrolment file; ask the authority to send it again.",
         "folder-not-empty": "The folder is not empty; name a new one so that nothing is overwritten.",
         "folder-unusable": "The folder cannot be written by the gateway's user; name another one.",
+        "four-eyes": "Nobody but its proposer has signed this change; have another holder sign it as well.",
         "form-unreadable": "The request is not well-formed JSON within the limits; correct it.",
         "holder-invalid": "These are not a holder's keys, or not with this passphrase; ask the holder for "
         "the file again.",
@@ -76,10 +79,14 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "home-invalid": "This folder holds no gateway; run `rogatory init` or name the right one.",
         "home-in-use": "Another process is serving this home; stop it first.",
         "key-conflict": "A key in this record belongs to another authority or another use; do not trust it.",
+        "key-given-back": "A key that was revoked is never trusted again; make another with `rogatory keys "
+        "rotate`.",
         "key-not-in-force": "A key of ours is not in force; check the clock, then `rogatory keys list`.",
         "keys-unreadable": "The keys cannot be read; correct the rights of their folder or restore it.",
         "log-behind": "The audit log is behind its signed head; restore the newest copy before sending.",
         "key-unknown": "No key of ours begins like this, or several do: look at `rogatory keys list`.",
+        "keys-no-overlap": "None of the signing keys listed until now is in this record; check by telephone, "
+        "then say that they were lost.",
         "no-encryption-key": "The directory lists no encryption key in force; ask the authority to renew it.",
         "notice-by-state": "A key of this use signs no notices; have your State's holders revoke it, or make "
         "another with `rogatory keys rotate`.",
@@ -89,11 +96,15 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "network-unknown": "No network of this name is followed; see `rogatory directory status`.",
         "not-contradicted": "Nothing is to be decided about this authority; see `rogatory directory show`.",
         "not-stale": "This network's directory is not past its end; nothing has to be allowed.",
+        "not-proposed": "Nobody proposed this very content; propose it again, so that it is known who did.",
         "not-found": "Nothing here has this reference; look at the inbox or the list of requests.",
         "not-listed": "The addressee is not in the directory; enrol it first.",
         "not-own-message": "The form names another authority as its author; submit it from that one.",
         "not-published": "Nothing is published for this State yet; ask its authority.",
         "not-running": "The gateway is not running; start it with `rogatory serve`.",
+        "passphrase-short": "A passphrase has at least 12 characters; five words that do not belong together "
+        "are easy to remember.",
+        "publication-in-use": "Somebody else is working on this network's folder; wait until they are done.",
         "publication-invalid": "This folder holds no network to publish; name the right one or create it.",
         "record-invalid": "The directory record does not fit the schema or is another authority's.",
         "record-incomplete": "A new record lacks what no register says; add it by hand and accept it again.",

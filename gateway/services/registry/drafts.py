@@ -5,6 +5,7 @@ never connected. It holds the metadata, the files it lists and their member-only
 sees what is signed; a draft whose files are not those the metadata names cannot be signed.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -117,6 +118,11 @@ class Draft:
         """When what the draft becomes runs out."""
         expires: datetime = self._parsed().signed.expires
         return expires
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of exactly what is signed, in hex."""
+        return hashlib.sha256(self._parsed().signed_bytes).hexdigest()
 
     def records(self) -> dict[str, dict[str, Any]]:
         """Return the authority records it lists, by authority, with their member-only contacts put back."""

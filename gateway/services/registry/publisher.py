@@ -14,6 +14,7 @@ from typing import Any
 
 from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Role, Root, Targets
 
+from crypto.encoding import parse_wire_time
 from crypto.errors import Refusal
 from crypto.strictjson import dumps, loads_object
 from gateway.errors import GatewayRefusal
@@ -323,6 +324,20 @@ class Publication:
         version = self._store.versions().get(role)
         found = self._draft(role)
         return self._published(role, version) if found is None and version is not None else found
+
+    def published(self, cc: str) -> Draft | None:
+        """Return what is published of a State in the form of a draft, ``None`` if nothing is yet."""
+        role = self.states().get(cc)
+        version = None if role is None else self._store.versions().get(role)
+        return None if role is None or version is None else self._published(role, version)
+
+    def ends(self) -> dict[str, datetime]:
+        """Return when each published role runs out."""
+        found = {}
+        for role, version in self._store.versions().items():
+            signed: Any = loads_object(self._store.metadata(role, version), max_depth=32)["signed"]
+            found[role] = parse_wire_time(signed["expires"])
+        return found
 
     def states(self) -> dict[str, str]:
         """Return the delegated States (lower case), drafted ones included, and the role of each."""

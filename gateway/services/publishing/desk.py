@@ -1,0 +1,346 @@
+"""The desk of a network's secretariat: every change is proposed by somebody, signed by others, then issued.
+
+Prepares drafts on ``registry.publisher`` and holds them to the rules people keep: a record's keys follow one
+another, a revoked key never comes back, four eyes, cooling-off. Cannot sign for anybody but the automatic
+key, whose file lies in the folder, because the daily refresh runs without people.
+"""
+
+import contextlib
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from crypto.errors import Refusal
+from crypto.strictjson import dumps, loads_object
+from gateway.errors import GatewayRefusal
+from gateway.model.record_changes import RecordChange, record_changes
+from gateway.services.durablefile import write_durably
+from gateway.services.publishing.holderfile import read_keys, write_holder
+from gateway.services.publishing.proposals import Proposal, Proposals, refuse_early, rules_from
+from gateway.services.registry.drafts import Draft
+from gateway.services.registry.holders import Holder, HolderKeys
+from gateway.services.registry.policy import NetworkKind, role_state
+from gateway.services.registry.publisher import Progress, Publication
+
+_RULES = "rules.json"
+_AUTOMATIC = "automatic"
+_PASSPHRASE = "passphrase"  # noqa: S105
+_TOP = ("root", "targets")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftStatus:
+    """What one draft still needs; ``until``: when its waiting ends, ``None`` if it need not wait."""
+
+    role: str
+    version: int
+    progress: Progress
+    proposal: Proposal | None
+    until: datetime | None
+
+
+class PublishingDesk:
+    """One publication and its rules. ``open`` holds the folder's lock: one person works on it at a time."""
+
+    def __init__(self, folder: Path, publication: Publication, cooling_off: timedelta) -> None:
+        self.folder = folder
+        self.publication = publication
+        self.cooling_off = cooling_off
+        self._proposals = Proposals(folder / "proposals")
+
+    @classmethod
+    def start(
+        cls,
+        folder: Path,
+        *,
+        network: str,
+        kind: NetworkKind,
+        holders: Sequence[Holder],
+        needed: int,
+        cooling_off: timedelta,
+        now: datetime,
+    ) -> "PublishingDesk":
+        """Begin a network: its automatic key, and drafts of root and targets for its holders to sign.
+
+        Raises as ``Publication.create``, and ``cooling-off-short`` for a real network below one hour.
+        """
+        if kind == "real" and cooling_off < timedelta(hours=1):
+            raise GatewayRefusal("cooling-off-short")
+        automatic = HolderKeys.generate("automatic")
+        publication = Publication.create(
+            folder,
+            network=network,
+            kind=kind,
+            holders=holders,
+            needed=needed,
+            automatic=automatic.public,
+            now=now,
+        )
+        passphrase = secrets.token_urlsafe(32)
+        write_holder(folder / _AUTOMATIC, automatic, passphrase)
+        write_durably(folder / _AUTOMATIC / _PASSPHRASE, passphrase.encode("ascii"))
+        hours = int(cooling_off.total_seconds() // 3600)
+        write_durably(folder / _RULES, dumps({"v": 1, "cooling_off_hours": hours}))
+        desk = cls(folder, publication, cooling_off)
+        for role in _TOP:
+            desk._note(role, by=None, changes=(f"{role} of a new network.",), waits=False, now=now)
+        return desk
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, folder: Path) -> Iterator["PublishingDesk"]:
+        """Open the desk of a folder. Raises ``GatewayRefusal`` ``publication-invalid`` or ``home-in-use``."""
+        publication = Publication.open(folder)
+        try:
+            cooling_off = rules_from(loads_object((folder / _RULES).read_bytes()))
+        except (OSError, Refusal):
+            raise GatewayRefusal("publication-invalid", detail="rules") from None
+        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise GatewayRefusal("publication-in-use") from None
+            yield cls(folder, publication, cooling_off)
+        finally:
+            os.close(handle)
+
+    # Proposing
+
+    def propose_record(
+        self,
+        record: Mapping[str, Any],
+        *,
+        by: str,
+        state: Mapping[str, Any] | None = None,
+        requirements: Mapping[str, Any] | None = None,
+        keys_lost: bool = False,
+        now: datetime,
+    ) -> tuple[RecordChange, ...]:
+        """Draft an authority's record, confirmed today; return what it changes. Nobody has signed it yet.
+
+        ``keys_lost``: the authority has none of its former keys any more; they stay listed as revoked, for
+        old evidence. Raises as ``Publication.draft_record``, and ``key-given-back`` or ``keys-no-overlap``.
+        """
+        cc = str(record.get("authority_id"))[:2]
+        known = self.publication.records().get(str(record.get("authority_id")))
+        confirmed = {**record, "verified_at": now.date().isoformat()}
+        if known is not None:
+            confirmed["keys"] = _following(known, confirmed, keys_lost=keys_lost, now=now)
+        self.publication.draft_record(cc, confirmed, state=state, requirements=requirements, now=now)
+        return self._note_state(cc, by, now)
+
+    def propose_removal(self, authority_id: str, *, by: str, now: datetime) -> tuple[RecordChange, ...]:
+        """Draft that an authority is listed no more. Raises as ``Publication.remove_record``."""
+        cc = authority_id[:2]
+        self.publication.remove_record(cc, authority_id, now)
+        return self._note_state(cc, by, now)
+
+    def propose_ended_key(
+        self, authority_id: str, kid: str, *, reason: str, since: str | None, by: str, now: datetime
+    ) -> tuple[RecordChange, ...]:
+        """Draft a record in which a key is revoked; that waits for nothing but signatures.
+
+        Raises ``GatewayRefusal`` ``not-listed`` or ``key-unknown``.
+        """
+        record = self.publication.records().get(authority_id)
+        if record is None:
+            raise GatewayRefusal("not-listed")
+        ended = [row for row in record["keys"] if row["kid"] == kid and row["status"] == "active"]
+        if not ended:
+            raise GatewayRefusal("key-unknown")
+        at = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        mark = {"status": "revoked", "revoked_at": at, "reason": reason}
+        if since is not None:
+            mark["invalid_since"] = since
+        keys = [{**row, **mark} if row["kid"] == kid else row for row in record["keys"]]
+        confirmed = {**record, "keys": keys, "verified_at": now.date().isoformat()}
+        self.publication.draft_record(authority_id[:2], confirmed, now=now)
+        return self._note_state(authority_id[:2], by, now)
+
+    def propose_state(
+        self, cc: str, holders: Sequence[Holder], needed: int, *, attested: bool, by: str, now: datetime
+    ) -> None:
+        """Draft who speaks for a State. Another State's holders wait; a new State does not.
+
+        Raises as ``Publication.draft_state``.
+        """
+        is_new = self.publication.published(cc) is None
+        self.publication.draft_state(cc, holders, needed, attested=attested, now=now)
+        names = ", ".join(holder.name for holder in holders)
+        how = "the secretariat, attesting it," if attested else f"{needed} of {names}"
+        self._note(
+            "targets", by=by, changes=(f"{cc.upper()}: {how} signs its records.",), waits=not is_new, now=now
+        )
+        role = self.publication.states()[cc]
+        if role in self.publication.drafts():
+            self._note_state(cc, None, now)
+
+    def propose_state_removal(self, cc: str, *, by: str, now: datetime) -> None:
+        """Draft that nobody speaks for a State any more. Raises as ``Publication.remove_state``."""
+        self.publication.remove_state(cc, now)
+        change = f"{cc.upper()}: all its authorities leave the directory."
+        self._note("targets", by=by, changes=(change,), waits=False, now=now)
+
+    def propose_renewal(self, role: str, *, now: datetime) -> None:
+        """Draft the same again with a later end. Raises as ``Publication.draft_renewal``."""
+        self.publication.draft_renewal(role, now)
+        if role in _TOP:
+            self._note(role, by=None, changes=(), waits=False, now=now)
+        else:
+            self._note_state(role_state(role)[1], None, now)
+
+    def propose_successors(self, holders: Sequence[Holder], needed: int, *, by: str, now: datetime) -> None:
+        """Draft a root of other holders, which the present ones sign too. Raises as ``draft_root``."""
+        self.publication.draft_root(holders, needed, self.automatic().public, now)
+        names = ", ".join(holder.name for holder in holders)
+        change = f"{needed} of {names} sign for the network."
+        self._note("root", by=by, changes=(change,), waits=False, now=now)
+        self._note("targets", by=None, changes=(), waits=False, now=now)
+
+    def _note_state(self, cc: str, by: str | None, now: datetime) -> tuple[RecordChange, ...]:
+        """Note the proposal of a State's draft; the proposer answers for everything in it."""
+        role = self.publication.states()[cc]
+        before, after = self.publication.published(cc), self.publication.draft(role)
+        changes = [
+            *record_changes(before.records() if before else {}, after.records()),
+            *_other_files(before, after),
+        ]
+        said = tuple(change.sentence for change in changes)
+        waits = any(not change.removes_trust for change in changes)
+        held = self._proposals.get(role)
+        proposer = by if by is not None or held is None or not changes else held.by
+        self._note(role, by=proposer if changes else None, changes=said, waits=waits, now=now)
+        return tuple(changes)
+
+    def _note(
+        self, role: str, *, by: str | None, changes: tuple[str, ...], waits: bool, now: datetime
+    ) -> None:
+        digest = self.publication.draft(role).digest
+        proposal = Proposal(digest=digest, by=by, at=now, changes=changes, waits=waits)
+        self._proposals.put(role, proposal)
+
+    # Signing elsewhere, and issuing
+
+    def take_out(self, roles: Sequence[str], folder: Path) -> list[Path]:
+        """Write drafts (all, if none is named) as files that can travel; return where they are."""
+        drafts = self.publication.drafts()
+        written = []
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for role in roles or sorted(drafts):
+            path = folder / f"{role}.draft.json"
+            write_durably(path, self.publication.draft(role).to_json())
+            written.append(path)
+        return written
+
+    def bring_in(self, data: bytes, now: datetime) -> tuple[str, Progress]:
+        """Take the signatures of a draft that travelled; it must be the one that was taken out.
+
+        Raises ``GatewayRefusal`` ``draft-invalid`` or ``not-proposed`` (a content nobody proposed here).
+        """
+        draft = Draft.from_json(data)
+        ours = self.publication.drafts().get(draft.role)
+        if ours is None or ours.digest != draft.digest:
+            raise GatewayRefusal("not-proposed", field=draft.role)
+        return draft.role, self.publication.take_draft(data, now)
+
+    def issue(self, now: datetime, roles: Sequence[str] = ()) -> tuple[list[str], dict[str, GatewayRefusal]]:
+        """Publish what is signed and may count now, and make it visible; return it, and what waits and why.
+
+        With ``roles`` exactly those. Raises ``GatewayRefusal``: ``directory-unsigned``, ``cooling-off``,
+        ``four-eyes`` or ``not-proposed`` if nothing can be issued, or not all of ``roles``.
+        """
+        drafts = self.publication.drafts()
+        waiting: dict[str, GatewayRefusal] = {}
+        for role in roles or sorted(drafts):
+            draft = self.publication.draft(role)
+            progress = self.publication.progress(role)
+            try:
+                if not progress.complete:
+                    raise GatewayRefusal("directory-unsigned", field=", ".join(progress.missing))
+                refuse_early(self._proposals.get(role), draft.digest, progress, self.cooling_off, now)
+            except GatewayRefusal as refusal:
+                waiting[role] = refusal
+        ready = [role for role in roles or sorted(drafts) if role not in waiting]
+        if waiting and (roles or not ready):
+            raise next(iter(waiting.values()))
+        issued = self.publication.publish(now, ready)
+        self._proposals.drop(issued)
+        self.refresh(now)
+        return issued, waiting
+
+    def refresh(self, now: datetime, *, days: int = 1) -> None:
+        """Sign that what is published is fresh, for ``days``: the daily job. Raises as ``refresh`` there."""
+        self.publication.refresh(self.automatic(), now, timestamp_days=days)
+
+    def discard(self, role: str) -> None:
+        """Give a draft up. Raises ``GatewayRefusal`` ``draft-missing``."""
+        self.publication.discard(role)
+        self._proposals.drop([role])
+
+    def drafts(self) -> list[DraftStatus]:
+        """Return what every draft still needs."""
+        found = []
+        for role, draft in self.publication.drafts().items():
+            proposal = self._proposals.get(role)
+            until = None if proposal is None else proposal.until(self.cooling_off)
+            found.append(
+                DraftStatus(
+                    role=role,
+                    version=draft.version,
+                    progress=self.publication.progress(role),
+                    proposal=proposal if proposal is not None and proposal.digest == draft.digest else None,
+                    until=until,
+                )
+            )
+        return found
+
+    def automatic(self) -> HolderKeys:
+        """Return the automatic key. Raises ``GatewayRefusal`` ``holder-invalid``."""
+        folder = self.folder / _AUTOMATIC
+        try:
+            passphrase = (folder / _PASSPHRASE).read_text("ascii")
+            return read_keys(folder / f"{_AUTOMATIC}.key.json", passphrase)
+        except (OSError, UnicodeDecodeError):
+            raise GatewayRefusal("holder-invalid", detail="automatic key") from None
+
+
+def _following(
+    known: Mapping[str, Any], record: Mapping[str, Any], *, keys_lost: bool, now: datetime
+) -> list[dict[str, Any]]:
+    """Return the keys of a record that follows another: none given back, none cut off, old ones kept."""
+    had = {row["kid"]: row for row in known["keys"]}
+    has = {row["kid"]: row for row in record.get("keys", ())}
+    for kid, row in had.items():
+        if row["status"] == "revoked" and kid in has and has[kid]["status"] == "active":
+            raise GatewayRefusal("key-given-back", field=kid)
+    trusted = {kid for kid, row in had.items() if row["use"] == "sig" and row["status"] == "active"}
+    if trusted and not trusted & has.keys() and not keys_lost:
+        raise GatewayRefusal("keys-no-overlap")
+    at = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    gone = {"status": "revoked", "revoked_at": at, "reason": "cessation"}
+    kept = [
+        row if row["status"] == "revoked" else {**row, **gone} for kid, row in had.items() if kid not in has
+    ]
+    return [*kept, *has.values()]
+
+
+def _other_files(before: Draft | None, after: Draft) -> list[RecordChange]:
+    """Return changes of what is no authority's record: the State's own, and requirements."""
+    old, new = before.files if before is not None else {}, after.files
+    listed = {
+        f"states/{aid[:2]}/{aid}.json" for aid in {*after.records(), *(before.records() if before else ())}
+    }
+    found = []
+    for path in sorted((old.keys() | new.keys()) - listed):
+        if old.get(path) != new.get(path):
+            name = path.rpartition("/")[2].removesuffix(".json")
+            what = "is not published any more" if path not in new else "says something else now"
+            sentence = f"{'The State' if name == '_state' else name} {what if path in old else 'is new'}."
+            found.append(RecordChange(authority_id=name, field=name, sentence=sentence, removes_trust=False))
+    return found
