@@ -24,7 +24,9 @@ def listing_for(
         carried: Channels this gateway drives by itself.
     """
     prefix = f"{state.lower()}-"
-    listed = {aid: merged for aid, merged in sorted(view.authorities.items()) if aid.startswith(prefix)}
+    listed = {
+        aid: view.authorities[aid] for aid in sorted(a for a in view.authorities if a.startswith(prefix))
+    }
     doubtful = {}
     for aid, merged in listed.items():
         if merged.is_contradicted:
