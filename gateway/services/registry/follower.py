@@ -269,8 +269,6 @@ async def _get(fetch: Fetch, name: str, limit: int) -> bytes:
     data = await fetch.get(name, limit)
     if data is None:
         raise GatewayRefusal("directory-damaged", detail=f"{name} is not there")
-    if len(data) > limit:
-        raise GatewayRefusal("directory-too-large", detail=name)
     return data
 
 

@@ -17,7 +17,7 @@ from securesystemslib.signer import Signer as TufSigner
 
 from crypto.encoding import b64u, unb64u
 from crypto.errors import KeyRefused, Refusal
-from crypto.keys import GW_HYB1, HalfSigner, HybridSigner, KeyUse, PrivateKey, PublicKey
+from crypto.keys import ED25519, GW_HYB1, HalfSigner, HybridSigner, KeyUse, PrivateKey, PublicKey
 from crypto.spki import ml_dsa_65_pem, ml_dsa_65_raw
 from crypto.strictjson import dumps, loads_object
 from crypto.words import fingerprint_words
@@ -153,7 +153,7 @@ def _tuf_key_id(keytype: str, scheme: str, keyval: Mapping[str, str]) -> str:
 
 
 def holder_of(key: Key) -> tuple[str, bytes]:
-    """Return the holder named by a TUF key and the raw public key.
+    """Return the holder named by a TUF key and the raw public key, from the one spelling that counts.
 
     Raises ``KeyRefused``: another algorithm, a weak or misspelt key, an identifier that is not its digest.
     """
@@ -165,7 +165,7 @@ def holder_of(key: Key) -> tuple[str, bytes]:
     match key.keytype, key.scheme:
         case "ed25519", "ed25519":
             raw = bytes.fromhex(public) if re.fullmatch(r"[0-9a-f]{64}", public) else b""
-            return name, PublicKey.load(KeyUse.REQ, "Ed25519", raw).pub
+            return name, PublicKey.load(KeyUse.REQ, ED25519, raw).pub
         case "ml-dsa", "ml-dsa-65/1":
             return name, ml_dsa_65_raw(public)
         case _:

@@ -15,7 +15,7 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timest
 from gateway.errors import GatewayRefusal
 from gateway.services.registry.bundle import TIMESTAMP, bundle_name, make_bundle
 from gateway.services.registry.drafts import Draft
-from gateway.services.registry.holders import HolderKeys
+from gateway.services.registry.holders import HolderKeys, holder_of
 from gateway.services.registry.members import MEMBERS_FILE, seal_members
 from gateway.services.registry.policy import (
     SNAPSHOT_LIFE,
@@ -53,7 +53,7 @@ def count(
         need += result.threshold
         keys = {**result.signed, **result.unsigned}
         for keyid, key in keys.items():
-            name = str(key.unrecognized_fields.get("x-rogatory-holder"))
+            name = holder_of(key)[0]
             (signed if keyid in result.signed else asked)[name] = None
     return have, need, tuple(signed), tuple(name for name in asked if name not in signed)
 

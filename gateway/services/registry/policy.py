@@ -105,7 +105,6 @@ def check_root(root: Root) -> None:
         _refuse("an automatic key signs for people")
     for name, role in root.roles.items():
         _check_role(name, role, root.keys)
-    _check_distinct(root.keys)
 
 
 def check_delegations(targets: Targets, root: Root) -> Mapping[str, DelegatedRole]:
@@ -134,17 +133,11 @@ def check_delegations(targets: Targets, root: Root) -> Mapping[str, DelegatedRol
             _refuse(f"a key of {name} belongs to another role")
         taken |= dict.fromkeys(role.keyids, assurance)
         found[cc] = role
-    _check_distinct({**delegations.keys, **root.keys})
     return found
 
 
 def _automatic(root: Root) -> set[str]:
     return {keyid for name in ("snapshot", "timestamp") for keyid in root.roles[name].keyids}
-
-
-def holder_names(role: Role, keys: Mapping[str, Key]) -> tuple[str, ...]:
-    """Return the names of a role's holders in order. Raises ``GatewayRefusal`` ``directory-unsigned``."""
-    return tuple(dict.fromkeys(_holder(keys, keyid)[0] for keyid in role.keyids))
 
 
 def quorum_of(role: Role, keys: Mapping[str, Key]) -> Quorum:
@@ -168,14 +161,8 @@ def _check_role(name: str, role: Role, keys: Mapping[str, Key]) -> None:
         _refuse(f"{name}: a threshold that one family reaches alone, or nobody")
 
 
-def _check_distinct(keys: Mapping[str, Key]) -> None:
-    """One public key under one identifier: else one signature would count twice."""
-    raw = [_holder(keys, keyid)[1] for keyid in keys]
-    if len(set(raw)) != len(raw):
-        _refuse("one key under two identifiers")
-
-
 def _holder(keys: Mapping[str, Key], keyid: str) -> tuple[str, bytes]:
+    """Return who holds a key, and the key. It has one spelling, so one identifier, and counts once."""
     key = keys.get(keyid)
     if key is None:
         _refuse("a key is missing")

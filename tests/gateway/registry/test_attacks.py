@@ -46,12 +46,15 @@ def kept(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-async def refused(follower: Follower, server: Server, code: str, *, folder: Path, now: Any = NOW) -> None:
+async def refused(
+    follower: Follower, server: Server, code: str, *, folder: Path, now: Any = NOW, detail: str = ""
+) -> None:
     """Refresh, and prove that the refusal has the code and changed nothing, in memory or on disk."""
     before, current = kept(folder), follower.current
     with pytest.raises(GatewayRefusal) as caught:
         await follower.refresh(server, now)
     assert (caught.value.code, caught.value.detail) == (code, caught.value.detail)
+    assert detail in caught.value.detail
     assert code in LOCAL_CODES
     assert kept(folder) == before
     assert follower.current is current
@@ -367,7 +370,7 @@ def automatic_keys_for_a_state(signed: Any) -> None:
     signed.delegations.keys |= {key.keyid: key for key in keys}
 
 
-def twin(signed: Any, family: str, spelling: Callable[[str], str]) -> None:
+def twin(signed: Any, family: str, spelling: Callable[[str], str], scheme: str | None = None) -> None:
     """Let one holder of Austria have a second key that is the first, spelt another way."""
     first, second = (holder(f"Austria, {which}").public for which in ("first", "second"))
     half = 0 if family == "ed25519" else 1
@@ -375,7 +378,7 @@ def twin(signed: Any, family: str, spelling: Callable[[str], str]) -> None:
     row = signed.delegations.keys[mine.keyid].to_dict()
     public = spelling(row["keyval"]["public"])
     key = copy.deepcopy(theirs)
-    key.keyval = {"public": public}
+    key.keyval, key.scheme = {"public": public}, scheme or key.scheme
     canonical = encode_canonical({"keytype": key.keytype, "keyval": key.keyval, "scheme": key.scheme}) or ""
     key.keyid = hashlib.sha256(canonical.encode()).hexdigest()
     del signed.delegations.keys[theirs.keyid]
@@ -402,6 +405,10 @@ def other_algorithm(signed: Any) -> None:
             key.scheme = "ml-dsa-44/1"
 
 
+def weaker_algorithm(signed: Any) -> None:
+    twin(signed, "ml-dsa", str, scheme="ml-dsa-44/1")
+
+
 def borrowed_identifier(signed: Any) -> None:
     first, second = (holder(f"Austria, {which}").public.tuf_keys()[0] for which in ("first", "second"))
     signed.delegations.keys[second.keyid] = copy.deepcopy(first)
@@ -409,28 +416,29 @@ def borrowed_identifier(signed: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "detail"),
     [
-        wider_paths,
-        not_terminating,
-        one_is_enough,
-        two_roles_for_one_state,
-        keys_of_another_state,
-        another_kind_of_role,
-        automatic_keys_for_a_state,
-        twin_ed25519,
-        twin_ml_dsa,
-        low_order_key,
-        other_algorithm,
-        borrowed_identifier,
+        (wider_paths, "delegation state-at"),
+        (not_terminating, "delegation state-at"),
+        (one_is_enough, "a threshold that one family reaches alone"),
+        (two_roles_for_one_state, "delegation attested-at"),
+        (keys_of_another_state, "a key of state-be belongs to another role"),
+        (another_kind_of_role, "is no State's"),
+        (automatic_keys_for_a_state, "a key of attested-ke belongs to another role"),
+        (twin_ed25519, "Ed25519"),
+        (twin_ml_dsa, "ML-DSA-65: spelling"),
+        (low_order_key, "low order"),
+        (other_algorithm, "TUF key: identifier"),
+        (weaker_algorithm, "TUF key: algorithm"),
+        (borrowed_identifier, "TUF key: identifier"),
     ],
 )
 async def test_a_delegation_that_breaks_a_rule_is_refused_whoever_signed_it(
-    net: Net, follower: Follower, folder: Path, change: Callable[[Any], None]
+    net: Net, follower: Follower, folder: Path, change: Callable[[Any], None], detail: str
 ) -> None:
     forger = Forger.of(net)
     change_delegation(change)(net, forger)
-    await refused(follower, forger.issue(), "directory-unsigned", folder=folder)
+    await refused(follower, forger.issue(), "directory-unsigned", folder=folder, detail=detail)
 
 
 # -- files that are no repository -----------------------------------------------------------------
