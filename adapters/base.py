@@ -8,7 +8,7 @@ makes one attempt and says how it ended. How to add a transport: docs/adapters.m
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from crypto.strictjson import JSONValue
 
@@ -76,6 +76,30 @@ class Outcome:
     receipts: tuple[Mapping[str, JSONValue], ...] = field(default=(), repr=False)
     retry_after_s: float | None = None
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeOutcome:
+    """How a probe ended.
+
+    Attributes:
+        answer: The peer's answer as it came, **not** verified; ``None`` if there is none, or none yet.
+        is_sent: The question left; without an answer it may still come another way.
+        code: Why there is no answer, a key of ``crypto.errors.CODES`` if the peer named one.
+    """
+
+    answer: str | None = field(default=None, repr=False)
+    is_sent: bool
+    code: str | None = None
+
+
+@runtime_checkable
+class Prober(Protocol):
+    """A transport that also carries probes (docs/probes.md)."""
+
+    async def probe(self, endpoint: Endpoint, question: str) -> ProbeOutcome:
+        """Put one question to the peer; like ``deliver`` it raises only for our own defects."""
+        ...
 
 
 class Adapter(Protocol):

@@ -9,11 +9,12 @@ The other calls serve receipts and ``https_pull``. Receipts are handed back unve
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
-from adapters.base import Endpoint, Outcome, Parcel, Verdict
+from adapters.base import Endpoint, Outcome, Parcel, ProbeOutcome, Verdict
 from adapters.egress import EgressPolicy, Lookup, system_lookup
 from adapters.peerhttp import PeerHTTP, Source, Timings, TokenMaker
 from adapters.replies import Reply
 from adapters.tls import TLSIdentity
+from crypto import strictjson
 from crypto.errors import CODES, Action
 from crypto.strictjson import JSONValue
 
@@ -180,6 +181,21 @@ class HTTPSAdapter:
             answer_s=self._timings.urgent_s,
             json=body,
         )
+
+    async def probe(self, endpoint: Endpoint, question: str) -> ProbeOutcome:
+        """Put a probe to the peer, whose answer comes at once."""
+        reply = await self._http.request(
+            endpoint,
+            "POST",
+            f"{BASE}/probes",
+            pool="routine",
+            answer_s=self._timings.routine_s,
+            json=strictjson.dumps({"question": question}),
+        )
+        answer = reply.body.get("answer") if reply.ok else None
+        if not isinstance(answer, str):
+            return ProbeOutcome(is_sent=False, code=reply.code)
+        return ProbeOutcome(answer=answer, is_sent=True)
 
     async def get_receipts(
         self, endpoint: Endpoint, sender: str, bid: str, *, after: int, urgent: bool = False

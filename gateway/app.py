@@ -53,6 +53,7 @@ from gateway.services.failover import PULL, Failover
 from gateway.services.headstore import HeadStore
 from gateway.services.keyring import Keyring, KeyringError
 from gateway.services.library import Library
+from gateway.services.liveness import Liveness
 from gateway.services.logpages import LogPages, StoredProofs
 from gateway.services.networks import Followed, Networks
 from gateway.services.outbox import Outbox
@@ -115,6 +116,7 @@ class App:
     outbox: Outbox
     receipt_desk: ReceiptDesk
     presence: Presence
+    liveness: Liveness
     peer_gate: PeerGate
     courier: Courier
     pusher: ReceiptPusher
@@ -371,6 +373,9 @@ class App:
             clock=clock,
             on_heard=self._wake_senders,
         )
+        self.liveness = Liveness(
+            database=database, directory=directory, keyring=keyring, adapters=self.adapters, clock=clock
+        )
         self.peer_gate = PeerGate(own_aid=own, directory=directory, heard=self.presence.heard)
         self.cases = Cases(
             database=database,
@@ -441,6 +446,7 @@ class App:
                 outbox=self.outbox,
                 receipts=self.receipt_desk,
                 notices=self.revocations,
+                probes=self.liveness,
                 log=LogPages(sequencer=self.sequencer, database=self.database),
                 clock=self.clock,
                 limits=limits,
@@ -456,6 +462,7 @@ class App:
             ("revocations", self.revocations.run),
             ("networks", self.networks.run),
             ("watch", self.watch.run),
+            ("liveness", self.liveness.run),
             ("greeting", self.presence.greet),
         ):
             self._tasks.append(asyncio.create_task(self._supervised(name, run), name=name))

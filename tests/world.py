@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from adapters.base import Endpoint, Outcome, Parcel, Verdict
+from adapters.base import Endpoint, Outcome, Parcel, ProbeOutcome, Verdict
 from adapters.replies import Reply
 from crypto.errors import CODES, Action
 from gateway.app import App, make_home
@@ -214,6 +214,17 @@ class Wire:
             if cut:
                 return Reply(status=0, offset=at)
         return Reply(status=200, offset=at, length=source.size)
+
+    async def probe(self, endpoint: Endpoint, question: str) -> ProbeOutcome:
+        """Put a probe to the peer."""
+        peer = self._peer(endpoint)
+        if peer is None or self.faults.take("lose_request"):
+            return ProbeOutcome(is_sent=False)
+        try:
+            answer = peer.liveness.answer(question, caller=self._own)
+        except GatewayError as error:
+            return ProbeOutcome(is_sent=False, code=error.code)
+        return ProbeOutcome(answer=answer, is_sent=True)
 
     async def hello(self, endpoint: Endpoint) -> Reply:
         """Ask who is there."""

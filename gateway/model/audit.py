@@ -79,6 +79,8 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
         "transmission.consent_refused": {**_TO, "channel": _C},
         "receipt.received": _RECEIPT,
         "receipt.refused": {**_RECEIPT, "code": _C},
+        # Channels of peers
+        "channel.probed": {"peer": _A, "channel": _C, "code": _C},
         # Cases: moved by messages only
         "case.opened": {**_CASE, **_BUNDLE},
         "case.advanced": {**_CASE, **_BUNDLE, "state": _C},

@@ -45,12 +45,18 @@ class UseRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeRow:
-    """When a channel of a peer was last probed, and when it last answered; ``code`` if it did not."""
+    """When a channel of a peer was last probed, and when it last answered.
+
+    Attributes:
+        question: Digest of the last probe while its answer may still come.
+        code: Why the last probe was not answered.
+    """
 
     authority_id: str
     channel: str
     asked_at: datetime
     answered_at: datetime | None
+    question: str | None
     code: str | None
 
 
@@ -124,6 +130,7 @@ _CHANGE_PROBE = (
     .values(
         asked_at=bindparam("v_asked"),
         answered_at=func.coalesce(bindparam("v_answered", type_=Instant), channel_probe.c.answered_at),
+        question=bindparam("v_question"),
         code=bindparam("v_code"),
     )
 )
@@ -211,6 +218,7 @@ def store_probe(tx: Transaction, row: ProbeRow) -> None:
         "b_channel": row.channel,
         "v_asked": row.asked_at,
         "v_answered": row.answered_at,
+        "v_question": row.question,
         "v_code": row.code,
     }
     if tx.execute(_CHANGE_PROBE, values).rowcount == 0:
@@ -220,5 +228,6 @@ def store_probe(tx: Transaction, row: ProbeRow) -> None:
             channel=row.channel,
             asked_at=row.asked_at,
             answered_at=row.answered_at,
+            question=row.question,
             code=row.code,
         )

@@ -27,6 +27,7 @@ class TaskRow:
 
 
 _PEER = select(peer).where(peer.c.authority_id == bindparam("b_aid"))
+_ALL_HEARD = select(peer.c.authority_id, peer.c.heard_at).where(peer.c.heard_at.is_not(None))
 _CURSOR = (
     update(peer).where(peer.c.authority_id == bindparam("b_aid")).values(pull_cursor=bindparam("v_cursor"))
 )
@@ -59,6 +60,11 @@ def heard_at(connection: Connection, authority_id: str) -> datetime | None:
     """Return when the last authenticated word came from a peer."""
     row = connection.execute(_PEER, {"b_aid": authority_id}).first()
     return None if row is None else row.heard_at
+
+
+def all_heard(connection: Connection) -> dict[str, datetime]:
+    """Return when the last authenticated word came, by peer."""
+    return {row.authority_id: row.heard_at for row in connection.execute(_ALL_HEARD)}
 
 
 def set_pull_cursor(tx: Transaction, authority_id: str, cursor: int) -> None:

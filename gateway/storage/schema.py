@@ -266,8 +266,9 @@ channel_probe = Table(
     metadata,
     Column("authority_id", AID, primary_key=True),
     Column("channel", String(32), primary_key=True),
-    Column("asked_at", Instant, nullable=False, comment="last probe sent, or last call where the peer calls"),
+    Column("asked_at", Instant, nullable=False, comment="last probe sent"),
     Column("answered_at", Instant, nullable=True, comment="last probe that was answered and signed"),
+    Column("question", SHA256, nullable=True, comment="digest of a probe whose answer comes later"),
     Column("code", String(32), nullable=True, comment="why the last probe failed"),
     comment="When a peer last showed on a channel that it is there.",
 )

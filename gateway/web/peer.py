@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -19,7 +20,16 @@ from gateway.clock import Clock
 from gateway.errors import GatewayError, GatewayRefusal
 from gateway.services.peergate import Caller, PeerGate
 from gateway.web.intake import PeerLimits, Places, body_chunks, body_length
-from gateway.web.ports import Acceptor, Intake, LogReader, NoticeDesk, Outbox, ReceiptDesk, UploadState
+from gateway.web.ports import (
+    Acceptor,
+    Intake,
+    LogReader,
+    NoticeDesk,
+    Outbox,
+    ProbeDesk,
+    ReceiptDesk,
+    UploadState,
+)
 from gateway.web.problems import HEADERS, Unsupported, problems
 
 BASE = "/gw/v1"
@@ -51,6 +61,7 @@ class PeerAPI:
         outbox: Outbox,
         receipts: ReceiptDesk,
         notices: NoticeDesk,
+        probes: ProbeDesk,
         log: LogReader,
         clock: Clock,
         limits: PeerLimits,
@@ -60,6 +71,7 @@ class PeerAPI:
         self._outbox = outbox
         self._receipts = receipts
         self._notices = notices
+        self._probes = probes
         self._log = log
         self._clock = clock
         self._limits = limits
@@ -82,6 +94,7 @@ class PeerAPI:
                 web.get(f"{_BUNDLE}/receipts", self.bundle_receipts),
                 web.post(f"{BASE}/receipts", self.post_receipts),
                 web.post(f"{BASE}/revocations", self.post_notices),
+                web.post(f"{BASE}/probes", self.post_probe),
                 web.get(f"{BASE}/outbox", self.outbox, allow_head=False),
                 web.get(f"{BASE}/outbox/{{bid:[0-9a-f]{{32}}}}", self.outbox_item, allow_head=False),
                 web.get(f"{BASE}/hello", self.hello, allow_head=False),
@@ -257,6 +270,21 @@ class PeerAPI:
         """``GET /hello``: advisory; never lowers what the directory says."""
         caller = self._caller(http)
         now = self._clock.now()
+        self._count_hello(caller, now)
+        time = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return _json({"aid": self._gate.own_aid, "versions": VERSIONS, "time": time})
+
+    async def post_probe(self, http: web.Request) -> web.StreamResponse:
+        """``POST /probes``: the signed answer to a signed question; changes nothing, so no token is spent."""
+        _content_type(http, "application/json")
+        caller = self._caller(http)
+        self._count_hello(caller, self._clock.now())
+        question = (await self._body(http, caller)).get("question")
+        if not isinstance(question, str):
+            raise GatewayRefusal("malformed", detail="probe")
+        return _json({"answer": self._probes.answer(question, caller=caller.aid)})
+
+    def _count_hello(self, caller: Caller, now: datetime) -> None:
         minute = int(now.timestamp() // 60)
         if minute != self._hello_minute:
             self._hello_minute = minute
@@ -264,8 +292,6 @@ class PeerAPI:
         self._hellos[caller.aid] += 1
         if self._hellos[caller.aid] > self._limits.hellos_per_minute:
             raise GatewayRefusal("rate", detail="hello")
-        time = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-        return _json({"aid": self._gate.own_aid, "versions": VERSIONS, "time": time})
 
     async def checkpoint(self, http: web.Request) -> web.StreamResponse:
         """``GET /log/checkpoint``: the newest signed tree head."""

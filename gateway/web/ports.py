@@ -118,6 +118,13 @@ class NoticeDesk(Protocol):
         """Take what a peer passes on."""
 
 
+class ProbeDesk(Protocol):
+    """Answers to probes."""
+
+    def answer(self, question: str, *, caller: str) -> str:
+        """Return the signed answer to a peer's probe."""
+
+
 class LogReader(Protocol):
     """The own log as peers may see it: hashes only."""
 

@@ -9,7 +9,7 @@ import errno
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from adapters.base import Adapter, Endpoint, Outcome, Parcel, Verdict
+from adapters.base import Adapter, Endpoint, Outcome, Parcel, ProbeOutcome, Verdict
 
 _SUFFIX = ".gwb"
 
@@ -49,6 +49,14 @@ class DropboxAdapter:
                 if target.tell() + len(chunk) > self._room:
                     raise OSError(errno.ENOSPC, "the box is full")
                 target.write(chunk)
+
+    async def probe(self, endpoint: Endpoint, question: str) -> ProbeOutcome:
+        """Leave the question; its answer comes another way."""
+        box = self._root / endpoint.address
+        if self.is_down or not box.is_dir():
+            return ProbeOutcome(is_sent=False)
+        (box / "question.probe").write_text(question)
+        return ProbeOutcome(is_sent=True)
 
     async def aclose(self) -> None:
         """Nothing to close."""

@@ -339,6 +339,15 @@ class FakeNotices:
         return {"refused": [None for _ in body["notices"]]}
 
 
+class FakeProbes:
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    def answer(self, question: str, *, caller: str) -> str:
+        self.asked.append((caller, question))
+        return f"answer to {question}"
+
+
 class FakeLog:
     async def checkpoint(self) -> bytes | None:
         return b"yy-moj/log\n1\nAAAA\n"
@@ -361,6 +370,7 @@ class Served:
         self.outbox = FakeOutbox()
         self.desk = FakeDesk(self.acceptor)
         self.notices = FakeNotices()
+        self.probes = FakeProbes()
         self.gate = PeerGate(own_aid=self.authority.aid, directory=self.listing)
         api = PeerAPI(
             gate=self.gate,
@@ -368,6 +378,7 @@ class Served:
             outbox=self.outbox,
             receipts=self.desk,
             notices=self.notices,
+            probes=self.probes,
             log=FakeLog(),
             clock=self.clock,
             limits=self.limits,
