@@ -140,6 +140,11 @@ def _automatic(root: Root) -> set[str]:
     return {keyid for name in ("snapshot", "timestamp") for keyid in root.roles[name].keyids}
 
 
+def holder_names(role: Role, keys: Mapping[str, Key]) -> tuple[str, ...]:
+    """Return the names of a role's holders in order. Raises ``GatewayRefusal`` ``directory-unsigned``."""
+    return tuple(dict.fromkeys(_holder(keys, keyid)[0] for keyid in role.keyids))
+
+
 def quorum_of(role: Role, keys: Mapping[str, Key]) -> Quorum:
     """Return the holders of a checked role as they sign emergency notices about its State's keys."""
     held = [(keys[keyid].keytype, _holder(keys, keyid)[1]) for keyid in role.keyids]

@@ -19,7 +19,7 @@ from crypto.audience import seal_for
 from crypto.strictjson import dumps
 from gateway.errors import LOCAL_CODES, GatewayRefusal
 from gateway.services.registry.bundle import BUNDLE_LIMIT
-from gateway.services.registry.follower import Follower
+from gateway.services.registry.follower import Follower, root_digest
 from gateway.services.registry.network import VerifiedNetwork
 from tests.gateway.registry.networks import (
     DAY,
@@ -575,3 +575,18 @@ async def test_contacts_are_believed_only_if_the_state_signed_their_digest(net: 
         found = await follower.refresh(server, NOW, decapsulators=openers("at-moj"))
         assert found.members == {}
         assert set(found.records) == {"at-moj", KENYA}
+
+
+def test_a_root_that_its_own_holders_did_not_sign_is_not_pinned(net: Net, tmp_path: Path) -> None:
+    forger = Forger.of(net)
+    weak = forger.read("root")
+    weak.signed.roles["targets"].threshold = 3
+    for root, who in ((forger.read("root"), net.people[:1]), (weak, net.people)):
+        forger.put_as_is("root", root, signers(*who))
+        data = forger.files["1.root.json"]
+        with pytest.raises(GatewayRefusal, match="directory-unsigned"):
+            Follower.pin(tmp_path / "g", network=NETWORK, root=data, sha256=root_digest(data))
+    for data in (b"", b"{}", forger.files["1.snapshot.json"]):
+        with pytest.raises(GatewayRefusal, match="directory-damaged"):
+            Follower.pin(tmp_path / "g", network=NETWORK, root=data, sha256=root_digest(data))
+    assert not (tmp_path / "g").exists()
