@@ -20,12 +20,13 @@ from cyclopts import Parameter
 
 from gateway.cli.output import CommandFailed, Common, as_failure, note, print_failure, print_json
 from gateway.cli.session import ask_service
-from gateway.demo.documents import CannotPrint, Enclosed, free_bytes, parse_size, print_all
+from gateway.demo.documents import Enclosed, free_bytes, parse_size, print_all
 from gateway.demo.network import DemoFailed, LabNetwork, Progress
 from gateway.demo.samples import LARGE_EVIDENCE, read_directory, read_samples, read_states
 from gateway.demo.story import Story
 from gateway.demo.telling import Teller, as_data
 from gateway.errors import GatewayRefusal
+from gateway.services.typeset import CannotPrint
 from gateway.web.calls import Call
 
 P = TypeVar("P")

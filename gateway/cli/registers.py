@@ -23,6 +23,7 @@ from gateway.services.registers import acceptance
 from gateway.services.registers.compare import RegisterFile
 from gateway.services.registers.compare import compare as set_against
 from gateway.services.registers.differences import Proposal
+from gateway.services.registers.drafting import draft_changes
 from gateway.services.registers.mapping import (
     RegisterMapping,
     known_registers,
@@ -31,6 +32,7 @@ from gateway.services.registers.mapping import (
 )
 from gateway.services.registers.recordfolder import RecordFolder
 from gateway.services.registers.tables import MAX_BYTES
+from gateway.services.registry.publisher import Publication
 
 _JSON_MAX_BYTES = 8 * 1024 * 1024
 _PROPOSAL_MAX_BYTES = 64 * 1024 * 1024
@@ -273,6 +275,39 @@ def accept(
                 console.print(f"Changed: {text(', '.join(done.targets))}. They count once they are signed.")
 
         return Answer(data={**msgspec.to_builtins(done), "undecided": undecided, "by": who}, show=show)
+
+    return run(common, work)
+
+
+def draft(*, records: Path, publication: Path, common: Common | None = None) -> int:
+    """Draft what has changed in a network's publication, for its holders to sign.
+
+    Parameters
+    ----------
+    records:
+        Folder of records.
+    publication:
+        Folder of the network's publisher.
+    """
+    common = common or Common()
+
+    async def work() -> Answer:
+        drafted = draft_changes(
+            RecordFolder(records).read(), Publication.open(publication), datetime.now(UTC)
+        )
+
+        def show(console: Console) -> None:
+            if drafted.roles:
+                console.print(
+                    f"{len(drafted.authorities)} records are drafted. To be signed: "
+                    f"[bold]{text(', '.join(drafted.roles))}[/bold]."
+                )
+            else:
+                console.print("Nothing has changed; nobody has to sign.")
+            if drafted.undelegated:
+                console.print(f"Nobody speaks for these States yet: {text(', '.join(drafted.undelegated))}.")
+
+        return Answer(data=drafted, show=show)
 
     return run(common, work)
 

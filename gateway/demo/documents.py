@@ -8,7 +8,6 @@ files are written in pieces, so memory does not grow with them.
 import csv
 import hashlib
 import io
-import json
 import os
 import random
 import zipfile
@@ -16,40 +15,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from importlib.resources import as_file
 from pathlib import Path
 from typing import Any
 
 from gateway.demo.letters import compose
 from gateway.demo.memory import peak_rss_mib
 from gateway.demo.samples import LARGE_EVIDENCE, Sample, folder, read_samples
+from gateway.services.typeset import Typesetter
 
 _PIECE = 1024 * 1024
 
 #: Evidence that is not the large one; enough not to lie inline in a database.
 SMALL_EVIDENCE_BYTES = 512 * 1024
-
-#: Where Noto fonts lie on common systems.
-FONT_FOLDERS = (
-    "/usr/share/fonts/truetype/noto",
-    "/usr/share/fonts/noto",
-    "/usr/share/fonts/google-noto",
-    "/usr/local/share/fonts",
-    "/Library/Fonts",
-    "~/.local/share/fonts",
-    "~/.fonts",
-    "~/Library/Fonts",
-)
-_FONTS = (
-    "NotoSerif-Regular.ttf",
-    "NotoSerif-Bold.ttf",
-    "NotoNaskhArabic-Regular.ttf",
-    "NotoNaskhArabic-Bold.ttf",
-)
-
-
-class CannotPrint(RuntimeError):
-    """Letters cannot be made on this machine; the text says what to install."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,33 +52,12 @@ class Enclosed:
         return sum(enclosure.size_bytes for enclosure in self.enclosures)
 
 
-class Press:
+class Press(Typesetter):
     """Turns composed letters into PDF; one per process, because fonts are read once."""
 
     def __init__(self) -> None:
         """Raise ``CannotPrint`` if typst or the fonts are missing."""
-        try:
-            import typst
-        except ImportError:
-            raise CannotPrint(
-                "Letters are set with typst, which is not installed. Run: pip install 'rogatory[pdf]'"
-            ) from None
-        with as_file(folder() / "page.typ") as page:
-            self._compiler = typst.Compiler(
-                input=str(page),
-                root=str(page.parent),
-                font_paths=[str(place) for place in find_fonts()],
-                ignore_system_fonts=True,
-            )
-
-    def pdf(self, document: Mapping[str, Any]) -> bytes:
-        """Return one PDF. The content goes in as data, never as source."""
-        printed = self._compiler.compile(
-            format="pdf", sys_inputs={"document": json.dumps(document, ensure_ascii=False)}, timestamp=0
-        )
-        if not isinstance(printed, bytes):
-            raise TypeError("the typesetter returned pages instead of one file")
-        return printed
+        super().__init__(folder() / "page.typ")
 
 
 def print_all(folder: Path, evidence_size_bytes: int) -> tuple[tuple[Enclosed, ...], float | None]:
@@ -116,24 +72,6 @@ def print_all(folder: Path, evidence_size_bytes: int) -> tuple[tuple[Enclosed, .
         for sample in read_samples()
     )
     return enclosed, peak_rss_mib(os.getpid())
-
-
-def find_fonts(folders: Iterable[str] = FONT_FOLDERS) -> tuple[Path, ...]:
-    """Return the folders that hold the fonts. Raises ``CannotPrint`` naming the package to install."""
-    found: dict[str, Path] = {}
-    for place in (Path(name).expanduser() for name in folders):
-        for font in _FONTS:
-            if font not in found:
-                hit = next(place.rglob(font), None) if place.is_dir() else None
-                if hit is not None:
-                    found[font] = hit.parent
-    if missing := [font for font in _FONTS if font not in found]:
-        raise CannotPrint(
-            f"The fonts for the letters are not installed ({', '.join(missing)}). On Debian or Ubuntu run, "
-            "as root: apt-get install fonts-noto-core. Elsewhere put Noto Serif and Noto Naskh Arabic "
-            "into ~/.fonts."
-        )
-    return tuple(dict.fromkeys(found.values()))
 
 
 def enclose(

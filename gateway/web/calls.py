@@ -427,6 +427,14 @@ class DirectoryResult(_Type, kw_only=True):
     authorities: list[DirectoryEntryView]
 
 
+class OwnRecordResult(_Type, kw_only=True):
+    """What the directory holds of the own authority, to hand to others; no secret."""
+
+    record: dict[str, Any]
+    state: Annotated[dict[str, Any] | None, msgspec.Meta(description="what it says of the own State")]
+    requirements: Annotated[dict[str, Any] | None, msgspec.Meta(description="as published in a network")]
+
+
 class EnrolParams(_Type, kw_only=True):
     """A peer's enrolment file, its text as it was received."""
 
@@ -598,6 +606,14 @@ DIRECTORY_LIST = _call(
     params=Nothing,
     result=DirectoryResult,
 )
+DIRECTORY_OWN = _call(
+    "readOwnRecord",
+    "GET",
+    "/v1/directory/own",
+    "The own record and published requirements, as data",
+    params=Nothing,
+    result=OwnRecordResult,
+)
 DIRECTORY_ENROL = _call(
     "enrolPeer",
     "POST",
@@ -656,6 +672,7 @@ CALLS: tuple[Call[Any, Any], ...] = (
     DIRECTORY_NOTICE,
     DIRECTORY_LIST,
     DIRECTORY_SHOW,
+    DIRECTORY_OWN,
     DIRECTORY_RESOLVE,
     DIRECTORY_ENROL,
     AUDIT_VERIFY,

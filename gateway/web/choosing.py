@@ -33,6 +33,7 @@ from gateway.web.addressees import (
     RouteView,
     VoucherView,
 )
+from gateway.web.calls import OwnRecordResult
 
 
 def choose(
@@ -77,6 +78,34 @@ def show(directory: Directory, authority_id: str, *, now: datetime) -> Authority
         contacts=directory.contacts(authority_id),
         now=now,
     )
+
+
+def own_record(directory: Directory) -> OwnRecordResult:
+    """Return the own record as it stands, with what is known of the own State and what was published."""
+    own = directory.own
+    state = directory.states.get(own.state)
+    requirements = directory.requirements(own.authority_id)
+    return OwnRecordResult(
+        record=dict(own.raw),
+        state=None if state is None else _state_row(state),
+        requirements=None if requirements is None else dict(requirements),
+    )
+
+
+def _state_row(state: StateRecord) -> dict[str, Any]:
+    """Return a State in the form of the directory's records."""
+    return {
+        "state": state.state,
+        "name": state.name,
+        "accepted_languages": list(state.accepted_languages),
+        "participation": {
+            code: {"status": row.status, "basis": row.basis, "instrument_in_force": row.in_force}
+            for code, row in state.participation.items()
+        },
+        "networks": list(state.networks),
+        "treaty_conditions": dict(state.treaty_conditions),
+        "preservation_rules": dict(state.preservation_rules),
+    }
 
 
 def query_of(params: ResolveParams) -> Query:

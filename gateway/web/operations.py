@@ -56,6 +56,7 @@ from gateway.web.calls import (
     NoticeResult,
     OpenParams,
     OpenResult,
+    OwnRecordResult,
     Progress,
     ReceiptsResult,
     ReceiptView,
@@ -187,6 +188,10 @@ async def _list_directory(desk: Desk, _params: Nothing, _progress: Progress) -> 
 
 async def _show_authority(desk: Desk, params: AuthorityParams, _progress: Progress) -> AuthorityView:
     return choosing.show(desk.directory, params.authority_id, now=desk.clock.now())
+
+
+async def _own_record(desk: Desk, _params: Nothing, _progress: Progress) -> OwnRecordResult:
+    return choosing.own_record(desk.directory)
 
 
 async def _resolve(desk: Desk, params: ResolveParams, _progress: Progress) -> ResolutionView:
@@ -354,6 +359,7 @@ _HANDLERS: Mapping[str, _Handler] = {
     calls.DIRECTORY_NOTICE.name: _take_notice,
     calls.DIRECTORY_LIST.name: _list_directory,
     calls.DIRECTORY_SHOW.name: _show_authority,
+    calls.DIRECTORY_OWN.name: _own_record,
     calls.DIRECTORY_RESOLVE.name: _resolve,
     calls.DIRECTORY_ENROL.name: _enrol,
     calls.AUDIT_VERIFY.name: _verify,

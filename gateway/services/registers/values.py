@@ -55,6 +55,12 @@ def _language_codes() -> Mapping[str, str]:
     return {plain(name): code for code, names in _names()["languages"].items() for name in names}
 
 
+def language_name(code: str) -> str:
+    """Return the English name of a language; a code that no list knows is shown as it is."""
+    names = _names()["languages"].get(code.partition("-")[0])
+    return code if names is None else str(names[0])
+
+
 def state_code(cell: str) -> str:
     """Return the two-letter code of a State named by code or as the depositaries name it."""
     found = cell if cell in _names()["states"] else _state_codes().get(plain(cell))

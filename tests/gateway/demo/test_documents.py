@@ -12,16 +12,15 @@ from pathlib import Path
 import pytest
 
 from gateway.demo.documents import (
-    CannotPrint,
     Enclosed,
     Enclosure,
     Press,
     enclose,
-    find_fonts,
     noise,
     parse_size,
 )
 from gateway.demo.samples import LARGE_EVIDENCE, read_samples
+from gateway.services.typeset import CannotPrint, find_fonts
 
 from .conftest import EVIDENCE_BYTES
 
