@@ -108,7 +108,7 @@ class LocalFile:
     def remembered(self) -> tuple[Remembered, ...]:
         """Return the keys that were listed once."""
         return tuple(
-            Remembered(authority_id=aid, key=_key(row), sources=frozenset(row["by"]))
+            Remembered(authority_id=aid, key=_key(row))
             for aid, rows in self.payload.get("remembered", {}).items()
             for row in rows
         )
@@ -139,7 +139,6 @@ def remembered_rows(remembered: tuple[Remembered, ...]) -> dict[str, list[dict[s
             "nbf": wire_time(key.nbf),
             "exp": wire_time(key.exp),
             "status": key.status,
-            "by": sorted(row.sources),
         }
         if key.revoked_at is not None:
             held["revoked_at"] = wire_time(key.revoked_at)

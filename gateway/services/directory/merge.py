@@ -86,7 +86,6 @@ class Remembered:
 
     authority_id: str
     key: KeyRecord
-    sources: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,15 +192,8 @@ def merge(
         replace(row, key=as_revoked(row.key, notices.get((row.authority_id, row.key.kid))))
         for row in _past(before, sources, claims, remembered, now)
     ]
-    former = {(r.authority_id, source): set[str]() for r in past for source in r.sources}
-    for row in past:
-        if row.key.use == KeyUse.SIG:
-            for source in row.sources:
-                former[row.authority_id, source].add(row.key.kid)
     authorities = {
-        aid: MergedAuthority(
-            claims=tuple(rows), is_contradicted=_contradict(aid, rows, former, now, decisions or {})
-        )
+        aid: MergedAuthority(claims=tuple(rows), is_contradicted=_contradict(rows, now))
         for aid, rows in claims.items()
     }
     loaded: dict[tuple[str, str, str, bytes], PublicKey] = {}
@@ -266,25 +258,13 @@ def _active_sig(entry: DirectoryEntry, now: datetime | None) -> set[str]:
     }
 
 
-def _contradict(
-    aid: str,
-    claims: Sequence[Claim],
-    former: Mapping[tuple[str, str], set[str]],
-    now: datetime,
-    decisions: Mapping[str, Decision],
-) -> bool:
-    """Tell whether two sources list active ``sig`` keys and none of them was ever in the other's list.
+def _contradict(claims: Sequence[Claim], now: datetime) -> bool:
+    """Tell whether two sources list active ``sig`` keys and have none of them in common.
 
-    A source that once listed the other's key and has moved on since did so by a rotation.
+    A rotation contradicts nobody: the old key stays listed until its end, beside the new one.
     """
-    speaking = [(claim.voucher.source, _active_sig(claim.entry, now)) for claim in claims]
-    speaking = [(source, kids) for source, kids in speaking if kids]
-    for (one, ours), (other, theirs) in combinations(speaking, 2):
-        known_to_one = ours | former.get((aid, one), set())
-        known_to_other = theirs | former.get((aid, other), set())
-        if not (ours & known_to_other or theirs & known_to_one):
-            return True
-    return False
+    speaking = [kids for claim in claims if (kids := _active_sig(claim.entry, now))]
+    return any(ours.isdisjoint(theirs) for ours, theirs in combinations(speaking, 2))
 
 
 def _past(
@@ -308,18 +288,10 @@ def _past(
             continue
         for claim in merged.claims:
             for key in claim.entry.keys:
-                slot = (aid, key.use, key.kid)
-                gone = (aid, claim.voucher.source, key.use, key.kid) not in listing
-                if (
-                    gone
-                    and claim.voucher.source in readable
-                    and key.use in EVIDENCE_USES
-                    and slot in before.keys
-                ):
-                    held = rows.get(slot)
-                    said = frozenset({claim.voucher.source}) | (held.sources if held else frozenset())
-                    kept = held.key if held else _ended(key, now)
-                    rows[slot] = Remembered(authority_id=aid, key=kept, sources=said)
+                slot, source = (aid, key.use, key.kid), claim.voucher.source
+                gone = source in readable and (aid, source, key.use, key.kid) not in listing
+                if gone and key.use in EVIDENCE_USES and slot in before.keys:
+                    rows.setdefault(slot, Remembered(authority_id=aid, key=_ended(key, now)))
     return list(rows.values())
 
 
@@ -338,13 +310,7 @@ def _with_contradicted(
                 slot = (aid, key.use, key.kid)
                 if key.use in EVIDENCE_USES and slot in before.keys and slot not in known:
                     known.add(slot)
-                    kept.append(
-                        Remembered(
-                            authority_id=aid,
-                            key=_ended(key, now),
-                            sources=frozenset({claim.voucher.source}),
-                        )
-                    )
+                    kept.append(Remembered(authority_id=aid, key=_ended(key, now)))
     return kept
 
 

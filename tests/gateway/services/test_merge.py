@@ -122,16 +122,15 @@ def test_an_ended_enrolment_contradicts_nobody() -> None:
     assert not view.contradicted
 
 
-def test_a_network_that_once_listed_the_enrolled_key_may_rotate_it_away() -> None:
+def test_a_rotation_contradicts_nobody_and_a_key_that_replaces_the_enrolled_one_does() -> None:
     bilateral = source("bilateral", entry(key("a")))
-    agreed = merge([bilateral, source("un", entry(key("a"), key("b")))], now=NOW)
-    moved = merge([bilateral, source("un", entry(key("b")))], now=NOW, before=agreed)
-    moved = merge([bilateral, source("un", entry(key("c")))], now=NOW, before=moved)
-    # Also after a restart, when only what was written down is left.
-    again = merge([bilateral, source("un", entry(key("c")))], now=NOW, remembered=moved.remembered)
-    assert not moved.contradicted
-    assert not again.contradicted
-    assert key("c").kid in trusted(again)
+    rotated = merge([bilateral, source("un", entry(key("a"), key("b")))], now=NOW)
+    assert trusted(rotated) == {key("a").kid, key("b").kid}
+    replaced = merge([bilateral, source("un", entry(key("b")))], now=NOW, before=rotated)
+    assert replaced.contradicted == {SG}
+    # Nor is the enrolled key taken to be revoked because a network says so: a person looks at it.
+    ended = replace(key("a"), status="revoked", revoked_at=NOW, reason="superseded")
+    assert merge([bilateral, source("un", entry(ended, key("b")))], now=NOW).contradicted == {SG}
 
 
 def test_a_decision_believes_one_side_until_the_other_lists_yet_another_key() -> None:
