@@ -6,9 +6,13 @@ Exit codes: 0 done; 1 refused, failed or something is red; 2 the command line it
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from gateway import __version__
+
+if TYPE_CHECKING:
+    import cyclopts
 
 #: Command → (where it lives, its line in the help). Loaded only when called.
 COMMANDS = {
@@ -68,6 +72,41 @@ GROUPS = {
     ),
 }
 
+#: Groups within a group.
+INNER_GROUPS = {
+    ("directory", "publish"): (
+        "A network's directory: who signs it, what it says, and that it is fresh.",
+        {
+            "holder": ("gateway.cli.holder:holder", "Make a holder's keys and the public half to hand over."),
+            "words": ("gateway.cli.holder:words", "Show the words that stand for a file."),
+            "show": ("gateway.cli.holder:show", "Show what a draft says."),
+            "sign": ("gateway.cli.holder:sign", "Sign a draft as a holder; needs no network."),
+            "revoke": ("gateway.cli.holder:revoke", "Start a notice that a key is to be trusted no more."),
+            "countersign": ("gateway.cli.holder:countersign", "Sign such a notice as another holder."),
+            "start": ("gateway.cli.publish:start", "Begin a network."),
+            "status": (
+                "gateway.cli.publish:status",
+                "Show what is drafted, signed, waiting and running out.",
+            ),
+            "state": ("gateway.cli.propose:state", "Propose who signs for a State."),
+            "remove-state": ("gateway.cli.propose:remove_state", "Propose that a State leaves."),
+            "record": ("gateway.cli.propose:record", "Propose an authority's record."),
+            "remove-record": ("gateway.cli.propose:remove_record", "Propose that an authority leaves."),
+            "end-key": ("gateway.cli.propose:end_key", "Propose that a key is listed as revoked."),
+            "renew": ("gateway.cli.propose:renew", "Propose the same again with a later end."),
+            "successors": ("gateway.cli.propose:successors", "Propose other holders for the network."),
+            "discard": ("gateway.cli.publish:discard", "Give a draft up."),
+            "take-out": ("gateway.cli.publish:take_out", "Write drafts as files that travel."),
+            "bring-in": ("gateway.cli.publish:bring_in", "Take the signatures of drafts that travelled."),
+            "issue": ("gateway.cli.publish:issue", "Publish what is signed."),
+            "refresh": (
+                "gateway.cli.publish:refresh",
+                "Sign that what is published is fresh: the daily job.",
+            ),
+        },
+    ),
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
@@ -85,9 +124,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, (place, line) in COMMANDS.items():
         app.command(place, name=name, help=line)
     for group, (line, commands) in GROUPS.items():
-        inner = cyclopts.App(name=group, help=line, result_action="return_value")
-        for name, (place, text) in commands.items():
-            inner.command(place, name=name, help=text)
+        inner = _group(group, line, commands)
+        for (outer, name), (about, within) in INNER_GROUPS.items():
+            if outer == group:
+                inner.command(_group(name, about, within))
         app.command(inner)
     try:
         code = app(words, exit_on_error=False, print_error=False)
@@ -96,6 +136,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return code if isinstance(code, int) else 0
+
+
+def _group(name: str, line: str, commands: Mapping[str, tuple[str, str]]) -> "cyclopts.App":
+    import cyclopts
+
+    made = cyclopts.App(name=name, help=line, result_action="return_value")
+    for word, (place, text) in commands.items():
+        made.command(place, name=word, help=text)
+    return made
 
 
 def _common_last(words: Sequence[str]) -> list[str]:

@@ -85,7 +85,7 @@ def revoke(
     common = common or Common()
 
     async def work() -> Answer:
-        params = api.RevokeKeyParams(kid=kid, reason=reason, since=_instant(since))
+        params = api.RevokeKeyParams(kid=kid, reason=reason, since=instant(since))
         done = await call(common, api.KEYS_REVOKE, params, label="Revoking")
         if to is not None:
             with to.open("x", encoding="ascii") as file:
@@ -137,7 +137,8 @@ def notice(file: Path, *, common: Common | None = None) -> int:
     return run(common, work)
 
 
-def _instant(value: str | None) -> datetime | None:
+def instant(value: str | None) -> datetime | None:
+    """Return the instant a person wrote; without a zone it is UTC. Raises ``CommandFailed``."""
     if value is None:
         return None
     try:

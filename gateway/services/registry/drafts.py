@@ -12,13 +12,14 @@ from datetime import datetime
 from typing import Any
 
 from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, Root, Targets
+from tuf.api.metadata import Metadata, Role, Root, Targets
 
 from crypto.errors import Refusal
 from crypto.strictjson import dumps, loads_object
+from crypto.words import fingerprint_words
 from gateway.errors import GatewayRefusal
 from gateway.services.registry.holders import HolderKeys
-from gateway.services.registry.policy import check_root, role_state
+from gateway.services.registry.policy import check_root, holder_names, role_state
 from gateway.services.registry.records import STATE_FILE, member_entry, read_json
 from gateway.services.registry.repository import parse
 
@@ -123,6 +124,22 @@ class Draft:
     def digest(self) -> str:
         """SHA-256 of exactly what is signed, in hex."""
         return hashlib.sha256(self._parsed().signed_bytes).hexdigest()
+
+    def words(self) -> tuple[str, ...]:
+        """Return twelve words that stand for exactly what is signed: the same on every holder's screen."""
+        return fingerprint_words(bytes.fromhex(self.digest))
+
+    def holders(self) -> dict[str, tuple[tuple[str, ...], int]]:
+        """Return role to its holders and how many of them must sign, where this draft names any."""
+        signed = self._parsed().signed
+        if isinstance(signed, Root):
+            roles: Mapping[str, Role] = {name: signed.roles[name] for name in _TOP}
+            keys = signed.keys
+        elif signed.delegations is not None:
+            roles, keys = signed.delegations.roles or {}, signed.delegations.keys
+        else:
+            return {}
+        return {name: (holder_names(role, keys), role.threshold // 2) for name, role in roles.items()}
 
     def records(self) -> dict[str, dict[str, Any]]:
         """Return the authority records it lists, by authority, with their member-only contacts put back."""
