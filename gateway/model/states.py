@@ -107,7 +107,7 @@ def treaty_gaps(instrument: str, states: Iterable[StateRecord]) -> tuple[str, ..
         if status in {"not_party", "signatory"}:
             gaps.append(f"{state.name} {_STANDING[status]} {instrument}")
         elif bound is False:
-            gaps.append(f"{instrument} is not in force, to which {state.name} is a party")
+            gaps.append(f"{instrument} is not in force ({state.name} is a party to it)")
         else:
             gaps.append(f"the directory does not know whether {instrument} binds {state.name}")
     return tuple(gaps)
