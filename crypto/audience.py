@@ -24,11 +24,12 @@ def seal_for(plain: bytes, readers: Iterable[PublicKey], context: bytes) -> byte
     Its size tells the number of readers and, padded, the size of the text.
     """
     key, bid = secrets.token_bytes(CONTENT_KEY_SIZE), secrets.token_hex(16)
-    wraps = {public.kid: b64u(wrap_key(key, public, _info(context, bid, public.kid))) for public in readers}
-    sealer = PartSealer(key, bid, 0, plain_size=len(plain))
+    size = len(plain)
+    wraps = {p.kid: b64u(wrap_key(key, p, _info(context, bid, size, p.kid))) for p in readers}
+    sealer = PartSealer(key, bid, 0, plain_size=size)
     head = sealer.update(plain)
     tail, _ = sealer.finish()
-    return dumps({"v": 1, "bid": bid, "size": len(plain), "sealed": b64u(head + tail), "wraps": wraps})
+    return dumps({"v": 1, "bid": bid, "size": size, "sealed": b64u(head + tail), "wraps": wraps})
 
 
 def open_for(data: bytes, decapsulators: Mapping[str, Decapsulator], context: bytes) -> bytes | None:
@@ -54,7 +55,7 @@ def open_for(data: bytes, decapsulators: Mapping[str, Decapsulator], context: by
     if not isinstance(wrap, str):
         raise Refusal("malformed", "audience")
     try:
-        key = decapsulators[kid].unwrap(unb64u(wrap), _info(context, bid, kid))
+        key = decapsulators[kid].unwrap(unb64u(wrap), _info(context, bid, size, kid))
         opener = PartOpener(key, bid, 0, plain_size=size)
     except ValueError:
         raise Refusal("malformed", "audience") from None
@@ -63,5 +64,6 @@ def open_for(data: bytes, decapsulators: Mapping[str, Decapsulator], context: by
     return head + tail
 
 
-def _info(context: bytes, bid: str, kid: str) -> bytes:
-    return lp(b"gw/1/audience", context, bytes.fromhex(bid), kid.encode("ascii"))
+def _info(context: bytes, bid: str, size: int, kid: str) -> bytes:
+    """Return what a wrap is bound to: purpose, file, length of the text before its padding, and reader."""
+    return lp(b"gw/1/audience", context, bytes.fromhex(bid), size.to_bytes(8, "big"), kid.encode("ascii"))

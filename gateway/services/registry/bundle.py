@@ -16,7 +16,7 @@ from crypto.strictjson import dumps, loads_object
 from gateway.errors import GatewayRefusal
 
 TIMESTAMP = "timestamp.json"
-#: 200 States with five authorities each need about 12 MB.
+#: 200 States with five authorities and all their keys need about 16 MB.
 BUNDLE_LIMIT = 64 * 1024 * 1024
 #: Two signatures make 9 KB; python-tuf itself stops here.
 TIMESTAMP_LIMIT = 16 * 1024

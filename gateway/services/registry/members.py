@@ -12,7 +12,6 @@ from crypto.audience import AUDIENCE_LIMIT, open_for, seal_for
 from crypto.errors import KeyRefused, Refusal
 from crypto.keys import Decapsulator, KeyUse, PublicKey
 from crypto.strictjson import dumps, loads_object
-from gateway.errors import GatewayRefusal
 from gateway.model.authority import parse_entry
 from gateway.services.registry.records import member_entry
 
@@ -51,10 +50,7 @@ def open_members(
     found: dict[str, dict[str, Any]] = {}
     for aid, text in entries.items():
         if aid in records and isinstance(text, str):
-            try:
-                entry = member_entry(records[aid], text.encode("utf-8"))
-            except GatewayRefusal:
-                continue
+            entry = member_entry(records[aid], text.encode("utf-8"))
             if entry is not None:
                 found[aid] = entry
     return found

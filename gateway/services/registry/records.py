@@ -115,11 +115,21 @@ def split_members(record: Mapping[str, Any]) -> tuple[dict[str, Any], bytes | No
 
 
 def member_entry(record: Mapping[str, Any], entry: bytes | None) -> dict[str, Any] | None:
-    """Return the member-only contacts of a record, ``None`` unless its signed digest vouches for them."""
+    """Return the member-only contacts of a record, ``None`` unless its signed digest vouches for them.
+
+    What a State signed may still be no contacts: only what fits the record is returned.
+    """
     if entry is None or record.get(DIGEST_MEMBER) != hashlib.sha256(entry).hexdigest():
         return None
-    hidden = read_json(entry)
-    return {name: hidden[name] for name in MEMBER_ONLY if name in hidden}
+    try:
+        hidden = read_json(entry)
+        found = {name: hidden[name] for name in MEMBER_ONLY if name in hidden}
+        whole = {**record, **found}
+        _check_schema(True, authority=whole)
+        parse_entry(whole)
+    except (GatewayRefusal, EntryInvalid):
+        return None
+    return found
 
 
 def _check_schema(

@@ -21,6 +21,7 @@ from gateway.errors import LOCAL_CODES, GatewayRefusal
 from gateway.services.registry.bundle import BUNDLE_LIMIT
 from gateway.services.registry.follower import Follower, root_digest
 from gateway.services.registry.network import VerifiedNetwork
+from gateway.services.registry.records import MEMBER_ONLY
 from tests.gateway.registry.networks import (
     DAY,
     NETWORK,
@@ -560,6 +561,28 @@ async def test_a_record_that_breaks_a_rule_is_left_out_and_nothing_else(
     with pytest.raises(GatewayRefusal):
         net.publication.draft_record("at", row, now=NOW)
     assert {path: path.read_bytes() for path in net.publication.repository.parent.rglob("*.json")} == before
+
+
+@pytest.mark.parametrize(
+    "hidden", [{"phones": "+999 1"}, {"phones": [1]}, {"phones": [], "fax": 1}, {"contacts": {}}, [], "x"]
+)
+async def test_what_a_state_signed_as_contacts_and_is_none_is_left_out(
+    net: Net, tmp_path: Path, hidden: Any
+) -> None:
+    entry = dumps(hidden)
+    row = net.publication.records()["at-moj"]
+    row = {name: value for name, value in row.items() if name not in MEMBER_ONLY}
+    row["member_contacts_sha256"] = hashlib.sha256(entry).hexdigest()
+    forger = Forger.of(net)
+    forger.put_file("state-at", "states/at/at-moj.json", dumps(row), signers(*net.speakers["at"]))
+    server = forger.issue()
+    sealed = seal_for(
+        dumps({"v": 1, "entries": {"at-moj": entry.decode()}}), [enc("at-moj").public], NETWORK.encode()
+    )
+    server.replaced = {**server.replaced, "members.sealed": sealed}
+    found = await net.follower(tmp_path / "f").refresh(server, NOW, decapsulators=openers("at-moj"))
+    assert found.members == {}
+    assert set(found.records) == {"at-moj", KENYA}
 
 
 async def test_contacts_are_believed_only_if_the_state_signed_their_digest(net: Net, tmp_path: Path) -> None:
