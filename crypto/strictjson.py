@@ -9,6 +9,8 @@ import json
 import re
 from typing import NoReturn
 
+import msgspec
+
 from crypto.errors import Refusal
 
 #: A JSON value without floats.
@@ -63,8 +65,8 @@ def _no_float(_text: str) -> NoReturn:
     _refuse("number is no integer")
 
 
-# Both made once: json.loads and json.dumps would make new ones for every value.
-_ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_ENCODE = msgspec.json.Encoder().encode
+# Made once: json.loads would make a new one for every value.
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_float=_no_float, parse_int=_integer, parse_constant=_no_float
 )
@@ -83,7 +85,7 @@ def loads(data: bytes, *, max_bytes: int = 256 * 1024, max_depth: int = 16) -> J
     try:
         value: JSONValue = _DECODER.decode(data.decode("utf-8"))
         if _SURROGATE.search(data) is not None:
-            _ENCODE(value).encode("utf-8")
+            _ENCODE(value)
     except UnicodeError:
         _refuse("text is not Unicode")
     except ValueError:
@@ -104,5 +106,11 @@ def loads_object(data: bytes, *, max_bytes: int = 256 * 1024, max_depth: int = 1
 
 
 def dumps(value: object) -> bytes:
-    """Return compact UTF-8 JSON, members in the order given."""
-    return _ENCODE(value).encode("utf-8")
+    """Return compact UTF-8 JSON, members in the order given.
+
+    ``value`` is made of what ``JSONValue`` names; other types are a defect of the caller.
+
+    Raises:
+        ValueError: half of a surrogate pair in a text.
+    """
+    return _ENCODE(value)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from crypto.bundle import Manifest
+from crypto import strictjson
 from crypto.errors import Refusal
 from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
@@ -196,7 +197,7 @@ class Casebook:
             seq=said.seq,
             seen=said.seen,
             in_reply_to=said.in_reply_to,
-            facts=json.dumps(said.facts.as_json(), separators=(",", ":")),
+            facts=strictjson.dumps(said.facts.as_json()).decode(),
             effect="",
             assurance=assurance,
             officer=officer,

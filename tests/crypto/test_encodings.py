@@ -1,6 +1,7 @@
 """Encodings: one spelling each, and JSON that means one thing to every reader."""
 
 import base64
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from time import perf_counter
 from typing import Any
@@ -44,6 +45,25 @@ def test_only_what_the_standard_library_would_write_is_read(text: str) -> None:
         canonical = False
     assert (data is not None) == canonical
     assert data is None or data == theirs
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(_VALUES)
+def test_json_is_written_as_the_standard_library_writes_it_and_read_back(value: Any) -> None:
+    written = strictjson.dumps(value)
+    assert written == json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    assert strictjson.loads(written) == value
+
+
+def test_half_of_a_surrogate_pair_is_never_written() -> None:
+    with pytest.raises(ValueError, match="surrogates"):
+        strictjson.dumps({"name": "\ud800"})
 
 
 def test_length_prefixes_keep_fields_apart() -> None:
