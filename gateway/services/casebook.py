@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from crypto.bundle import Manifest
 from crypto import strictjson
+from crypto.bundle import Manifest
 from crypto.errors import Refusal
 from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
