@@ -6,9 +6,11 @@ only by a whole new one. Merging networks, grace after freshness has run out and
 """
 
 import asyncio
+import errno
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -156,7 +158,8 @@ class Follower:
         ``decapsulators`` are those of the own ``enc`` keys by kid; with them member-only contacts are
         read. Raises ``LookupFailed``, or ``GatewayRefusal`` ``directory-expired``, ``directory-rollback``,
         ``directory-unsigned``, ``directory-mixed``, ``directory-too-large``, ``directory-damaged``,
-        ``directory-wrong-network``: the last good state then stays, in memory and on disk.
+        ``directory-wrong-network``, ``storage-full`` or ``folder-unusable``: the last good state then
+        stays, in memory and on disk.
         """
         timestamp = await _get(fetch, TIMESTAMP, TIMESTAMP_LIMIT)
         held = await asyncio.to_thread(self._remember)
@@ -204,14 +207,16 @@ class Follower:
             files[TIMESTAMP] = timestamp
         held = self._remember()
         root = self._root if held is None else held.root
-        trusted = verify(files, network=self.network, root=root, held=held, now=now)
-        self._store(trusted, sealed, now)
+        with _disk():
+            trusted = verify(files, network=self.network, root=root, held=held, now=now)
+            self._store(trusted, sealed, now)
         return self._keep(trusted, sealed, decapsulators)
 
     def _renew(self, held: Trusted, timestamp: bytes, now: datetime) -> VerifiedNetwork | None:
         """Return the held state, fresh for longer; ``None`` if the timestamp speaks of another one."""
         files = {**held.files, TIMESTAMP: timestamp}
-        renewed = verify_timestamp(files, network=self.network, held=held, now=now)
+        with _disk():
+            renewed = verify_timestamp(files, network=self.network, held=held, now=now)
         if renewed is None:
             return None
         network = replace(
@@ -219,7 +224,8 @@ class Follower:
             fresh_until=renewed.fresh_until,
             versions={**held.network.versions, "timestamp": renewed.version},
         )
-        self._accept(bundle_name(network.bundle_version), timestamp, now)
+        with _disk():
+            self._accept(bundle_name(network.bundle_version), timestamp, now)
         self._held = replace(held, files=files, network=network)
         self.current = network
         return network
@@ -248,6 +254,15 @@ class Follower:
         self._held = replace(trusted, network=network)
         self.current = network
         return network
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    """Turn trouble with the disk into a refusal: the last good state is still there."""
+    try:
+        yield
+    except OSError as error:
+        raise GatewayRefusal("storage-full" if error.errno == errno.ENOSPC else "folder-unusable") from None
 
 
 def _still_fresh(held: Trusted, now: datetime) -> VerifiedNetwork:

@@ -1,11 +1,14 @@
 """A network is published, followed, renewed and carried offline."""
 
+import errno
 import json
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import GatewayRefusal
+from gateway.services.durablefile import write_durably
+from gateway.services.registry import follower as follower_module
 from gateway.services.registry.follower import Follower, root_digest
 from tests.gateway.registry.networks import DAY, NETWORK, NOW, Net, authorities, openers, record
 
@@ -97,3 +100,32 @@ def test_a_root_is_pinned_by_its_digest_and_name(net: Net, tmp_path: Path) -> No
             Follower.pin(tmp_path / "f", network=network, root=root, sha256=digest)
     assert not (tmp_path / "f").exists()
     assert json.loads(root)["signed"]["version"] == 1
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("trouble", [errno.ENOSPC, errno.EACCES])
+async def test_a_disk_that_fails_at_any_write_leaves_the_last_good_state(
+    net: Net, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, trouble: int
+) -> None:
+    follower = net.follower(tmp_path / "f")
+    first = await follower.refresh(net.server, NOW, decapsulators=openers("at-moj"))
+    net.list_records("at", [record("at-moj") | {"website": "https://new.example.org/"}], NOW)
+    net.refresh(NOW)
+    written: list[str] = []
+
+    def failing(path: Path, data: bytes) -> None:
+        written.append(path.name)
+        if len(written) == number:
+            raise OSError(trouble, "as in life")
+        write_durably(path, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(follower_module, "write_durably", failing)
+        with pytest.raises(GatewayRefusal) as caught:
+            await follower.refresh(net.server, NOW, decapsulators=openers("at-moj"))
+    assert caught.value.code == ("storage-full" if trouble == errno.ENOSPC else "folder-unusable")
+    assert written == ["2.bundle", "members.sealed", "accepted.json"][:number]
+    assert follower.current == first
+    again = Follower.open(tmp_path / "f")
+    assert again.load().records == first.records
+    assert (await again.refresh(net.server, NOW)).records["at-moj"].version == 2
