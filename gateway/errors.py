@@ -30,6 +30,7 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "attachment-twice": "Two attached files have the same name; rename one and correct the form.",
         "authority-unverifiable": "Directories contradict each other about this authority's keys; ring it "
         "up, then say which one is right: rogatory directory decide.",
+        "bundle-unreadable": "The gateway's user cannot read this; name a network's bundle, or its folder.",
         "channel-none": "The directory lists no channel this gateway can use for the addressee and the lane.",
         "consent-needed": "What is in use brings no receipt, and the next channel protects the content less; "
         "see `rogatory status`, then consent or refuse with `rogatory consent`.",

@@ -92,7 +92,7 @@ def source_view(network: VerifiedNetwork) -> SourceView:
 
 
 def _stated_at(vouched: VouchedRecord) -> datetime | None:
-    """Return when a record was last confirmed: the beginning of that day, so that no notice is passed over."""
+    """Return when a record was last confirmed: the start of that day, so that no notice is passed over."""
     day = vouched.record.get("verified_at")
     return None if day is None else datetime.combine(date.fromisoformat(day), time(), UTC)
 

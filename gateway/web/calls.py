@@ -13,6 +13,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import msgspec
 
 from gateway.web.addressees import AuthorityParams, AuthorityView, ResolutionView, ResolveParams
+from gateway.web.networkviews import AllowParams, DecideParams, ImportParams, NetworksResult, RefreshParams
 
 #: Media type of an answer with progress lines before its last line.
 NDJSON = "application/x-ndjson"
@@ -639,6 +640,50 @@ DIRECTORY_RESOLVE = _call(
     params=ResolveParams,
     result=ResolutionView,
 )
+DIRECTORY_STATUS = _call(
+    "network_status",
+    "GET",
+    "/v1/directory/networks",
+    "How the followed networks stand, and what contradicts",
+    params=Nothing,
+    result=NetworksResult,
+)
+DIRECTORY_REFRESH = _call(
+    "refresh_networks",
+    "POST",
+    "/v1/directory/networks/refreshes",
+    "Ask networks now, instead of waiting for the hourly refresh",
+    params=RefreshParams,
+    result=NetworksResult,
+    writes=True,
+)
+DIRECTORY_IMPORT = _call(
+    "import_network",
+    "POST",
+    "/v1/directory/networks/imports",
+    "Take a network's bundle that was carried here, by the same verifier",
+    params=ImportParams,
+    result=NetworksResult,
+    writes=True,
+)
+DIRECTORY_DECIDE = _call(
+    "decide_authority",
+    "POST",
+    "/v1/directory/decisions",
+    "Say which source is right about an authority whose keys sources contradict each other about",
+    params=DecideParams,
+    result=NetworksResult,
+    writes=True,
+)
+DIRECTORY_ALLOW = _call(
+    "allow_urgent",
+    "POST",
+    "/v1/directory/networks/allowances",
+    "Let what is urgent go on by a network that is past its end",
+    params=AllowParams,
+    result=NetworksResult,
+    writes=True,
+)
 AUDIT_VERIFY = _call(
     "verifyLog",
     "GET",
@@ -675,6 +720,11 @@ CALLS: tuple[Call[Any, Any], ...] = (
     DIRECTORY_OWN,
     DIRECTORY_RESOLVE,
     DIRECTORY_ENROL,
+    DIRECTORY_STATUS,
+    DIRECTORY_REFRESH,
+    DIRECTORY_IMPORT,
+    DIRECTORY_DECIDE,
+    DIRECTORY_ALLOW,
     AUDIT_VERIFY,
     DOCTOR,
 )

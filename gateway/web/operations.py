@@ -29,7 +29,7 @@ from gateway.services.networks import Networks
 from gateway.services.revocations import Revocations
 from gateway.services.submit import Attachment, Submission, Submitter
 from gateway.services.upkeep import Upkeep
-from gateway.web import calls, choosing
+from gateway.web import calls, choosing, networks
 from gateway.web.addressees import AuthorityParams, AuthorityView, ResolutionView, ResolveParams
 from gateway.web.calls import (
     AcknowledgeParams,
@@ -69,6 +69,7 @@ from gateway.web.calls import (
     SubmissionView,
     SubmitParams,
 )
+from gateway.web.networkviews import NetworksResult
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -341,6 +342,19 @@ async def _consent(desk: Desk, params: ConsentParams, _progress: Progress) -> Co
     return _view(ConsentResult, answered)
 
 
+async def _network_status(desk: Desk, _params: Nothing, _progress: Progress) -> NetworksResult:
+    return await networks.status(desk.networks, desk.directory, now=desk.clock.now())
+
+
+def _about_networks(work: Callable[..., Awaitable[NetworksResult]]) -> "_Handler":
+    """Return the handler of a call that changes something about networks and answers how they stand."""
+
+    async def handle(desk: Desk, params: Any, _progress: Progress) -> NetworksResult:
+        return await work(desk.networks, desk.directory, params, now=desk.clock.now())
+
+    return handle
+
+
 _Handler = Callable[[Desk, Any, Progress], Awaitable[Any]]
 
 _HANDLERS: Mapping[str, _Handler] = {
@@ -362,6 +376,11 @@ _HANDLERS: Mapping[str, _Handler] = {
     calls.DIRECTORY_OWN.name: _own_record,
     calls.DIRECTORY_RESOLVE.name: _resolve,
     calls.DIRECTORY_ENROL.name: _enrol,
+    calls.DIRECTORY_STATUS.name: _network_status,
+    calls.DIRECTORY_REFRESH.name: _about_networks(networks.refresh),
+    calls.DIRECTORY_IMPORT.name: _about_networks(networks.take),
+    calls.DIRECTORY_DECIDE.name: _about_networks(networks.decide),
+    calls.DIRECTORY_ALLOW.name: _about_networks(networks.allow),
     calls.AUDIT_VERIFY.name: _verify,
     calls.DOCTOR.name: _examine,
 }

@@ -187,6 +187,11 @@ class Directory:
         held = {**self._local.payload.get("allowances", {}), source: wire_time(now)}
         self._local.change({"allowances": held}, now)
 
+    def is_urgent_allowed(self, source: SourceView) -> bool:
+        """Tell whether an operator allowed the urgent lane beyond the present end of a network."""
+        allowed_at = self._local.allowed_at(source.name)
+        return source.fresh_until is not None and allowed_at is not None and source.fresh_until < allowed_at
+
     def _may_send(self, voucher: Voucher, lane: str, now: datetime) -> bool:
         """Tell whether a lane may send by what one source says; an operator's word holds for one lapse."""
         end, allowed_at = voucher.fresh_until, self._local.allowed_at(voucher.source)

@@ -86,6 +86,7 @@ def desk(paths: HomePaths, submitter: FakeSubmitter) -> Desk:
         doctor=nothing,
         upkeep=nothing,
         revocations=nothing,
+        networks=nothing,
     )
 
 
