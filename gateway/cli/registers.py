@@ -6,7 +6,7 @@ by number, and every decision has a name. The records then go to those who sign 
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,11 +19,12 @@ from crypto import strictjson
 from gateway.cli.output import Answer, CommandFailed, Common, run, table, text
 from gateway.cli.registershown import ask, show_proposal
 from gateway.services.durablefile import write_durably
+from gateway.services.publishing.desk import PublishingDesk
 from gateway.services.registers import acceptance
 from gateway.services.registers.compare import RegisterFile
 from gateway.services.registers.compare import compare as set_against
 from gateway.services.registers.differences import Proposal
-from gateway.services.registers.drafting import draft_changes
+from gateway.services.registers.drafting import draft_changes, published_records
 from gateway.services.registers.mapping import (
     RegisterMapping,
     known_registers,
@@ -32,7 +33,6 @@ from gateway.services.registers.mapping import (
 )
 from gateway.services.registers.recordfolder import RecordFolder
 from gateway.services.registers.tables import MAX_BYTES
-from gateway.services.registry.publisher import Publication
 
 _JSON_MAX_BYTES = 8 * 1024 * 1024
 _PROPOSAL_MAX_BYTES = 64 * 1024 * 1024
@@ -41,6 +41,7 @@ _PROPOSAL_MAX_BYTES = 64 * 1024 * 1024
 def start(
     records: Path,
     *,
+    publication: Path | None = None,
     directory: Path | None = None,
     sample: Annotated[bool, Parameter(negative=())] = False,
     common: Common | None = None,
@@ -51,29 +52,21 @@ def start(
     ----------
     records:
         New folder.
+    publication:
+        Take what this network lists: its publisher's folder.
     directory:
-        Directory file with States and authorities.
+        Take the States and authorities of a directory file.
     sample:
         Take the fictional sample directory of 43 States and 99 authorities.
     """
     common = common or Common()
 
     async def work() -> Answer:
-        if (directory is None) != sample:
-            raise CommandFailed("usage", "Say --directory FILE, or --sample for the fictional one.")
-        if sample:
-            from gateway.demo.samples import read_sample_directory, read_sample_requirements
-
-            given, requirements = dict(read_sample_directory()), read_sample_requirements()
-        else:
-            given, requirements = _json_object(directory or Path()), {}
-        rows = [given.get("states"), given.get("authorities")]
-        if not all(isinstance(each, list) for each in rows):
-            raise CommandFailed("records-invalid", "The file has no list of states and of authorities.")
-        RecordFolder.create(
-            records, states=rows[0] or [], authorities=rows[1] or [], requirements=requirements
-        )
-        made = {"records": str(records), "states": len(rows[0] or []), "authorities": len(rows[1] or [])}
+        if (publication is not None) + (directory is not None) + sample != 1:
+            raise CommandFailed("usage", "Say one of --publication FOLDER, --directory FILE and --sample.")
+        states, authorities, requirements = _start_from(publication, directory)
+        RecordFolder.create(records, states=states, authorities=authorities, requirements=requirements)
+        made = {"records": str(records), "states": len(states), "authorities": len(authorities)}
 
         def show(console: Console) -> None:
             console.print(
@@ -83,6 +76,25 @@ def start(
         return Answer(data=made, show=show)
 
     return run(common, work)
+
+
+def _start_from(
+    publication: Path | None, directory: Path | None
+) -> tuple[list[Any], list[Any], Mapping[str, Mapping[str, Any]]]:
+    if publication is not None:
+        with PublishingDesk.open(publication) as desk:
+            found = published_records(desk.publication)
+        return list(found.states.values()), list(found.authorities.values()), found.requirements
+    if directory is not None:
+        given = _json_object(directory)
+        states, authorities = given.get("states"), given.get("authorities")
+        if not isinstance(states, list) or not isinstance(authorities, list):
+            raise CommandFailed("records-invalid", "The file has no list of states and of authorities.")
+        return states, authorities, {}
+    from gateway.demo.samples import read_sample_directory, read_sample_requirements
+
+    sampled = read_sample_directory()
+    return sampled["states"], sampled["authorities"], read_sample_requirements()
 
 
 def list_mappings(register: str | None = None, *, common: Common | None = None) -> int:
@@ -279,37 +291,43 @@ def accept(
     return run(common, work)
 
 
-def draft(*, records: Path, publication: Path, common: Common | None = None) -> int:
-    """Draft what has changed in a network's publication, for its holders to sign.
+def draft(*, records: Path, publication: Path, by: str, common: Common | None = None) -> int:
+    """Propose what has changed to a network, for the holders of its States to sign.
 
     Parameters
     ----------
     records:
         Folder of records.
     publication:
-        Folder of the network's publisher.
+        The network's folder.
+    by:
+        Who proposes it; somebody else has to sign.
     """
     common = common or Common()
 
     async def work() -> Answer:
-        drafted = draft_changes(
-            RecordFolder(records).read(), Publication.open(publication), datetime.now(UTC)
-        )
+        with PublishingDesk.open(publication) as desk:
+            drafted = draft_changes(RecordFolder(records).read(), desk, by=by, now=datetime.now(UTC))
 
         def show(console: Console) -> None:
             if drafted.roles:
                 console.print(
-                    f"{len(drafted.authorities)} records are drafted. To be signed: "
-                    f"[bold]{text(', '.join(drafted.roles))}[/bold]."
+                    f"{len(drafted.authorities)} records are drafted: {_names(drafted.authorities)}."
                 )
+                console.print(f"To be signed: [bold]{_names(drafted.roles)}[/bold]. Next:")
+                console.print(f"  rogatory directory publish take-out {text(publication)} --to FOLDER")
             else:
                 console.print("Nothing has changed; nobody has to sign.")
             if drafted.undelegated:
-                console.print(f"Nobody speaks for these States yet: {text(', '.join(drafted.undelegated))}.")
+                console.print(f"Nobody speaks for these States yet: {_names(drafted.undelegated)}.")
 
         return Answer(data=drafted, show=show)
 
     return run(common, work)
+
+
+def _names(names: Sequence[str]) -> str:
+    return text(", ".join(names[:12]) + (" …" if len(names) > 12 else ""))
 
 
 def sources(target: str, *, records: Path, common: Common | None = None) -> int:

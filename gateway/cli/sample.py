@@ -47,9 +47,9 @@ def sample(*, to: Path, network: str = "sample", common: Common | None = None) -
             console.print("in words: [bold]" + " ".join(data["root_words"]) + "[/bold]\n")
             console.print("Next:")
             console.print(f"  rogatory registers compare FILE --records {text(to / 'records')} …")
+            console.print(f"  rogatory directory publish status {text(to / 'publication')}")
             console.print(
-                f"  rogatory registers draft --records {text(to / 'records')} "
-                f"--publication {text(to / 'publication')}"
+                f"The holders' keys are in {text(to / 'holders')}, the passphrase of all beside them."
             )
 
         return Answer(data=data, show=show)
@@ -72,7 +72,7 @@ def _make(to: Path, network: str) -> dict[str, Any]:
     note(f"Making holders and signing for {len(records.states)} States; this takes some seconds.")
     made = publish_network(to / "publication", network=network, records=records, attested=ATTESTED, now=now)
     keep_keys(made, to / "holders")
-    root = made.publication.root()
+    root = made.desk.publication.root()
     write_durably(to / "root.json", root, mode=0o644)
     return {
         "network": network,
@@ -80,7 +80,7 @@ def _make(to: Path, network: str) -> dict[str, Any]:
         "states": len(records.states),
         "authorities": len(records.authorities),
         "attested": list(ATTESTED),
-        "repository": str(made.publication.repository),
+        "repository": str(made.desk.publication.repository),
         "root": str(to / "root.json"),
         "root_sha256": root_digest(root),
         "root_words": list(root_words(root)),
