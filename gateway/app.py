@@ -10,7 +10,7 @@ import contextlib
 import fcntl
 import os
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -45,10 +45,11 @@ from gateway.services.admission import Admission, AdmissionLimits
 from gateway.services.book import TransmissionBook
 from gateway.services.casebook import Casebook
 from gateway.services.cases import Cases
+from gateway.services.checkup import check_channels, check_records
 from gateway.services.consent import ConsentDesk
 from gateway.services.courier import Courier, LaneLimits
 from gateway.services.directory import Directory
-from gateway.services.doctor import Doctor
+from gateway.services.doctor import Diagnosis, Doctor
 from gateway.services.failover import PULL, Failover
 from gateway.services.headstore import HeadStore
 from gateway.services.keyring import Keyring, KeyringError
@@ -417,8 +418,16 @@ class App:
                 clock=clock,
                 hello=self.presence.hello,
                 origin=f"{own}/log",
+                further={"channels": self._check_channels, "records": self._check_records},
             ),
+            liveness=self.liveness,
         )
+
+    async def _check_channels(self) -> Iterable[Diagnosis]:
+        return check_channels(await self.liveness.known(), self.clock.now())
+
+    async def _check_records(self) -> Iterable[Diagnosis]:
+        return check_records(self.directory.entries(), self.authority_id, self.clock.now())
 
     # Reachable
 

@@ -53,6 +53,7 @@ GROUPS = {
             "enrol": ("gateway.cli.operate:enrol", "Take a peer's enrolment file; shows words to compare."),
             "resolve": ("gateway.cli.resolve:resolve", "Find to whom a request goes, and by which channels."),
             "show": ("gateway.cli.resolve:show", "Show everything the directory says of one authority."),
+            "probe": ("gateway.cli.probe:probe", "Ask whether authorities can be reached, by channel."),
             "list": ("gateway.cli.resolve:list_", "List the authorities, their channels and keys."),
             "status": ("gateway.cli.networks:status", "How current the networks are."),
             "refresh": ("gateway.cli.networks:refresh", "Ask the networks now."),

@@ -7,6 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from gateway.cli.output import in_words, table, text, when, words
+from gateway.cli.probe import age
 from gateway.web.addressees import (
     AuthorityView,
     CandidateView,
@@ -183,10 +184,13 @@ def show_list(console: Console, rows: Sequence[DirectoryEntryView]) -> None:
             ", ".join(row.channels),
             str(row.keys),
             row.status,
+            (row.verified_at or "never") + (" (unconfirmed)" if row.is_unconfirmed else ""),
+            ", ".join(f"{in_words(life.channel)} {age(life)}" for life in row.lives),
         )
         for row in rows
     ]
-    console.print(table("authority", "State", "name", "channels", "keys", "status", rows=cells))
+    headings = ("authority", "State", "name", "channels", "keys", "status", "confirmed", "last answers")
+    console.print(table(*headings, rows=cells))
 
 
 def _show_designations(console: Console, rows: Iterable[DesignationView]) -> None:

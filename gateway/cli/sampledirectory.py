@@ -55,6 +55,8 @@ def list_() -> DirectoryResult:
             keys=len(entry.keys),
             own=False,
             status=entry.status,
+            verified_at=entry.verified_at.isoformat() if entry.verified_at else None,
+            is_unconfirmed=entry.is_unconfirmed(datetime.now(UTC).date()),
         )
         for entry in entries
     ]

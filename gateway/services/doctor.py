@@ -9,7 +9,7 @@ import asyncio
 import os
 import shutil
 import stat
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -74,8 +74,12 @@ class PeerAnswer:
 Hello = Callable[[DirectoryEntry], Awaitable[PeerAnswer]]
 
 
+#: One check, of this module or of another.
+Look = Callable[[], Iterable[Diagnosis] | Awaitable[Iterable[Diagnosis]]]
+
+
 class Doctor:
-    """Examines one opened home."""
+    """Examines one opened home, with its own checks and the ``further`` ones it is given."""
 
     def __init__(
         self,
@@ -88,6 +92,7 @@ class Doctor:
         clock: Clock,
         hello: Hello,
         origin: str,
+        further: Mapping[str, Look],
     ) -> None:
         self._paths = paths
         self._settings = settings
@@ -97,6 +102,7 @@ class Doctor:
         self._clock = clock
         self._hello = hello
         self._origin = origin
+        self._further = further
 
     async def examine(self) -> tuple[Diagnosis, ...]:
         """Return every finding, the worst first."""
@@ -112,13 +118,15 @@ class Doctor:
             *await self._each("peers", self._check_peers),
             *await self._each("tasks", self._check_tasks),
         ]
+        for check, look in self._further.items():
+            found.extend(await self._each(check, look))
         order = list(Level)
         return tuple(sorted(found, key=lambda diagnosis: order.index(diagnosis.level)))
 
     async def _each(
         self,
         check: str,
-        look: Callable[[], Iterable[Diagnosis] | Awaitable[Iterable[Diagnosis]]],
+        look: "Look",
     ) -> Iterable[Diagnosis]:
         try:
             found = look()

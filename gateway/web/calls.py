@@ -408,6 +408,16 @@ class NoticeResult(_Type, kw_only=True):
     made: Annotated[list[KeyView], msgspec.Meta(description="own keys made in place of the revoked one")] = []
 
 
+class ChannelLifeView(_Type, kw_only=True):
+    """When a channel of a peer last showed that somebody is there; ``code`` says why it did not."""
+
+    authority_id: str
+    channel: str
+    asked_at: Annotated[datetime | None, msgspec.Meta(description="null where the authority calls us")]
+    answered_at: Annotated[datetime | None, msgspec.Meta(description="last signed answer or call")]
+    code: str | None
+
+
 class DirectoryEntryView(_Type, kw_only=True):
     """One authority of the directory."""
 
@@ -418,6 +428,23 @@ class DirectoryEntryView(_Type, kw_only=True):
     keys: int
     own: bool
     status: str
+    verified_at: Annotated[str | None, msgspec.Meta(description="when its State last confirmed it")] = None
+    is_unconfirmed: Annotated[bool, msgspec.Meta(description="not confirmed for 180 days")] = False
+    lives: list[ChannelLifeView] = []
+
+
+class ProbeParams(_Type, kw_only=True):
+    """Whom to ask; everybody if nobody is named."""
+
+    authorities: Annotated[
+        list[Annotated[str, msgspec.Meta(max_length=63)]], msgspec.Meta(max_length=500)
+    ] = []
+
+
+class ProbeResult(_Type, kw_only=True):
+    """What is known of each channel now."""
+
+    channels: list[ChannelLifeView]
 
 
 class DirectoryResult(_Type, kw_only=True):
@@ -684,6 +711,15 @@ DIRECTORY_ALLOW = _call(
     result=NetworksResult,
     writes=True,
 )
+DIRECTORY_PROBE = _call(
+    "probePeers",
+    "POST",
+    "/v1/directory/probes",
+    "Ask peers, channel by channel, whether they can be reached",
+    params=ProbeParams,
+    result=ProbeResult,
+    writes=True,
+)
 AUDIT_VERIFY = _call(
     "verifyLog",
     "GET",
@@ -725,6 +761,7 @@ CALLS: tuple[Call[Any, Any], ...] = (
     DIRECTORY_IMPORT,
     DIRECTORY_DECIDE,
     DIRECTORY_ALLOW,
+    DIRECTORY_PROBE,
     AUDIT_VERIFY,
     DOCTOR,
 )

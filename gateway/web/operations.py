@@ -25,6 +25,7 @@ from gateway.services.consent import ConsentDesk
 from gateway.services.directory import Directory, entry_words
 from gateway.services.doctor import Doctor
 from gateway.services.keyring import HeldKey, Keyring
+from gateway.services.liveness import Liveness
 from gateway.services.networks import Networks
 from gateway.services.revocations import Revocations
 from gateway.services.submit import Attachment, Submission, Submitter
@@ -37,6 +38,7 @@ from gateway.web.calls import (
     AuditFault,
     AuditResult,
     Call,
+    ChannelLifeView,
     ConsentParams,
     ConsentResult,
     DiagnosisView,
@@ -57,6 +59,8 @@ from gateway.web.calls import (
     OpenParams,
     OpenResult,
     OwnRecordResult,
+    ProbeParams,
+    ProbeResult,
     Progress,
     ReceiptsResult,
     ReceiptView,
@@ -88,6 +92,7 @@ class Desk:
     cases: Cases
     consents: ConsentDesk
     doctor: Doctor
+    liveness: Liveness
     upkeep: Upkeep
     revocations: Revocations
     networks: Networks
@@ -171,7 +176,8 @@ def _key(key: HeldKey) -> KeyView:
 
 
 async def _list_directory(desk: Desk, _params: Nothing, _progress: Progress) -> DirectoryResult:
-    own = desk.settings.authority
+    own, today = desk.settings.authority, desk.clock.now().date()
+    lives = [_view(ChannelLifeView, life) for life in await desk.liveness.known()]
     rows = [
         DirectoryEntryView(
             authority_id=entry.authority_id,
@@ -181,10 +187,18 @@ async def _list_directory(desk: Desk, _params: Nothing, _progress: Progress) -> 
             keys=len(entry.keys),
             own=entry.authority_id == own.id,
             status=entry.status,
+            verified_at=entry.verified_at.isoformat() if entry.verified_at else None,
+            is_unconfirmed=entry.is_unconfirmed(today),
+            lives=[life for life in lives if life.authority_id == entry.authority_id],
         )
         for entry in desk.directory.entries()
     ]
     return DirectoryResult(issue=desk.directory.version, network=own.network, authorities=rows)
+
+
+async def _probe(desk: Desk, params: ProbeParams, _progress: Progress) -> ProbeResult:
+    found = await desk.liveness.probe(params.authorities)
+    return ProbeResult(channels=[_view(ChannelLifeView, life) for life in found])
 
 
 async def _show_authority(desk: Desk, params: AuthorityParams, _progress: Progress) -> AuthorityView:
@@ -381,6 +395,7 @@ _HANDLERS: Mapping[str, _Handler] = {
     calls.DIRECTORY_IMPORT.name: _about_networks(networks.take),
     calls.DIRECTORY_DECIDE.name: _about_networks(networks.decide),
     calls.DIRECTORY_ALLOW.name: _about_networks(networks.allow),
+    calls.DIRECTORY_PROBE.name: _probe,
     calls.AUDIT_VERIFY.name: _verify,
     calls.DOCTOR.name: _examine,
 }

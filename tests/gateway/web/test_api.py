@@ -84,6 +84,7 @@ def desk(paths: HomePaths, submitter: FakeSubmitter) -> Desk:
         cases=cases,
         consents=nothing,
         doctor=nothing,
+        liveness=nothing,
         upkeep=nothing,
         revocations=nothing,
         networks=nothing,
