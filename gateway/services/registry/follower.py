@@ -144,11 +144,7 @@ class Follower:
             raise GatewayRefusal("directory-damaged", detail="bundle") from None
         files = parse_bundle(data, self.network) | {TIMESTAMP: str(accepted.get("timestamp")).encode("utf-8")}
         trusted = verify(files, network=self.network, root=self._root, held=None, now=at)
-        try:
-            sealed = (self._folder / MEMBERS_FILE).read_bytes()
-        except OSError:
-            sealed = b""
-        return self._keep(trusted, sealed, decapsulators)
+        return self._keep(trusted, b"", decapsulators)
 
     async def refresh(
         self, fetch: Fetch, now: datetime, *, decapsulators: Mapping[str, Decapsulator] | None = None
@@ -248,12 +244,20 @@ class Follower:
         self, trusted: Trusted, sealed: bytes, decapsulators: Mapping[str, Decapsulator] | None
     ) -> VerifiedNetwork:
         network = trusted.network
-        if decapsulators and sealed:
+        if decapsulators:
+            # The older file is as good for every entry that has not changed.
+            sealed = sealed or self._stored_members()
             records = {aid: vouched.record for aid, vouched in network.records.items()}
             network = replace(network, members=open_members(sealed, self.network, records, decapsulators))
         self._held = replace(trusted, network=network)
         self.current = network
         return network
+
+    def _stored_members(self) -> bytes:
+        try:
+            return (self._folder / MEMBERS_FILE).read_bytes()
+        except OSError:
+            return b""
 
 
 @contextmanager

@@ -99,9 +99,9 @@ def refresh(
     members: Mapping[str, bytes],
 ) -> None:
     """Write snapshot, bundle, member-only contacts and, last, the timestamp."""
+    # A publication that was cut short is finished first, and never shown by halves.
+    check_together(store, {})
     versions = store.versions()
-    if "root" not in versions or "targets" not in versions:
-        raise GatewayRefusal("directory-unsigned", detail="root and targets come first")
     root = parse(store.metadata("root", versions["root"]), Root).signed
     if set(keyids(root, "snapshot")) != set(key_map([automatic.public])):
         raise GatewayRefusal("holder-unknown", detail="not the automatic keys of root")

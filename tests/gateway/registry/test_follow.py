@@ -48,6 +48,18 @@ async def test_telephone_numbers_reach_enrolled_gateways_only(net: Net, tmp_path
     assert again == found
 
 
+async def test_contacts_stay_when_their_file_cannot_be_had(net: Net, tmp_path: Path) -> None:
+    follower = net.follower(tmp_path / "f")
+    first = await follower.refresh(net.server, NOW, decapsulators=openers("at-moj"))
+    net.list_records("at", [record("at-moj") | {"website": "https://new.example.org/"}], NOW)
+    net.refresh(NOW)
+    server = net.server
+    server.replaced = {"members.sealed": None}
+    later = await follower.refresh(server, NOW, decapsulators=openers("at-moj"))
+    assert later.records["at-moj"].version == 2
+    assert later.members == first.members
+
+
 async def test_nothing_new_is_one_request(net: Net, tmp_path: Path) -> None:
     follower = net.follower(tmp_path / "f")
     first = await follower.refresh(net.server, NOW)

@@ -17,6 +17,7 @@ from gateway.services.registry.drafts import Draft
 from gateway.services.registry.follower import root_words
 from gateway.services.registry.holders import Holder, HolderKeys
 from gateway.services.registry.publisher import Publication
+from gateway.services.registry.repository import Repository
 from tests.gateway.registry.networks import (
     DAY,
     NETWORK,
@@ -237,6 +238,34 @@ def test_only_the_machine_that_root_names_signs_snapshot_and_timestamp(net: Net)
     with pytest.raises(GatewayRefusal, match="holder-unknown"):
         net.publication.refresh(net.people[0], NOW)
     assert everything(net) == before
+
+
+def test_a_publication_that_was_cut_short_is_not_shown_by_halves(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = holder("Successor 0")
+    net.publication.draft_root([new.public], 1, net.automatic.public, NOW)
+    net.sign("root", [*net.people[:2], new])
+    net.sign("targets", [new])
+    put, done = Repository.put_metadata, []
+
+    def failing(store: Repository, role: str, version: int, data: bytes) -> None:
+        if done:
+            raise OSError("the power went")
+        done.append(role)
+        put(store, role, version, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Repository, "put_metadata", failing)
+        with pytest.raises(OSError, match="power"):
+            net.publication.publish(NOW)
+    assert done == ["root"]
+    before = everything(net)
+    with pytest.raises(GatewayRefusal, match="directory-unsigned"):
+        net.publication.refresh(net.automatic, NOW)
+    assert everything(net) == before
+    assert net.publication.publish(NOW) == ["targets"]
+    net.refresh()
 
 
 def test_a_draft_that_has_run_out_is_neither_signed_nor_published(net: Net) -> None:
