@@ -20,7 +20,6 @@ from crypto.strictjson import dumps, loads_object
 from gateway.errors import GatewayRefusal
 from gateway.model.record_changes import RecordChange, record_changes
 from gateway.services.durablefile import write_durably
-from gateway.services.publishing.holderfile import read_keys, write_holder
 from gateway.services.publishing.proposals import Proposal, Proposals, refuse_early, rules_from
 from gateway.services.registry.drafts import Draft
 from gateway.services.registry.holders import Holder, HolderKeys
@@ -29,6 +28,7 @@ from gateway.services.registry.publisher import Progress, Publication
 
 _RULES = "rules.json"
 _AUTOMATIC = "automatic"
+_KEYS = "keys.pem"
 _PASSPHRASE = "passphrase"  # noqa: S105
 _TOP = ("root", "targets")
 
@@ -71,7 +71,7 @@ class PublishingDesk:
         """
         if kind == "real" and cooling_off < timedelta(hours=1):
             raise GatewayRefusal("cooling-off-short")
-        automatic = HolderKeys.generate("automatic")
+        automatic = HolderKeys.generate(_AUTOMATIC)
         publication = Publication.create(
             folder,
             network=network,
@@ -81,9 +81,11 @@ class PublishingDesk:
             automatic=automatic.public,
             now=now,
         )
-        passphrase = secrets.token_urlsafe(32)
-        write_holder(folder / _AUTOMATIC, automatic, passphrase)
-        write_durably(folder / _AUTOMATIC / _PASSPHRASE, passphrase.encode("ascii"))
+        # No person remembers this passphrase: it is random, and needs no stretching.
+        passphrase = secrets.token_urlsafe(32).encode("ascii")
+        (folder / _AUTOMATIC).mkdir(mode=0o700)
+        write_durably(folder / _AUTOMATIC / _KEYS, automatic.to_pem(passphrase))
+        write_durably(folder / _AUTOMATIC / _PASSPHRASE, passphrase)
         hours = int(cooling_off.total_seconds() // 3600)
         write_durably(folder / _RULES, dumps({"v": 1, "cooling_off_hours": hours}))
         desk = cls(folder, publication, cooling_off)
@@ -304,10 +306,10 @@ class PublishingDesk:
         """Return the automatic key. Raises ``GatewayRefusal`` ``holder-invalid``."""
         folder = self.folder / _AUTOMATIC
         try:
-            passphrase = (folder / _PASSPHRASE).read_text("ascii")
-            return read_keys(folder / f"{_AUTOMATIC}.key.json", passphrase)
-        except (OSError, UnicodeDecodeError):
+            pem, passphrase = (folder / _KEYS).read_bytes(), (folder / _PASSPHRASE).read_bytes()
+        except OSError:
             raise GatewayRefusal("holder-invalid", detail="automatic key") from None
+        return HolderKeys.from_pem(_AUTOMATIC, pem, passphrase)
 
 
 def _following(
