@@ -75,7 +75,10 @@ def about_trust(
 ) -> Iterator[Note]:
     """Yield what is to be known of the record itself."""
     if status is LookupStatus.UNVERIFIABLE:
-        sentence = "Its record cannot be verified: nothing is sent before a person has cleared that up."
+        sentence = (
+            "Its record cannot be verified: nothing is sent before a person has cleared that up, by a"
+            " telephone number that is not from this record."
+        )
         yield Note(code="unverifiable", sentence=sentence)
     elif status is LookupStatus.STALE:
         yield Note(

@@ -201,7 +201,7 @@ def authority_view(
         postal=profile.postal,
         website=profile.website,
         fax=profile.fax,
-        phones=_phones(profile),
+        phones=_phones(profile, status),
         contacts=[
             ContactView(office=row.office, email=row.email, languages=list(row.languages))
             for row in profile.contacts
@@ -250,7 +250,7 @@ def _candidate(found: Candidate, now: datetime) -> CandidateView:
         needs_translation=found.needs_translation,
         takes_oral=found.takes_oral,
         hours=_hours(entry.hours, now),
-        phones=_phones(found.profile),
+        phones=_phones(found.profile, found.status),
         urgent_procedure=in_language(found.profile.urgent_procedure),
         requirements_issue=None if found.requirements is None else published.issue(found.requirements),
         asks_for=list(found.asks_for),
@@ -273,7 +273,10 @@ def _designation(row: Designation) -> DesignationView:
     )
 
 
-def _phones(profile: Profile) -> list[PhoneView]:
+def _phones(profile: Profile, status: LookupStatus) -> list[PhoneView]:
+    # Whoever forged a record would be glad to be telephoned.
+    if status is LookupStatus.UNVERIFIABLE:
+        return []
     return [PhoneView(use=row.use, number=row.number) for row in profile.phones]
 
 

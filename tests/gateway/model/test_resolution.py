@@ -319,6 +319,12 @@ def test_interpol_needs_urgency_and_both_sides(
     assert "interpol" not in channels(ask("US", "mla", "untoc", requester=requester).candidates[0])
 
 
+def test_interpol_is_never_for_the_routine_lane_whatever_the_record_says() -> None:
+    row = {**entry("us-oia")}
+    row["channels"] = [{**row["channels"][0], "channel": "interpol", "status": "accepted", "use": ["formal"]}]
+    assert channels(ask("US", "mla", "untoc", listing=directory(row)).candidates[0]) == []
+
+
 def test_oral_requests_need_both_sides() -> None:
     assert preservation("US").candidates[0].takes_oral is True
     assert preservation("US", requester=Requester(state="RO")).candidates[0].takes_oral is None

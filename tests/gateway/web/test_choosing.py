@@ -95,12 +95,16 @@ async def test_what_is_only_attested_is_marked(world: World) -> None:
 async def test_a_contradicted_record_is_shown_and_never_left_out(world: World) -> None:
     other = dict(entry(SG))
     other["keys"] = [{**world[KE].directory.lookup(SG).entry.raw["keys"][0], **_another_key()}]
-    home = directory(world, network(world, other))
+    published = {SG: sample("requirements/sg-agc.json")}
+    home = directory(world, network(world, other, requirements=published))
     assert home.lookup(SG).status == "unverifiable"
     found = ask(world, "SG", kind="mla", instruments=["untoc"])
     (candidate,) = found.candidates
     assert (candidate.authority_id, candidate.status) == (SG, "unverifiable")
-    assert choosing.show(home, SG, now=world.clock.now()).status == "unverifiable"
+    # Whoever forged one of the records gets no call, and nothing it publishes is believed.
+    assert (candidate.phones, candidate.requirements_issue) == ([], None)
+    shown = choosing.show(home, SG, now=world.clock.now())
+    assert (shown.status, shown.phones, shown.requirements) == ("unverifiable", [], None)
     directory(world, network(world))
 
 
