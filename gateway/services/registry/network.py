@@ -14,13 +14,13 @@ class VouchedRecord:
     """One authority's record as its State, or the secretariat for it, signed it.
 
     Attributes:
-        record: Public record (domain 7.2), member-only contacts not in it.
+        record: Public record after the directory schema, member-only contacts not in it.
         state_code: Upper case, as in the record.
         assurance: ``state``, or ``attested`` by the secretariat: lower.
         role: Role that signed it.
         version: Version of that role.
         expires: When the signature runs out; in the past: the State is late, the record ``stale``.
-        requirements: What the State publishes as data (domain 7.4).
+        requirements: What the State publishes as data (docs/directory.md).
     """
 
     record: Mapping[str, Any] = field(repr=False)
