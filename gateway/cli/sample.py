@@ -69,7 +69,7 @@ def _make(to: Path, network: str) -> dict[str, Any]:
         requirements=read_sample_requirements(),
     )
     records, now = folder.read(), datetime.now(UTC)
-    note(f"Making holders and signing for {len(records.states)} States; this takes some seconds.")
+    note(f"Making holders and signing for {len(records.states)} States; this takes half a minute.")
     made = publish_network(to / "publication", network=network, records=records, attested=ATTESTED, now=now)
     keep_keys(made, to / "holders")
     root = made.desk.publication.root()

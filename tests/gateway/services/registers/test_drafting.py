@@ -1,5 +1,7 @@
 """From accepted records to a network: only what changed is drafted, and a follower sees it once signed."""
 
+import shutil
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,11 +13,13 @@ from gateway.demo.publishing import SampleNetwork, keep_keys, publish_network
 from gateway.demo.samples import read_sample_directory, read_sample_requirements
 from gateway.errors import GatewayRefusal
 from gateway.services.publishing import holderfile
+from gateway.services.publishing.desk import PublishingDesk
 from gateway.services.registers.acceptance import accept
 from gateway.services.registers.drafting import draft_changes, published_records
 from gateway.services.registers.recordfolder import RecordFolder, Records
 from gateway.services.registry.follower import Follower, root_digest
 from gateway.services.registry.network import VerifiedNetwork
+from gateway.services.registry.publisher import Publication
 from tests.gateway.services.registers.registerfiles import KENYA, NOW, files_of, make_folder, propose
 
 TWO = ("KE", "CV")
@@ -43,11 +47,21 @@ def folder(tmp_path: Path) -> RecordFolder:
     return make_folder(tmp_path / "records", TWO)
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> SampleNetwork:
+    """Return a network made once; tests work on copies of it."""
+    root = tmp_path_factory.mktemp("template")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(holderfile, "_N", 2**10)
+        records = make_folder(root / "records", TWO).read()
+        return publish_network(root / "network", network="trial", records=records, attested={"CV"}, now=NOW)
+
+
 @pytest.fixture
-def made(folder: RecordFolder, tmp_path: Path) -> SampleNetwork:
-    return publish_network(
-        tmp_path / "network", network="trial", records=folder.read(), attested={"CV"}, now=NOW
-    )
+def made(template: SampleNetwork, tmp_path: Path) -> SampleNetwork:
+    copied = shutil.copytree(template.desk.folder, tmp_path / "network")
+    desk = PublishingDesk(copied, Publication.open(copied), timedelta(0))
+    return replace(template, desk=desk)
 
 
 def test_a_network_of_records_can_be_followed_and_says_who_vouches(
