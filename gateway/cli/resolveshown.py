@@ -165,8 +165,11 @@ def show_authority(console: Console, found: AuthorityView) -> None:
     )
     console.print()
     if found.keys:
-        keys = [(k.use, k.alg, k.kid[:12], when(k.exp), k.status) for k in found.keys]
-        console.print(table("use", "algorithm", "key", "good until (UTC)", "status", rows=keys))
+        keys = [
+            (k.use, k.kid[:12], when(k.exp), k.status, ", ".join(k.vouchers) or "nobody any more")
+            for k in found.keys
+        ]
+        console.print(table("use", "key", "good until (UTC)", "status", "vouched for by", rows=keys))
     else:
         console.print("It lists no keys yet: nothing can be sealed for it before it is enrolled.")
     if found.requirements is not None:

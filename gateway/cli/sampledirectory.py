@@ -37,6 +37,7 @@ def show(authority_id: str) -> AuthorityView:
         status=LookupStatus.FOUND,
         state=listing.states.get(entry.state),
         vouchers=[],
+        keys=[],
         requirements=listing.requirements.get(authority_id),
         contacts=None,
         now=datetime.now(UTC),

@@ -159,7 +159,7 @@ class ChannelView(_Type, kw_only=True):
 
 
 class ListedKeyView(_Type, kw_only=True):
-    """One key as the record lists it."""
+    """One key over all sources, and which of them vouch for it; none does for one that is listed no more."""
 
     use: str
     alg: str
@@ -167,6 +167,7 @@ class ListedKeyView(_Type, kw_only=True):
     nbf: datetime
     exp: datetime
     status: str
+    vouchers: list[str]
 
 
 class ContactView(_Type, kw_only=True):

@@ -1,6 +1,6 @@
 """What the directory tells of addressees, as the local API answers it."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -74,6 +74,19 @@ def show(directory: Directory, authority_id: str, *, now: datetime) -> Authority
         status=found.status,
         state=directory.states.get(entry.state),
         vouchers=[(voucher.source, voucher.assurance) for voucher in found.vouchers],
+        keys=[
+            ListedKeyView(
+                use=key.in_force.public.use.value,
+                alg=key.in_force.public.alg,
+                kid=key.in_force.public.kid,
+                nbf=key.in_force.nbf,
+                exp=key.in_force.exp,
+                status=key.in_force.status,
+                vouchers=[voucher.source for voucher in key.vouchers],
+            )
+            for (aid, _, _), key in directory.view.keys.items()
+            if aid == authority_id
+        ],
         requirements=directory.requirements(authority_id),
         contacts=directory.contacts(authority_id),
         now=now,
@@ -152,6 +165,7 @@ def authority_view(
     status: LookupStatus,
     state: StateRecord | None,
     vouchers: Iterable[tuple[str, str]],
+    keys: Sequence[ListedKeyView],
     requirements: Mapping[str, Any] | None,
     contacts: Mapping[str, Any] | None,
     now: datetime,
@@ -192,10 +206,7 @@ def authority_view(
             )
             for row in sorted(entry.channels, key=lambda row: (row.priority, row.channel))
         ],
-        keys=[
-            ListedKeyView(use=key.use, alg=key.alg, kid=key.kid, nbf=key.nbf, exp=key.exp, status=key.status)
-            for key in entry.keys
-        ],
+        keys=list(keys),
         requires_paper_original=entry.requires_paper_original,
         accepts_oral_in_urgency=entry.accepts_oral_in_urgency,
         postal=profile.postal,

@@ -17,6 +17,7 @@ from gateway.model.authority import LookupStatus, parse_entry
 from gateway.model.listing import Query, Requester, listing_of
 from gateway.model.resolution import resolve
 from gateway.model.states import parse_state
+from gateway.web.addressees import ListedKeyView
 from gateway.web.choosing import authority_view, resolution_view
 from tests.sampledata import entry
 
@@ -218,6 +219,9 @@ def test_nothing_from_a_record_moves_the_cursor_or_starts_markup(capsys: pytest.
         status=LookupStatus.STALE,
         state=states["GB"],
         vouchers=[(bad, bad)],
+        keys=[
+            ListedKeyView(use=bad, alg=bad, kid=bad, nbf=NOW, exp=NOW, status=bad, vouchers=[bad]),
+        ],
         requirements={"version": bad},
         contacts=None,
         now=NOW,
