@@ -404,11 +404,15 @@ class TransmissionBook:
             self._task(tx, row, code or "unavailable", now)
         if turn_at is not None and turn_at < decision.at:
             decision = replace(decision, at=max(turn_at, now))
-        return self._again(row, decision, now)
+        # While nothing could be tried, what was to be wrapped first still is.
+        is_held = tried is not None and tried.hold and row.next_action == "rewrap"
+        return self._again(row, decision, now, is_rewrap=is_held or decision.kind is Step.REWRAP)
 
-    def _again(self, row: TransmissionRow, decision: Decision, now: datetime) -> TransmissionRow:
+    @staticmethod
+    def _again(
+        row: TransmissionRow, decision: Decision, now: datetime, *, is_rewrap: bool
+    ) -> TransmissionRow:
         state = apply(TransmissionState(row.state), TransmissionEvent.ATTEMPT_FAILED)
-        is_rewrap = decision.kind is Step.REWRAP
         return replace(
             row,
             state=str(state),

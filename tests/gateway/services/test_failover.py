@@ -3,13 +3,16 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from adapters.base import Endpoint, Outcome, Parcel
+from adapters.base import Endpoint, Outcome, Parcel, Verdict
 from gateway.errors import GatewayRefusal
+from gateway.model.authority import LookupStatus
+from gateway.services.directory import Lookup
 from gateway.storage import audit, channels, receipts, transmissions
 from gateway.storage.transmissions import AttemptRow, TransmissionRow
 from tests.adapters.dropbox import lying_in
@@ -297,3 +300,95 @@ async def test_a_first_attempt_that_is_answered_reads_and_writes_nothing_more_th
         await world.run()
         assert (await row_of(world, bid)).state == "CONSIGNED"
         assert asked == []
+
+
+async def test_what_was_to_be_wrapped_first_still_is_after_a_time_in_which_nothing_could_be_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with World.create(tmp_path, RO, US) as world:
+        directory = world[RO].directory
+        unknown = Lookup(status=LookupStatus.UNVERIFIABLE, entry=None)
+        monkeypatch.setattr(directory, "lookup", lambda aid: unknown)
+        sent = await world.submit(RO, *sample_request(3))
+        for hold in ("authority-unverifiable", "directory-stale", "not-listed"):
+            monkeypatch.setattr(directory, "hold", lambda aid, lane, hold=hold: hold)
+            world.advance(timedelta(minutes=1))
+            await world.run()
+            row = await row_of(world, sent.bid)
+            assert (row.state, row.next_action, row.last_code) == ("QUEUED", "rewrap", hold)
+        monkeypatch.undo()
+        await world.run_for(FIVE, step=timedelta(minutes=1))
+        assert (await row_of(world, sent.bid)).state == "CONSIGNED"
+        await world.check()
+
+
+async def test_whatever_is_heard_from_a_peer_makes_what_waits_for_it_due(tmp_path: Path) -> None:
+    async with pair(tmp_path) as (world, bid):
+        await world.run_for(timedelta(minutes=4), step=timedelta(seconds=10))
+        row = await row_of(world, bid)
+        assert row.next_action_at is not None
+        assert row.next_action_at > world.clock.now()
+        world.faults[RO] = Faults()
+        world[RO].presence.heard(US, world.clock.now())
+        await world[RO].presence.aclose()
+        assert (await row_of(world, bid)).next_action_at == world.clock.now()
+        await world.run()
+        assert (await row_of(world, bid)).state == "CONSIGNED"
+
+
+async def test_a_channel_whose_limit_the_bundle_exceeds_makes_room_for_the_next_and_nothing_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with pair(tmp_path) as (world, bid):
+
+        async def too_large(_parcel: Parcel, _endpoint: Endpoint) -> Outcome:
+            return Outcome(verdict=Verdict.REFUSED, code="too-large")
+
+        monkeypatch.setattr(world[RO].adapter, "deliver", too_large)
+        await world.run()
+        assert [(a.channel, a.code) for a in await tries(world, bid)] == [
+            ("gateway_https", "too-large"),
+            (SEALED, None),
+        ]
+        await world.run_for(timedelta(hours=2), step=timedelta(minutes=5))
+        assert [a.channel for a in await tries(world, bid)].count("gateway_https") == 1
+        await world.empty_box(US, SEALED)
+        assert (await row_of(world, bid)).state == "CONSIGNED"
+
+
+async def test_where_no_channel_is_left_for_a_bundle_a_person_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with pair(tmp_path, schemes=()) as (world, bid):
+
+        async def too_large(_parcel: Parcel, _endpoint: Endpoint) -> Outcome:
+            return Outcome(verdict=Verdict.REFUSED, code="too-large")
+
+        monkeypatch.setattr(world[RO].adapter, "deliver", too_large)
+        await world.run()
+        status = await world[RO].cases.status(bid)
+        assert (status.transmissions[0].state, [t.code for t in status.tasks]) == ("FAILED", ["too-large"])
+
+
+async def test_a_record_that_suspends_its_channels_makes_the_bundle_wait_and_a_person_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with pair(tmp_path, schemes=()) as (world, bid):
+        found = world[RO].directory.lookup(US)
+        assert found.entry is not None
+        suspended = replace(found.entry, channels=())
+        monkeypatch.setattr(
+            world[RO].directory, "lookup", lambda aid: replace(found, entry=suspended) if aid == US else found
+        )
+        await world.run_for(timedelta(minutes=30), step=timedelta(minutes=1))
+        status = await world[RO].cases.status(bid)
+        assert (status.transmissions[0].state, status.transmissions[0].last_code) == (
+            "QUEUED",
+            "channel-none",
+        )
+        assert [task.code for task in status.tasks] == ["channel-none"]
+        monkeypatch.undo()
+        world.faults[RO] = Faults()
+        await world.run_for(timedelta(minutes=6), step=timedelta(minutes=1))
+        assert (await row_of(world, bid)).state == "CONSIGNED"
+        assert (await world[RO].cases.status(bid)).tasks == []
