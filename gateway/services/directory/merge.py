@@ -10,7 +10,7 @@ source holds in all. A key that two authorities claim is the one's who had it fi
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import combinations
 from typing import Any
@@ -33,6 +33,9 @@ _RANKS: Mapping[str, int] = {OWN: 0, "state": 1, BILATERAL: 2, "attested": 3}
 
 #: Uses that old evidence needs: kept for ever once they were trusted.
 EVIDENCE_USES = frozenset({KeyUse.SIG, KeyUse.RCPT, KeyUse.LOG, KeyUse.WIT})
+
+#: By how much a peer's clock may be ahead (docs/peer-api.md section 2), and a second.
+_CLOCKS_APART = timedelta(seconds=121)
 
 Slot = tuple[str, str, str]
 
@@ -315,10 +318,14 @@ def _with_contradicted(
 
 
 def _ended(key: KeyRecord, now: datetime) -> KeyRecord:
-    """Return a key as one that was given up at ``now``: good for what it signed before."""
+    """Return a key as one that was given up at ``now``: good for what it signed before.
+
+    Whatever was taken until now, from a peer whose clock is ahead of ours too, stays provable.
+    """
     if key.status == "revoked":
         return key
-    return replace(key, status="revoked", revoked_at=now, reason="superseded", invalid_since=None)
+    ended = now.replace(microsecond=0) + _CLOCKS_APART
+    return replace(key, status="revoked", revoked_at=ended, reason="superseded", invalid_since=None)
 
 
 def _listed_keys(
