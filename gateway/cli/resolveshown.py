@@ -1,6 +1,7 @@
 """How the answers about addressees look on a terminal: what to do first, reasons below, nothing cut off."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.padding import Padding
@@ -8,6 +9,8 @@ from rich.table import Table
 
 from gateway.cli.output import in_words, table, text, when, words
 from gateway.cli.probe import age
+from gateway.model import fields
+from gateway.model.requirements import asked_for, issue
 from gateway.web.addressees import (
     AuthorityView,
     CandidateView,
@@ -25,6 +28,8 @@ _STATUS = {
     "unverifiable": "cannot be verified: nothing is sent before a person has cleared that up",
     "stale": "is in a directory that is no longer fresh: refresh it",
 }
+
+_KEPT = "kept for authorities enrolled in its network; not at hand here"
 
 #: Warnings that are information only.
 _CALM = frozenset({"preservation-term", "procedural-note", "copy", "kind", "requester-unknown"})
@@ -85,8 +90,8 @@ def _show_candidate(console: Console, found: CandidateView, number: int, *, is_u
     for n, out in enumerate(found.left_out):
         rows.add_row("" if n else "not by", f"[dim]{text(out.channel)}: {text(out.sentence)}[/dim]")
     rows.add_row("hours", _hours(found.hours))
-    if found.phones:
-        rows.add_row("telephone", _phones(found.phones))
+    if found.phones or found.keeps_contacts:
+        rows.add_row("telephone", _phones(found.phones) or _KEPT)
     if is_urgent and found.takes_oral is not False:
         both = "Both sides take" if found.takes_oral else "It takes"
         rows.add_row("", f"{both} oral requests in urgency; confirm in writing at once.")
@@ -123,7 +128,7 @@ def show_authority(console: Console, found: AuthorityView) -> None:
         ("confirmed", text(found.verified_at)),
         ("languages", text(", ".join(found.languages))),
         ("hours", _hours(found.hours)),
-        ("telephone", _phones(found.phones)),
+        ("telephone", _phones(found.phones) or (_KEPT if found.keeps_contacts else "")),
         ("offices", "\n".join(text(f"{c.office} {c.email}") for c in found.contacts)),
         ("post", text(found.postal) if found.postal else ""),
         ("web", text(found.website) if found.website else ""),
@@ -173,8 +178,24 @@ def show_authority(console: Console, found: AuthorityView) -> None:
     else:
         console.print("It lists no keys yet: nothing can be sealed for it before it is enrolled.")
     if found.requirements is not None:
-        issue = text(found.requirements.get("version"))
-        console.print(f"\nIt has published requirements, issue {issue}: --json shows them.")
+        _show_requirements(console, found.requirements)
+
+
+def _show_requirements(console: Console, published: Mapping[str, Any]) -> None:
+    since = text(published.get("valid_from"))
+    title = f"[bold]Published requirements[/bold], issue {text(issue(published))}, in force from {since}"
+    console.print(f"\n{title}")
+    grid = _grid()
+    for _, row in fields.rows(published, "languages"):
+        said = f"{text(row.get('language'))}: {words(row.get('handling'))} ({words(row.get('part'))})"
+        grid.add_row("language", said)
+    for kind in fields.texts(published, "scope"):
+        for n, asked in enumerate(asked_for(published, kind)):
+            grid.add_row("" if n else words(kind), text(asked))
+    notes = published.get("notes")
+    for language, said in notes.items() if isinstance(notes, dict) else ():
+        grid.add_row(f"notes ({text(language)})", text(said))
+    console.print(Padding(grid, (0, 0, 0, 2)))
 
 
 def show_list(console: Console, rows: Sequence[DirectoryEntryView]) -> None:
@@ -198,7 +219,7 @@ def show_list(console: Console, rows: Sequence[DirectoryEntryView]) -> None:
 
 def _show_designations(console: Console, rows: Iterable[DesignationView]) -> None:
     cells = [
-        (in_words(row.role), row.instrument, row.article + (" (provisional)" if row.provisional else ""))
+        (row.role, row.instrument, row.article + (" (provisional)" if row.provisional else ""))
         for row in rows
     ]
     if cells:

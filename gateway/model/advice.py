@@ -4,7 +4,7 @@ Says what the directory knows and what a person still has to look up; decides no
 tasks are listed in docs/directory.md.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -126,6 +126,14 @@ def about_reach(entry: DirectoryEntry, routes: Routes, lane: Lane, *, now: datet
             again = f" until {opens:%a %Y-%m-%d %H:%M} there ({opens.astimezone(UTC):%a %H:%M} UTC)"
         sentence = f"Its office is closed now{again}: send all the same, and telephone it."
         yield Note(code="closed", sentence=sentence)
+
+
+def about_keys(entry: DirectoryEntry, routes: Routes, sealable: Collection[str] | None) -> Iterator[Note]:
+    """Yield that the gateway cannot seal for it, where it would have to."""
+    is_needed = any(route.by_gateway for route in routes.ordered)
+    if is_needed and sealable is not None and entry.authority_id not in sealable:
+        sentence = "It lists no encryption key in force: the gateway cannot seal for it before it has one."
+        yield Note(code="no-key", sentence=sentence)
 
 
 def needs_translation(

@@ -46,6 +46,7 @@ class Listing:
         attested: Authorities whose record a secretariat vouches for and not their State.
         requirements: Published requirements by authority.
         contacts: Contacts that only enrolled authorities get, by authority.
+        sealable: Authorities with an encryption key in force; ``None`` where nobody would seal anything.
         carried: Channels this gateway drives by itself.
     """
 
@@ -56,6 +57,7 @@ class Listing:
     attested: frozenset[str] = frozenset()
     requirements: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     contacts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    sealable: Collection[str] | None = None
     carried: Collection[str] = USABLE_CHANNELS
 
 

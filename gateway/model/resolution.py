@@ -241,6 +241,7 @@ def _candidate(
             *advice.about_trust(entry, status, is_attested=entry.authority_id in listing.attested, now=now),
             *advice.about_match(holder, query.instruments, basis),
             *advice.about_reach(entry, routes, lane, now=now),
+            *advice.about_keys(entry, routes, listing.sealable),
             *advice.about_language(needs_translation, query.language, entry),
         ),
         tasks=advice.tasks(entry, routes),

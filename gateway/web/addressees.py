@@ -113,6 +113,9 @@ class CandidateView(_Type, kw_only=True):
     takes_oral: bool | None
     hours: HoursView
     phones: list[PhoneView]
+    keeps_contacts: Annotated[
+        bool, msgspec.Meta(description="it has contacts that only enrolled authorities get")
+    ]
     urgent_procedure: str
     requirements_issue: int | None
     asks_for: list[str]
@@ -221,6 +224,7 @@ class AuthorityView(_Type, kw_only=True):
     website: str
     fax: str
     phones: list[PhoneView]
+    keeps_contacts: bool
     contacts: list[ContactView]
     forms_of_transmission: list[str]
     forms: dict[str, int]

@@ -213,6 +213,7 @@ def authority_view(
         website=profile.website,
         fax=profile.fax,
         phones=_phones(profile, status),
+        keeps_contacts=bool(entry.member_contacts_sha256),
         contacts=[
             ContactView(office=row.office, email=row.email, languages=list(row.languages))
             for row in profile.contacts
@@ -262,6 +263,7 @@ def _candidate(found: Candidate, now: datetime) -> CandidateView:
         takes_oral=found.takes_oral,
         hours=_hours(entry.hours, now),
         phones=_phones(found.profile, found.status),
+        keeps_contacts=bool(entry.member_contacts_sha256),
         urgent_procedure=in_language(found.profile.urgent_procedure),
         requirements_issue=None if found.requirements is None else published.issue(found.requirements),
         asks_for=list(found.asks_for),

@@ -19,7 +19,7 @@ from gateway.model.resolution import resolve
 from gateway.model.states import parse_state
 from gateway.web.addressees import ListedKeyView
 from gateway.web.choosing import authority_view, resolution_view
-from tests.sampledata import entry
+from tests.sampledata import entry, sample
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 
@@ -175,6 +175,17 @@ def test_a_person_reads_question_reason_channels_and_what_to_do(show: Callable[.
         assert said in " ".join(told.split()) or said in told
 
 
+def test_show_tells_published_requirements_in_words(show: Callable[..., str]) -> None:
+    told = " ".join(show("show", "sg-agc").split())
+    for said in (
+        "Published requirements, issue 3, in force from 2026-09-01",
+        "language fr: with translation (all)",
+        "Annex: question_list, if a statement or evidence of a person is asked for.",
+        "Notice wanted before a date, days: 45 (For a hearing date).",
+    ):
+        assert said in told
+
+
 def test_show_and_list_tell_the_record(show: Callable[..., str]) -> None:
     told = " ".join(show("show", "gb-hmrc").split())
     assert "Direct tax, VAT and customs matters only" in told
@@ -222,7 +233,11 @@ def test_nothing_from_a_record_moves_the_cursor_or_starts_markup(capsys: pytest.
         keys=[
             ListedKeyView(use=bad, alg=bad, kid=bad, nbf=NOW, exp=NOW, status=bad, vouchers=[bad]),
         ],
-        requirements={"version": bad},
+        requirements={
+            **sample("requirements/us-ccips.json"),
+            "notes": {bad: bad},
+            "languages": [{"language": bad, "part": bad, "handling": bad}],
+        },
         contacts=None,
         now=NOW,
     )

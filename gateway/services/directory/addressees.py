@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
+from crypto.keys import KeyUse
 from gateway.model.authority import LookupStatus
 from gateway.model.freshness import Freshness, freshness
 from gateway.model.listing import Listing
@@ -45,6 +46,14 @@ def listing_for(
         ),
         requirements={aid: found for aid in listed if (found := requirements_of(view, aid)) is not None},
         contacts={aid: found for aid in listed if (found := contacts_of(view, aid)) is not None},
+        sealable=frozenset(
+            aid
+            for aid in listed
+            if any(
+                key.status == "active" and key.nbf <= now <= key.exp
+                for key in view.by_use.get((aid, KeyUse.ENC), ())
+            )
+        ),
         carried=carried,
     )
 

@@ -76,6 +76,13 @@ async def test_another_requester_can_be_named(world: World) -> None:
         ask(world, "US", requester="xx-nobody")
 
 
+async def test_an_authority_without_an_encryption_key_cannot_be_sealed_for(world: World) -> None:
+    directory(world, network(world))
+    assert "no-key" in {note.code for note in ask(world, "US").candidates[0].warnings}
+    enrolled = ask(world, "SG", kind="mla", instruments=["untoc"]).candidates[0]
+    assert "no-key" not in {note.code for note in enrolled.warnings}
+
+
 async def test_not_listed_stale_and_unreadable_are_told_apart(world: World) -> None:
     directory(world, network(world))
     assert ask(world, "XX").status == "not_listed"
