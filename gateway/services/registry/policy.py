@@ -8,7 +8,7 @@ here for each root and for all delegations, by the publisher and by every follow
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, NoReturn
 
 from securesystemslib.signer import Key
@@ -73,6 +73,38 @@ def threshold(holders: Sequence[Holder], needed: int) -> int:
     if not len(holders) < 2 * needed <= 2 * len(holders):
         raise GatewayRefusal("holders-unfit", detail="more than half of the holders must sign")
     return 2 * needed
+
+
+def new_root(
+    network: str,
+    kind: NetworkKind,
+    holders: Sequence[Holder],
+    needed: int,
+    automatic: Holder,
+    *,
+    version: int,
+    now: datetime,
+) -> Root:
+    """Return a root for these holders and this machine. Raises ``GatewayRefusal`` ``holders-unfit``."""
+    people, machine = list(key_map(holders)), list(key_map([automatic]))
+    together = threshold(holders, needed)
+    root = Root(
+        version=version,
+        expires=now + ROOT_LIFE,
+        keys=key_map([*holders, automatic]),
+        roles={
+            "root": Role(people, together),
+            "targets": Role(list(people), together),
+            "snapshot": Role(machine, 2),
+            "timestamp": Role(list(machine), 2),
+        },
+        unrecognized_fields={NETWORK_MEMBER: {"network": network, "kind": kind}},
+    )
+    try:
+        check_root(root)
+    except GatewayRefusal as refusal:
+        raise GatewayRefusal("holders-unfit", detail=refusal.detail) from None
+    return root
 
 
 def network_of(root: Root) -> tuple[str, NetworkKind]:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Role, Root, Targets
+from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Root, Targets
 
 from crypto.encoding import parse_wire_time
 from crypto.errors import Refusal
@@ -23,22 +23,21 @@ from gateway.services.registry import issue
 from gateway.services.registry.drafts import Draft
 from gateway.services.registry.holders import Holder, HolderKeys
 from gateway.services.registry.policy import (
-    NETWORK_MEMBER,
     ROOT_LIFE,
     STATE_LIFE,
     TARGETS_LIFE,
     NetworkKind,
     check_delegations,
-    check_root,
     key_map,
     network_name,
     network_of,
+    new_root,
     role_state,
     state_paths,
     state_role,
     threshold,
 )
-from gateway.services.registry.repository import Repository, parse
+from gateway.services.registry.shelf import Shelf
 from gateway.services.registry.statedraft import StateDraft
 
 _ABOUT = "publication.json"
@@ -67,10 +66,7 @@ class Publication:
         self.kind: NetworkKind = kind
         #: The folder to serve.
         self.repository = folder / "repository"
-        self._drafts = folder / "drafts"
-        self._members = folder / "members"
-        self._store = Repository(self.repository)
-        self._kids: dict[str, tuple[tuple[int, int], Mapping[str, str]]] = {}
+        self._shelf = Shelf(folder, network)
 
     @classmethod
     def create(
@@ -91,18 +87,16 @@ class Publication:
         twice, or too few needed), ``directory-wrong-network`` (name) or ``folder-not-empty``.
         """
         network_name(network)
-        root = _new_root(network, kind, holders, needed, automatic, version=1, now=now)
+        root = new_root(network, kind, holders, needed, automatic, version=1, now=now)
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise GatewayRefusal("folder-not-empty")
-        for name, mode in (("repository", 0o755), ("drafts", 0o700), ("members", 0o700)):
-            (folder / name).mkdir(mode=mode)
-        publication = cls(folder, network=network, kind=kind)
-        publication._put(publication._empty("root", Metadata(root)))
-        targets = Targets(version=1, expires=now + TARGETS_LIFE)
-        publication._put(publication._empty("targets", Metadata(targets)))
+        Shelf.create(folder)
+        shelf = Shelf(folder, network)
+        shelf.put_metadata("root", Metadata(root))
+        shelf.put_metadata("targets", Metadata(Targets(version=1, expires=now + TARGETS_LIFE)))
         write_durably(folder / _ABOUT, dumps({"v": 1, "network": network, "kind": kind}))
-        return publication
+        return cls(folder, network=network, kind=kind)
 
     @classmethod
     def open(cls, folder: Path) -> "Publication":
@@ -118,12 +112,11 @@ class Publication:
 
     def drafts(self) -> dict[str, Draft]:
         """Return what waits for signatures, by role."""
-        names = sorted(path.stem for path in self._drafts.glob("*.json"))
-        return {role: self.draft(role) for role in names}
+        return {role: self.draft(role) for role in self._shelf.roles()}
 
     def draft(self, role: str) -> Draft:
         """Return the draft of a role, to be carried to its holders. Raises ``draft-missing``."""
-        found = self._draft(role)
+        found = self._shelf.draft(role)
         if found is None:
             raise GatewayRefusal("draft-missing", detail=role[:40])
         return found
@@ -131,7 +124,7 @@ class Publication:
     def discard(self, role: str) -> None:
         """Drop a draft; what is published stays. Raises ``GatewayRefusal`` ``draft-missing``."""
         self.draft(role)
-        (self._drafts / f"{role}.json").unlink()
+        self._shelf.discard(role)
 
     def take_draft(self, data: bytes, now: datetime) -> Progress:
         """Take a draft that travelled (``Draft.to_json``): its signatures are added to ours.
@@ -143,13 +136,13 @@ class Publication:
         taken = Draft.from_json(data)
         if taken.network != self.network:
             raise GatewayRefusal("directory-wrong-network", detail="draft")
-        ours = self._draft(taken.role)
+        ours = self._shelf.draft(taken.role)
         merged = None if ours is None else ours.with_signatures_of(taken)
         if merged is None:
             self._check_taken(taken, now)
             merged = taken
         progress = self._progress(merged)
-        self._put(merged)
+        self._shelf.put(merged)
         return progress
 
     def draft_root(self, holders: Sequence[Holder], needed: int, automatic: Holder, now: datetime) -> None:
@@ -158,10 +151,10 @@ class Publication:
         Root then needs the threshold of the old holders and that of the new ones. Raises
         ``GatewayRefusal`` ``holders-unfit``, or ``draft-missing`` while no root is published.
         """
-        version = self._published_root().version + 1
-        root = _new_root(self.network, self.kind, holders, needed, automatic, version=version, now=now)
-        self._put(self._empty("root", Metadata(root)))
-        self._put_targets(self._targets().delegations, now)
+        version = self._shelf.published_root().version + 1
+        root = new_root(self.network, self.kind, holders, needed, automatic, version=version, now=now)
+        self._shelf.put_metadata("root", Metadata(root))
+        self._put_targets(self._shelf.targets().delegations, now)
 
     def draft_state(
         self, cc: str, holders: Sequence[Holder], needed: int, *, attested: bool = False, now: datetime
@@ -180,19 +173,23 @@ class Publication:
             paths=[state_paths(cc)],
         )
         held = self.states().get(cc)
-        before = self._draft_of_state(held) if held in self._store.versions() else None
-        roles = self._delegated(without=cc) | {role.name: role}
+        before = None if held is None else self._shelf.newest(held)
+        roles = self._shelf.delegated(without=cc) | {role.name: role}
         try:
             self._put_delegations(roles, key_map(holders), now)
         except GatewayRefusal as refusal:
             raise GatewayRefusal("holders-unfit", detail=refusal.detail) from None
-        if before is not None:
-            self._put(before.renewed(role.name, self._next(role.name), now + STATE_LIFE))
+        if held is not None and before is not None:
+            content = StateDraft.of(self.network, held, before)
+            self._shelf.discard(held)
+            version = self._shelf.next(role.name)
+            self._shelf.put(content.renewed(role.name, version, now + STATE_LIFE))
 
     def remove_state(self, cc: str, now: datetime) -> None:
         """Draft (in ``targets``) that nobody speaks for a State any more. Raises ``draft-missing``."""
-        self._role_of(cc)
-        self._put_delegations(self._delegated(without=cc), {}, now)
+        role = self._shelf.role_of(cc)
+        self._put_delegations(self._shelf.delegated(without=cc), {}, now)
+        self._shelf.discard(role)
 
     def draft_record(
         self,
@@ -210,20 +207,20 @@ class Publication:
         ``GatewayRefusal`` ``record-invalid``, ``directory-other-state``, ``key-conflict``, ``draft-missing``
         (the State is not delegated yet).
         """
-        role = self._role_of(cc)
-        draft = self._draft_of_state(role)
+        role = self._shelf.role_of(cc)
+        draft = self._shelf.content_of(role)
         draft.put_record(record, self.kind, requirements)
         if state is not None:
             draft.put_state(state)
-        draft.refuse_shared_keys(self._other_kids(role))
-        self._put(draft.renewed(role, self._next(role), now + STATE_LIFE))
+        draft.refuse_shared_keys(self._shelf.other_kids(role))
+        self._shelf.put(draft.renewed(role, self._shelf.next(role), now + STATE_LIFE))
 
     def remove_record(self, cc: str, authority_id: str, now: datetime) -> None:
         """Draft that an authority is no longer listed. Raises ``GatewayRefusal`` ``not-listed``."""
-        role = self._role_of(cc)
-        draft = self._draft_of_state(role)
+        role = self._shelf.role_of(cc)
+        draft = self._shelf.content_of(role)
         draft.remove_record(authority_id)
-        self._put(draft.renewed(role, self._next(role), now + STATE_LIFE))
+        self._shelf.put(draft.renewed(role, self._shelf.next(role), now + STATE_LIFE))
 
     def draft_renewal(self, role: str, now: datetime) -> None:
         """Draft the same content again with a new expiry: what a State signs once a year.
@@ -231,17 +228,17 @@ class Publication:
         Raises ``GatewayRefusal`` ``draft-missing`` for a role that signs nothing.
         """
         if role == "targets":
-            self._put_targets(self._targets().delegations, now)
+            self._put_targets(self._shelf.targets().delegations, now)
             return
         if role == "root":
-            root = self._published_root()
+            root = self._shelf.published_root()
             root.version, root.expires = root.version + 1, now + ROOT_LIFE
-            self._put(self._empty("root", Metadata(root)))
+            self._shelf.put_metadata("root", Metadata(root))
             return
         _, cc = role_state(role)
-        if self._role_of(cc) != role:
+        if self._shelf.role_of(cc) != role:
             raise GatewayRefusal("draft-missing", detail=role)
-        self._put(self._draft_of_state(role).renewed(role, self._next(role), now + STATE_LIFE))
+        self._shelf.put(self._shelf.content_of(role).renewed(role, self._shelf.next(role), now + STATE_LIFE))
 
     def sign(self, role: str, holder: HolderKeys, now: datetime) -> Progress:
         """Add a holder's two signatures to a draft here.
@@ -257,7 +254,7 @@ class Publication:
             raise GatewayRefusal("holder-unknown")
         signed = draft.sign(holder)
         progress = self._progress(signed)
-        self._put(signed)
+        self._shelf.put(signed)
         return progress
 
     def progress(self, role: str) -> Progress:
@@ -277,17 +274,10 @@ class Publication:
             raise GatewayRefusal("directory-unsigned", detail="signatures are missing")
         if any(draft.expires <= now for draft in ready.values()):
             raise GatewayRefusal("draft-invalid", detail="a draft has run out")
-        issue.check_together(self._store, ready)
+        issue.check_together(self._shelf.store, ready)
         order = sorted(ready, key=lambda role: (role != "root", role != "targets", role))
         for role in order:
-            draft = ready[role]
-            for aid, entry in draft.members.items():
-                write_durably(self._members / f"{aid}.json", entry)
-            if role != "root":
-                for path, info in draft.targets().signed.targets.items():
-                    self._store.put_file(info, draft.files[path])
-            self._store.put_metadata(role, draft.version, draft.metadata)
-            (self._drafts / f"{role}.json").unlink()
+            self._shelf.place(ready[role])
         return order
 
     def refresh(self, automatic: HolderKeys, now: datetime, *, timestamp_days: int = 1) -> None:
@@ -298,21 +288,21 @@ class Publication:
         yet) or ``holder-unknown``.
         """
         issue.refresh(
-            self._store,
+            self._shelf.store,
             network=self.network,
             automatic=automatic,
             now=now,
             fresh_for=timedelta(days=timestamp_days),
-            members={path.stem: path.read_bytes() for path in self._members.glob("*.json")},
+            members=self._shelf.members(),
         )
 
     def records(self) -> dict[str, dict[str, Any]]:
         """Return the published records by authority, with their member-only contacts put back."""
         found: dict[str, dict[str, Any]] = {}
-        versions = self._store.versions()
+        versions = self._shelf.store.versions()
         for role in self.states().values():
             if role in versions:
-                found |= self._published(role, versions[role]).records()
+                found |= self._shelf.published(role, versions[role]).records()
         return found
 
     def content(self, cc: str) -> Draft | None:
@@ -320,141 +310,53 @@ class Publication:
 
         Raises ``GatewayRefusal`` ``draft-missing`` for a State that nobody speaks for.
         """
-        role = self._role_of(cc)
-        version = self._store.versions().get(role)
-        found = self._draft(role)
-        return self._published(role, version) if found is None and version is not None else found
+        return self._shelf.newest(self._shelf.role_of(cc))
 
     def published(self, cc: str) -> Draft | None:
         """Return what is published of a State in the form of a draft, ``None`` if nothing is yet."""
         role = self.states().get(cc)
-        version = None if role is None else self._store.versions().get(role)
-        return None if role is None or version is None else self._published(role, version)
+        version = None if role is None else self._shelf.store.versions().get(role)
+        return None if role is None or version is None else self._shelf.published(role, version)
 
     def ends(self) -> dict[str, datetime]:
         """Return when each published role runs out."""
         found = {}
-        for role, version in self._store.versions().items():
-            signed: Any = loads_object(self._store.metadata(role, version), max_depth=32)["signed"]
+        for role, version in self._shelf.store.versions().items():
+            signed: Any = loads_object(self._shelf.store.metadata(role, version), max_depth=32)["signed"]
             found[role] = parse_wire_time(signed["expires"])
         return found
 
     def states(self) -> dict[str, str]:
         """Return the delegated States (lower case), drafted ones included, and the role of each."""
-        return {role_state(name)[1]: name for name in self._delegated()}
+        return self._shelf.states()
 
     def root(self) -> bytes:
         """Return the newest published root, as gateways pin it. Raises ``publication-invalid``."""
-        return self._store.metadata("root", self._store.versions().get("root", 0))
-
-    # -- what is drafted or published -----------------------------------------------------------
-
-    def _draft(self, role: str) -> Draft | None:
-        path = self._drafts / f"{role}.json"
-        try:
-            return Draft.from_json(path.read_bytes())
-        except FileNotFoundError:
-            return None
-
-    def _put(self, draft: Draft) -> None:
-        write_durably(self._drafts / f"{draft.role}.json", draft.to_json())
-
-    def _empty(self, role: str, metadata: Metadata[Any]) -> Draft:
-        data = metadata.to_bytes()
-        return Draft(network=self.network, role=role, metadata=data, files={}, members={})
-
-    def _published(self, role: str, version: int) -> Draft:
-        """Return what is published of a role in the form of a draft."""
-        metadata = self._store.metadata(role, version)
-        files = self._store.files(parse(metadata, Targets).signed)
-        members = {
-            path.stem: path.read_bytes() for path in self._members.glob(f"{role_state(role)[1]}-*.json")
-        }
-        listed = {path.rpartition("/")[2].removesuffix(".json") for path in files}
-        members = {aid: entry for aid, entry in members.items() if aid in listed}
-        return Draft(network=self.network, role=role, metadata=metadata, files=files, members=members)
-
-    def _draft_of_state(self, role: str | None) -> StateDraft:
-        if role is None:
-            raise GatewayRefusal("draft-missing")
-        found = self._draft(role)
-        if found is None and (version := self._store.versions().get(role)) is not None:
-            found = self._published(role, version)
-        return StateDraft.of(self.network, role, found)
-
-    def _root(self) -> Root:
-        draft = self._draft("root")
-        return self._published_root() if draft is None else draft.root().signed
-
-    def _published_root(self) -> Root:
-        version = self._store.versions().get("root")
-        if version is None:
-            raise GatewayRefusal("draft-missing", detail="root is not published yet")
-        return parse(self._store.metadata("root", version), Root).signed
-
-    def _targets(self) -> Targets:
-        draft = self._draft("targets")
-        if draft is not None:
-            return draft.targets().signed
-        version = self._store.versions().get("targets", 0)
-        return parse(self._store.metadata("targets", version), Targets).signed
-
-    def _delegated(self, *, without: str | None = None) -> dict[str, DelegatedRole]:
-        delegations = self._targets().delegations
-        roles = {} if delegations is None or delegations.roles is None else delegations.roles
-        return {name: role for name, role in roles.items() if role_state(name)[1] != without}
-
-    def _role_of(self, cc: str) -> str:
-        role = self.states().get(cc)
-        if role is None:
-            raise GatewayRefusal("draft-missing", detail="nobody speaks for this State yet")
-        return role
-
-    def _next(self, role: str) -> int:
-        return self._store.versions().get(role, 0) + 1
+        return self._shelf.store.metadata("root", self._shelf.store.versions().get("root", 0))
 
     def _put_delegations(
         self, roles: dict[str, DelegatedRole], new: Mapping[str, Any], now: datetime
     ) -> None:
-        held = self._targets().delegations
+        held = self._shelf.targets().delegations
         keys = {**({} if held is None else held.keys), **new}
         used = {keyid for role in roles.values() for keyid in role.keyids}
         kept = {keyid: key for keyid, key in keys.items() if keyid in used}
         self._put_targets(Delegations(kept, roles), now)
 
     def _put_targets(self, delegations: Delegations | None, now: datetime) -> None:
-        targets = Targets(version=self._next("targets"), expires=now + TARGETS_LIFE, delegations=delegations)
-        check_delegations(targets, self._root())
-        self._put(self._empty("targets", Metadata(targets)))
-
-    def _other_kids(self, role: str) -> dict[str, str]:
-        """Return the keys that every other State lists, drafted or published."""
-        found: dict[str, str] = {}
-        versions = self._store.versions()
-        for other in self.states().values():
-            if other != role:
-                found |= self._kids_of(other, versions.get(other, 0))
-        return found
-
-    def _kids_of(self, role: str, version: int) -> Mapping[str, str]:
-        """Return the keys a State lists; read again only when its draft or version is another one."""
-        try:
-            drafted = (self._drafts / f"{role}.json").stat().st_mtime_ns
-        except FileNotFoundError:
-            drafted = 0
-        known = self._kids.get(role)
-        if known is None or known[0] != (version, drafted):
-            known = (version, drafted), self._draft_of_state(role).kids()
-            self._kids[role] = known
-        return known[1]
+        targets = Targets(
+            version=self._shelf.next("targets"), expires=now + TARGETS_LIFE, delegations=delegations
+        )
+        check_delegations(targets, self._shelf.root())
+        self._shelf.put_metadata("targets", Metadata(targets))
 
     def _delegators(self, draft: Draft) -> list[Root | Targets]:
         """Return who must accept a draft: for a root, the one before it as well."""
         if draft.role == "root":
-            version = self._store.versions().get("root")
+            version = self._shelf.store.versions().get("root")
             own = draft.root().signed
-            return [own] if version is None else [self._published_root(), own]
-        return [self._root()] if draft.role == "targets" else [self._targets()]
+            return [own] if version is None else [self._shelf.published_root(), own]
+        return [self._shelf.root()] if draft.role == "targets" else [self._shelf.targets()]
 
     def _progress(self, draft: Draft) -> Progress:
         have, need, signed, missing = issue.count(draft, self._delegators(draft))
@@ -462,47 +364,16 @@ class Publication:
 
     def _check_taken(self, draft: Draft, now: datetime) -> None:
         """Hold a draft made elsewhere to what our own drafts keep."""
-        if draft.version != self._next(draft.role) or draft.expires <= now:
+        if draft.version != self._shelf.next(draft.role) or draft.expires <= now:
             raise GatewayRefusal("draft-invalid", detail="version or expiry")
         if draft.role == "root":
             if network_of(draft.root().signed) != (self.network, self.kind):
                 raise GatewayRefusal("directory-wrong-network", detail="root")
         elif draft.role == "targets":
-            check_delegations(draft.targets().signed, self._root())
+            check_delegations(draft.targets().signed, self._shelf.root())
         else:
-            if self._role_of(role_state(draft.role)[1]) != draft.role:
+            if self._shelf.role_of(role_state(draft.role)[1]) != draft.role:
                 raise GatewayRefusal("draft-missing", detail=draft.role)
             state = StateDraft.of(self.network, draft.role, draft)
             state.check(self.kind)
-            state.refuse_shared_keys(self._other_kids(draft.role))
-
-
-def _new_root(
-    network: str,
-    kind: NetworkKind,
-    holders: Sequence[Holder],
-    needed: int,
-    automatic: Holder,
-    *,
-    version: int,
-    now: datetime,
-) -> Root:
-    people, machine = list(key_map(holders)), list(key_map([automatic]))
-    together = threshold(holders, needed)
-    root = Root(
-        version=version,
-        expires=now + ROOT_LIFE,
-        keys=key_map([*holders, automatic]),
-        roles={
-            "root": Role(people, together),
-            "targets": Role(list(people), together),
-            "snapshot": Role(machine, 2),
-            "timestamp": Role(list(machine), 2),
-        },
-        unrecognized_fields={NETWORK_MEMBER: {"network": network, "kind": kind}},
-    )
-    try:
-        check_root(root)
-    except GatewayRefusal as refusal:
-        raise GatewayRefusal("holders-unfit", detail=refusal.detail) from None
-    return root
+            state.refuse_shared_keys(self._shelf.other_kids(draft.role))

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from tuf.api.exceptions import (
     BadVersionNumberError,
@@ -28,22 +27,15 @@ from tuf.ngclient import Updater, UpdaterConfig
 
 from gateway.errors import GatewayRefusal
 from gateway.services.registry.bundle import BASE, TIMESTAMP, MemoryFetcher
-from gateway.services.registry.network import VerifiedNetwork, VouchedRecord
+from gateway.services.registry.network import VerifiedNetwork
 from gateway.services.registry.policy import (
     check_delegations,
     check_root,
     network_of,
     quorum_of,
-    role_state,
 )
+from gateway.services.registry.reading import RecordsRead
 from gateway.services.registry.records import (
-    STATE_FILE,
-    check_record,
-    check_requirements,
-    check_state,
-    read_json,
-    record_path,
-    requirements_path,
     state_path,
 )
 
@@ -220,7 +212,7 @@ def _check_roots(updater: _DatedUpdater, first: int, network: str) -> None:
 
 def _collect(updater: _DatedUpdater, files: Mapping[str, bytes], network: str) -> Trusted:
     root, snapshot, timestamp, targets = updater.root, updater.snapshot, updater.timestamp, updater.targets
-    found = _Found(kind=network_of(root)[1], files=files)
+    found = RecordsRead(kind=network_of(root)[1], files=files)
     versions = {"root": root.version, "timestamp": timestamp.version, "snapshot": snapshot.version}
     versions["targets"] = targets.version
     delegated = check_delegations(targets, root)
@@ -253,74 +245,6 @@ def _collect(updater: _DatedUpdater, files: Mapping[str, bytes], network: str) -
             quorums={cc: quorum_of(role, keys) for cc, role in delegated.items()},
         ),
     )
-
-
-@dataclass(slots=True, kw_only=True)
-class _Found:
-    """The records of a repository as they are read, State by State."""
-
-    kind: Any
-    files: Mapping[str, bytes]
-    used: dict[str, bytes] = field(default_factory=dict)
-    states: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    records: dict[str, VouchedRecord] = field(default_factory=dict)
-    refused: dict[str, str] = field(default_factory=dict)
-    kids: dict[str, set[str]] = field(default_factory=dict)
-
-    def take(self, cc: str, role: DelegatedRole, signed: Targets) -> None:
-        """Read the files of one State."""
-        for path, info in signed.targets.items():
-            if not role.is_delegated_path(path):
-                self.refused[cc.upper()] = "directory-other-state"
-                continue
-            data = self.files.get(path)
-            if data is None:
-                raise GatewayRefusal("directory-damaged", detail="a listed file is missing")
-            info.verify_length_and_hashes(data)
-            self.used[path] = data
-        for path in signed.targets:
-            name = path.removeprefix(f"states/{cc}/").removesuffix(".json")
-            if path not in self.used or name.endswith(".requirements"):
-                continue
-            try:
-                if name == STATE_FILE:
-                    record = read_json(self.used[path])
-                    check_state(record, cc, reader=True)
-                    self.states[cc.upper()] = record
-                else:
-                    self._take_record(cc, name, role, signed)
-            except GatewayRefusal as refusal:
-                self.refused[cc.upper() if name == STATE_FILE else name] = refusal.code
-
-    def _take_record(self, cc: str, aid: str, role: DelegatedRole, signed: Targets) -> None:
-        record = read_json(self.used[record_path(aid)])
-        if record.get("authority_id") != aid:
-            raise GatewayRefusal("directory-other-state")
-        entry = check_record(record, cc, self.kind, reader=True)
-        requirements = None
-        if (found := self.used.get(requirements_path(aid))) is not None:
-            requirements = read_json(found)
-            check_requirements(requirements, reader=True)
-        assurance, _ = role_state(role.name)
-        for key in entry.keys:
-            self.kids.setdefault(key.kid, set()).add(aid)
-        self.records[aid] = VouchedRecord(
-            record=record,
-            state_code=cc.upper(),
-            assurance=assurance,
-            role=role.name,
-            version=signed.version,
-            expires=signed.expires,
-            requirements=requirements,
-        )
-
-    def drop_shared_keys(self) -> None:
-        """Leave out every authority that lists a key of another one."""
-        for owners in self.kids.values():
-            if len(owners) > 1:
-                for aid in owners:
-                    self.records.pop(aid, None)
-                    self.refused[aid] = "key-conflict"
 
 
 def _refusal(error: Exception, files: Mapping[str, bytes], held: Trusted | None) -> GatewayRefusal:

@@ -1,6 +1,7 @@
 """Drafts, signatures, publication: what the secretariat and a State do, and what they cannot do."""
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -163,7 +164,7 @@ def test_a_draft_whose_files_were_changed_on_the_way_is_neither_signed_nor_taken
         assert everything(net) == before
 
 
-def test_a_draft_made_elsewhere_is_held_to_the_same_rules(net: Net, tmp_path: Path) -> None:
+def test_a_draft_made_elsewhere_is_held_to_the_same_rules(net: Net) -> None:
     """A State may draft on a copy of the folder; what it hands in speaks for nobody else."""
     before = everything(net)
     published = {name: data for name, data in Forger.of(net).files.items() if name.startswith("states/at/")}
@@ -179,11 +180,9 @@ def test_a_draft_made_elsewhere_is_held_to_the_same_rules(net: Net, tmp_path: Pa
     for data in (b"", b"{}", b'{"v":1,"network":"sample-net","role":"x","metadata":"{}"}'):
         with pytest.raises(GatewayRefusal, match="draft-invalid"):
             net.publication.take_draft(data, NOW)
-    other = begin(tmp_path / "other")
-    other.publication.network = "other-net"
-    other.publication.draft_state("be", [holder("Belgium").public], 1, now=NOW)
+    other = replace(old, network="other-net")
     with pytest.raises(GatewayRefusal, match="directory-wrong-network"):
-        net.publication.take_draft(other.publication.draft("targets").to_json(), NOW)
+        net.publication.take_draft(other.to_json(), NOW)
     assert everything(net) == before
 
 
@@ -221,6 +220,30 @@ async def test_a_state_that_has_published_nothing_is_not_just_unlisted(net: Net,
     found = await net.follower(tmp_path / "f").refresh(net.server, NOW)
     assert found.refused == {"BE": "not-published"}
     assert found.refused["BE"] in LOCAL_CODES
+
+
+async def test_a_renewed_root_is_followed_though_nothing_else_changed(net: Net, tmp_path: Path) -> None:
+    follower = net.follower(tmp_path / "f")
+    await follower.refresh(net.server, NOW)
+    net.publication.draft_renewal("root", NOW + DAY)
+    net.sign("root", net.people[:2])
+    net.publication.publish(NOW + DAY)
+    net.refresh(NOW + DAY)
+    found = await follower.refresh(net.server, NOW + DAY)
+    assert (found.root_version, found.bundle_version) == (2, 2)
+
+
+def test_what_a_state_drafted_goes_with_it(net: Net) -> None:
+    publication = net.publication
+    publication.draft_record("ke", record(KENYA) | {"website": "https://two.example.org/"}, now=NOW)
+    publication.draft_state("ke", [holder("Kenya").public], 1, now=NOW)
+    assert set(publication.drafts()) == {"targets", "state-ke"}
+    assert publication.draft("state-ke").records()[KENYA]["website"] == "https://two.example.org/"
+    publication.remove_state("ke", NOW)
+    assert set(publication.drafts()) == {"targets"}
+    net.sign("targets", net.people[:2])
+    assert publication.publish(NOW) == ["targets"]
+    assert set(publication.states()) == {"at"}
 
 
 def test_who_signs_for_a_state_signs_for_nobody_else(net: Net) -> None:
