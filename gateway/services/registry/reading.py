@@ -1,4 +1,4 @@
-"""Reading the files that States signed: each record is held to its rules, and left out alone if it breaks one.
+"""Reading the files that States signed: a record that breaks one of its rules is left out alone.
 
 A file that is missing or another than the one listed refuses the whole; what a State may say of itself and
 others is decided record by record.
