@@ -246,12 +246,16 @@ def test_record_and_requirements_are_handed_over_with_their_digests(run: Run, tm
 
 
 def test_numbers_of_a_24_7_point_leave_the_house_in_no_form(run: Run, tmp_path: Path) -> None:
-    records = make_folder(tmp_path / "records", ("US",)).root
+    folder = make_folder(tmp_path / "records", ("US",))
+    record = folder.read().authorities["us-ccips"]
+    phones = [*record["phones"], {"use": "office", "number": "+999 131 7777"}]
+    folder.write("states/us/us-ccips.json", {**record, "phones": phones})
     to = tmp_path / "out"
-    words = ("directory", "export", "--to", str(to), "--records", str(records), "--authority", "us-ccips")
-    assert run(*words)[0] == 0
+    words = ("directory", "export", "--to", str(to), "--records", str(folder.root))
+    assert run(*words, "--authority", "us-ccips")[0] == 0
     for path in to.iterdir():
         assert "+999 131" not in path.read_text()
+    assert "contacts" not in json.loads((to / "us-ccips.json").read_text())
 
 
 def test_requirements_of_another_authority_are_refused_and_nothing_is_written(

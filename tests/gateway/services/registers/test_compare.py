@@ -139,6 +139,28 @@ def test_a_name_that_looks_like_one_of_ours_is_refused(folder: RecordFolder, nam
     assert refused(folder, KENYA | {"Name of authority": name}).code == "register-lookalike"
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Ethіcs Commission",  # Cyrillic і
+        "Комиссия по этике",
+        "Ethics\u2060Commission",
+        "Ｅthics Commission",
+    ],
+)
+def test_a_disguised_name_is_refused_though_it_is_like_none_of_ours(folder: RecordFolder, name: str) -> None:
+    error = refused(folder, KENYA | {"Name of authority": name})
+    assert error.code in ("register-lookalike", "register-unreadable")
+
+
+def test_a_name_in_another_alphabet_is_the_authoritys_own_and_not_its_english_one(
+    folder: RecordFolder,
+) -> None:
+    error = refused(folder, KENYA | {"Name of authority": "Комиссия по этике"})
+    assert error.code == "register-lookalike"
+    assert "not Latin" in error.items[0]["sentence"]
+
+
 def test_two_names_in_the_file_that_look_alike_are_refused(folder: RecordFolder) -> None:
     one = KENYA | {"Name of authority": "Financial Reporting Centre"}
     error = refused(folder, one, one | {"Name of authority": "Financia1 Reporting Centre"})
