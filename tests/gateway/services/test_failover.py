@@ -13,9 +13,10 @@ from adapters.base import Endpoint, Outcome, Parcel, Verdict
 from gateway.errors import GatewayRefusal
 from gateway.model.authority import LookupStatus
 from gateway.services.directory import Lookup
-from gateway.storage import audit, channels, receipts, transmissions
+from gateway.storage import audit, bundles, channels, receipts, transmissions
 from gateway.storage.transmissions import AttemptRow, TransmissionRow
 from tests.adapters.dropbox import lying_in
+from tests.hostile import receipt_from
 from tests.world import Faults, World, sample_request
 
 pytestmark = pytest.mark.slow
@@ -70,6 +71,8 @@ async def test_after_five_minutes_without_a_receipt_the_next_channel_carries_the
         assert (await row_of(world, bid)).state == "DISPATCHED"
         [(sender, same, _)] = lying_in(world.box(US, SEALED))
         assert (sender, same) == (RO, bid)
+        # Its record lists no outbox: it stands in none.
+        assert (await row_of(world, bid)).outbox_no is None
 
         assert await world.empty_box(US, SEALED) == 1
         assert (await row_of(world, bid)).state == "CONSIGNED"
@@ -231,6 +234,45 @@ async def test_a_peer_that_fetches_late_is_tried_by_mail_and_the_bundle_stays_in
         await world.empty_box("tn-mj", SEALED)
         assert len(await world["tn-mj"].cases.inbox()) == 1
         await world.check()
+
+
+async def test_what_waits_in_an_outbox_can_be_fetched_while_another_channel_is_tried_in_vain(
+    tmp_path: Path,
+) -> None:
+    async with World.create(tmp_path, "eg-ppo", "tn-mj", pull_only=["tn-mj"], schemes=(SEALED,)) as world:
+        sent = await world.submit("eg-ppo", *sample_request(5))
+        app = world["eg-ppo"]
+        app.adapters[SEALED].is_down = True  # type: ignore[attr-defined]
+        for _ in range(2):
+            for job in await app.courier.claim(sent.lane, 4):
+                await app.courier.attempt(job)
+            (way,) = (await app.cases.status(sent.bid)).transmissions
+            world.advance(timedelta(hours=6, seconds=1))
+        assert (way.state, way.channel) == ("QUEUED", SEALED)
+        await world["tn-mj"].pull.poll_once("eg-ppo", wait_s=0)
+        (way,) = (await app.cases.status(sent.bid)).transmissions
+        assert way.state == "CONSIGNED"
+        await world.check()
+
+
+async def test_a_relay_receipt_shows_progress_and_stops_no_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with pair(tmp_path) as (world, bid):
+        held = await world[RO].database.read(lambda c: bundles.find_bundle(c, RO, bid))
+        assert held is not None
+        relay = receipt_from(
+            world[US], sender=RO, bid=bid, envelope=held.envelope_sha256, manifest=None, type="relay"
+        )
+
+        async def opens_slowly(_parcel: Parcel, _endpoint: Endpoint) -> Outcome:
+            return Outcome(verdict=Verdict.DISPATCHED, receipts=({"jws": relay},))
+
+        monkeypatch.setattr(world[RO].adapter, "deliver", opens_slowly)
+        await world.run()
+        assert (await row_of(world, bid)).state == "RELAYED"
+        await world.run_for(FIVE + timedelta(seconds=30), step=timedelta(seconds=30))
+        assert {a.channel for a in await tries(world, bid)} == {"gateway_https", SEALED}
 
 
 async def test_an_outbox_nobody_ever_empties_is_given_up_at_the_horizon_and_has_an_owner(
