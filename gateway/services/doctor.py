@@ -27,6 +27,7 @@ from gateway.services.headstore import read_head_file
 from gateway.services.keyring import HeldKey, Keyring
 from gateway.services.logstate import damaged, head_lost, head_unreadable, other_root, went_back
 from gateway.services.logtree import LogDamaged, StoredTree
+from gateway.services.ownlisting import unlisted_keys
 from gateway.storage import audit, cases, peers
 from gateway.storage.database import Connection, Database
 from gateway.storage.health import Health, examine_database
@@ -111,6 +112,7 @@ class Doctor:
             *await self._each("self-test", self._self_test),
             *await self._each("files", lambda: check_files(self._paths)),
             *await self._each("keys", lambda: check_keys(self._keyring.held, now)),
+            *await self._each("keys", lambda: check_listed(self._keyring, self._directory, now)),
             *await self._each("disk", lambda: check_disk(self._paths, self._settings)),
             *await self._each("directory", lambda: check_directory(self._directory, now)),
             *await self._each("database", self._check_database),
@@ -269,6 +271,20 @@ def check_keys(held: Iterable[HeldKey], now: datetime) -> list[Diagnosis]:
             sentence = f"The key for {use} ends in less than {alert} day{'s' if alert > 1 else ''}."
             found.append(Diagnosis(check="keys", level=level, sentence=sentence, action=action))
     return found or [_good("keys", "Every key, or its successor, is in force for long enough.")]
+
+
+def check_listed(keyring: Keyring, directory: Directory, now: datetime) -> list[Diagnosis]:
+    """Networks that list us know the keys we use, and those we are about to use."""
+    return [
+        Diagnosis(
+            check="keys",
+            level=Level.RED if each.is_pressing else Level.YELLOW,
+            sentence=f"{each.source} does not list a {each.use} key of ours that is used "
+            f"from {each.begins:%Y-%m-%d} on.",
+            action="Hand enrolment.json to your State's holders, so that the record is renewed in time.",
+        )
+        for each in unlisted_keys(keyring.authority_id, keyring.held, directory.sources(), now)
+    ]
 
 
 def check_disk(paths: HomePaths, settings: Settings) -> list[Diagnosis]:

@@ -269,6 +269,14 @@ async def test_receipts_are_pushed_and_pulled(https_peer: HTTPSPeer, adapter: HT
     assert pulled.body == {"receipts": [receipt_for(b"sealed")]}
 
 
+async def test_notices_about_keys_are_passed_on(https_peer: HTTPSPeer, adapter: HTTPSAdapter) -> None:
+    await https_peer.start()
+    body = {"notices": ["a.b.c"]}
+    reply = await adapter.post_notices(https_peer.endpoint, strictjson.dumps(body))
+    assert (reply.status, reply.body) == (200, {"refused": [None]})
+    assert https_peer.served.notices.taken == [("xx-moj", body)]
+
+
 async def test_what_waits_in_an_outbox_is_listed_and_fetched_across_a_cut(
     https_peer: HTTPSPeer, adapter: HTTPSAdapter
 ) -> None:

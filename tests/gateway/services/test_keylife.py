@@ -1,5 +1,6 @@
 """Keys follow one another: the next one is listed before it is used, and a lost one is never used again."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,10 +12,13 @@ from crypto.opener import key_verdict
 from crypto.revocation import read_notice
 from gateway.errors import GatewayRefusal
 from gateway.model.authority import parse_entry
+from gateway.services.directory.merge import SourceView
 from gateway.services.doctor import Level, check_keys
 from gateway.services.keyring import LISTED_AHEAD, Keyring
+from gateway.services.ownlisting import unlisted_keys
 from gateway.storage import revocations as store
 from gateway.storage import transmissions
+from tests.sampledata import entry
 from tests.world import World, sample_request
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -204,3 +208,17 @@ async def test_a_notice_that_cannot_be_made_changes_nothing(
             app.desk.upkeep.make_notice(named, reason=reason, since=since)
         assert refused.value.code == code
         assert {key.status for key in app.keyring.held} == {"active"}
+
+
+def test_a_network_that_does_not_know_a_key_of_ours_yet_is_spoken_of(ring: Keyring) -> None:
+    row = {**entry("ke-ag"), "keys": ring.record_keys()}
+    network = SourceView(
+        name="network:fictional", entries={"ke-ag": parse_entry(row)}, assurance={"ke-ag": "state"}
+    )
+    own = replace(network, name="bilateral", assurance={"ke-ag": "own"})
+    assert unlisted_keys("ke-ag", ring.held, [own, network], NOW) == ()
+    ring.renew(["sig"], now=NOW, early=True)
+    (found,) = unlisted_keys("ke-ag", ring.held, [own, network], NOW)
+    assert (found.source, found.use, found.is_pressing) == ("network:fictional", "sig", False)
+    (later,) = unlisted_keys("ke-ag", ring.held, [own, network], NOW + 25 * DAY)
+    assert later.is_pressing

@@ -19,7 +19,7 @@ from gateway.storage.queue import (
     is_push_due,
     wake_peer,
 )
-from gateway.storage.schema import receipt_push, transmission
+from gateway.storage.schema import receipt_push, revocation_push, transmission
 from tests.postgres import Cluster
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -265,6 +265,9 @@ FILL = {
     " {numbers} SELECT CAST(n AS TEXT), CASE n % 3 WHEN 0 THEN 'gh-ag' ELSE 'br-mj' END,"
     " CASE WHEN n > {open} THEN 'done' ELSE 'pending' END,"
     " CASE n % 9 WHEN 0 THEN 'urgent' ELSE 'routine' END, 0, n * 1000 FROM g",
+    "revocation_push": "INSERT INTO revocation_push (aid, kid, to_aid, state, lane, attempts, next_action_at)"
+    " {numbers} SELECT CAST(n AS TEXT), 'key', CASE n % 3 WHEN 0 THEN 'gh-ag' ELSE 'br-mj' END,"
+    " CASE WHEN n > {open} THEN 'done' ELSE 'pending' END, 'routine', 0, n * 1000 FROM g",
 }
 
 
@@ -291,7 +294,8 @@ async def test_claims_stay_on_their_index_however_long_the_history(
         tx.execute(text("ANALYZE"))
 
     await database.write(fill)
-    for table, state in ((transmission, "QUEUED"), (receipt_push, "pending")):
+    waiting = ((transmission, "QUEUED"), (receipt_push, "pending"), (revocation_push, "pending"))
+    for table, state in waiting:
         values = {"b_state": state, "b_lane": "routine", "b_now": NOW, "b_limit": 4, "b_to": "gh-ag"}
         for statement in (queue.DUE[table], *([queue.NEXT_PUSH] if table is receipt_push else [])):
             found = await database.read(lambda c, s=statement, v=values: plan(c, s, v))  # type: ignore[misc]
@@ -301,7 +305,7 @@ async def test_claims_stay_on_their_index_however_long_the_history(
             assert "SCAN" not in found, found
             assert "Seq Scan" not in found, found
     if still_open < 20_000:
-        for statement in (queue.WAKE_TRANSMISSIONS, queue.WAKE_PUSHES):
+        for statement in (queue.WAKE_TRANSMISSIONS, queue.WAKE_PUSHES, queue.WAKE_NOTICES):
             found = await database.read(lambda c, s=statement, v=values: plan(c, s, v))  # type: ignore[misc]
             assert "SCAN" not in found, found
             assert "Seq Scan" not in found, found

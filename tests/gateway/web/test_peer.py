@@ -285,6 +285,41 @@ async def test_receipts_are_taken_when_token_and_body_agree(served: Served, call
     assert served.desk.taken == [("xx-moj", strictjson.loads_object(body))]
 
 
+async def test_notices_are_handed_over_as_they_came_whoever_brings_them(
+    served: Served, caller: Authority
+) -> None:
+    body = b'{"notices":["a.b.c"]}'
+    got = await call(served, caller, "POST", "/gw/v1/revocations", headers=JSON_HEADERS, body=body)
+    assert (got.status, got.body) == (200, b'{"refused":[null]}')
+    assert served.notices.taken == [("xx-moj", strictjson.loads_object(body))]
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "code"),
+    [
+        ({"Content-Type": "text/plain"}, b"{}", "malformed"),
+        (JSON_HEADERS, b'{"notices":["a"],"notices":[]}', "malformed"),
+        (JSON_HEADERS, b"[]", "malformed"),
+    ],
+)
+async def test_a_body_of_notices_of_another_form_is_refused(
+    served: Served, caller: Authority, headers: dict[str, str], body: bytes, code: str
+) -> None:
+    got = await call(served, caller, "POST", "/gw/v1/revocations", headers=headers, body=body)
+    assert got.code == code
+    assert served.notices.taken == []
+
+
+async def test_notices_that_the_token_does_not_cover_are_refused(served: Served, caller: Authority) -> None:
+    line = await Line.open(served, caller)
+    authorisation = token(served, caller, "POST", "/gw/v1/revocations", body=b'{"notices":[]}')
+    line.send("POST", "/gw/v1/revocations", {**authorisation, **JSON_HEADERS, "Content-Length": "2"}, b"{}")
+    got = await line.answer()
+    line.close()
+    assert (got.status, got.code) == (401, "auth-invalid")
+    assert served.notices.taken == []
+
+
 @pytest.mark.parametrize(
     "body",
     [b"[]", b"{", b'{"a":1,"a":2}', b'{"a":NaN}', b'{"a":1.5}', b"[" * 100_000, b'{"a":"\\ud800"}', b"\xff"],
