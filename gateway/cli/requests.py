@@ -65,9 +65,8 @@ def submit(
             console.print(f"  channel  {words(sent.channel) if sent.channel else waits}")
             for finding in sent.findings:
                 source = text(finding.source)
-                console.print(
-                    f"  [yellow]! {text(finding.code)}[/yellow] {text(finding.sentence)} ({source})"
-                )
+                mark = "[dim]i" if finding.result == "ok" else "[yellow]!"
+                console.print(f"  {mark} {text(finding.code)}[/] {text(finding.sentence)} ({source})")
             console.print(f"\nTo follow it: rogatory status {sent.bid}")
 
         return Answer(data=sent, show=show)

@@ -84,6 +84,7 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
         # Cases: moved by messages only
         "case.opened": {**_CASE, **_BUNDLE},
         "case.advanced": {**_CASE, **_BUNDLE, "state": _C},
+        "request.checked": {**_BUNDLE, "authority": _A, "issue": _N},
         "message.recorded": {**_BUNDLE, "type": _C, "effect": _C},
         # Persons, in entries of their own
         "person.acted": {**_BUNDLE, "officer": _C, "assurance": _C},

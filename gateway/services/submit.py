@@ -21,6 +21,8 @@ from crypto.errors import Refusal
 from crypto.keys import GW_KEM1, KeyUse, PrivateKey, PublicKey
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal, StorageUnavailable
+from gateway.model import requirements
+from gateway.model.audit import PendingAuditEntry
 from gateway.model.authority import LookupStatus
 from gateway.model.contents import Finding, blocking, check_contents
 from gateway.model.fields import rows
@@ -89,12 +91,16 @@ class Way:
 
     Where the directory does not know the addressee's keys for now, there is no channel yet, and the bundle is
     wrapped for the addressee when it does (``next_action``).
+
+    Attributes:
+        issue: Of the addressee's published requirements that the request was checked against, if any.
     """
 
     to: str
     channel: str | None
     next_action: str
     consents: tuple[str, ...]
+    issue: int | None = None
 
 
 class Submitter:
@@ -268,6 +274,7 @@ class Submitter:
                 channel=None if channel is None else channel.channel,
                 next_action="rewrap" if channel is None else "attempt",
                 consents=tuple(dict.fromkeys(consents)),
+                issue=self._issue(to, now) if context is None else None,
             )
             receipt = await self._keep(bundle, form, way, officer=officer, now=now)
         return Submission(
@@ -302,6 +309,12 @@ class Submitter:
     async def _is_used(self, bid: str) -> bool:
         own = self._keyring.authority_id
         return await self._database.read(lambda c: bundles.find_bundle(c, own, bid)) is not None
+
+    def _issue(self, to: str, now: datetime) -> int | None:
+        published = self._directory.requirements(to)
+        if published is None or not requirements.is_in_force(published, now.date()):
+            return None
+        return requirements.issue(published)
 
     def _channel(self, to: str, lane: str) -> Channel | None:
         """Return the channel it is meant for, ``None`` while it is only not known whether there is one."""
@@ -358,6 +371,10 @@ class Submitter:
                 changed_at=now,
             ),
         )
+        if way.issue is not None:
+            checked: dict[str, str | int | None] = {"from": env.sender, "bid": env.bid}
+            checked |= {"authority": to, "issue": way.issue}
+            tx.audit(PendingAuditEntry(event="request.checked", body=checked, at=now))
         give_beforehand(tx, (env.sender, env.bid, to), way.consents, officer=officer, now=now)
         source = assemble(
             self._blobs,

@@ -85,13 +85,14 @@ class SubmitParams(_Type, kw_only=True):
 
 
 class FindingView(_Type, kw_only=True):
-    """One rule that did not hold; errors stop a submission, warnings do not."""
+    """One rule that did not hold, or what the addressee has published; only errors stop a submission."""
 
     code: str
     severity: str
     source: Annotated[str, msgspec.Meta(description="article")]
     field: str | None = None
     sentence: str
+    result: Literal["failed", "not_checked", "ok"] = "failed"
 
 
 class SubmissionView(_Type, kw_only=True):
@@ -667,6 +668,15 @@ DIRECTORY_RESOLVE = _call(
     params=ResolveParams,
     result=ResolutionView,
 )
+DIRECTORY_PROBE = _call(
+    "probePeers",
+    "POST",
+    "/v1/directory/probes",
+    "Ask peers, channel by channel, whether they can be reached",
+    params=ProbeParams,
+    result=ProbeResult,
+    writes=True,
+)
 DIRECTORY_STATUS = _call(
     "network_status",
     "GET",
@@ -711,15 +721,6 @@ DIRECTORY_ALLOW = _call(
     result=NetworksResult,
     writes=True,
 )
-DIRECTORY_PROBE = _call(
-    "probePeers",
-    "POST",
-    "/v1/directory/probes",
-    "Ask peers, channel by channel, whether they can be reached",
-    params=ProbeParams,
-    result=ProbeResult,
-    writes=True,
-)
 AUDIT_VERIFY = _call(
     "verifyLog",
     "GET",
@@ -756,12 +757,12 @@ CALLS: tuple[Call[Any, Any], ...] = (
     DIRECTORY_OWN,
     DIRECTORY_RESOLVE,
     DIRECTORY_ENROL,
+    DIRECTORY_PROBE,
     DIRECTORY_STATUS,
     DIRECTORY_REFRESH,
     DIRECTORY_IMPORT,
     DIRECTORY_DECIDE,
     DIRECTORY_ALLOW,
-    DIRECTORY_PROBE,
     AUDIT_VERIFY,
     DOCTOR,
 )

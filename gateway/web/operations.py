@@ -20,6 +20,7 @@ from gateway.clock import Clock
 from gateway.config import HomePaths, Settings
 from gateway.errors import GatewayRefusal
 from gateway.model.authority import USABLE_CHANNELS
+from gateway.model.contents import Finding
 from gateway.services.cases import Cases, ReceiptInfo
 from gateway.services.consent import ConsentDesk
 from gateway.services.directory import Directory, entry_words
@@ -297,8 +298,13 @@ def _submission(submission: Submission) -> SubmissionView:
         channel=submission.channel,
         state=submission.state,
         receipt=submission.receipt_jws,
-        findings=[_view(FindingView, f) for f in submission.findings if f.result == "failed"],
+        findings=[_view(FindingView, f) for f in submission.findings if _is_told(f)],
     )
+
+
+def _is_told(finding: Finding) -> bool:
+    """What did not hold, and all that the addressee has published: its people ask for it, in their words."""
+    return finding.result == "failed" or finding.code == "V26"
 
 
 async def _inbox(desk: Desk, _params: Nothing, _progress: Progress) -> InboxResult:
@@ -390,12 +396,12 @@ _HANDLERS: Mapping[str, _Handler] = {
     calls.DIRECTORY_OWN.name: _own_record,
     calls.DIRECTORY_RESOLVE.name: _resolve,
     calls.DIRECTORY_ENROL.name: _enrol,
+    calls.DIRECTORY_PROBE.name: _probe,
     calls.DIRECTORY_STATUS.name: _network_status,
     calls.DIRECTORY_REFRESH.name: _about_networks(networks.refresh),
     calls.DIRECTORY_IMPORT.name: _about_networks(networks.take),
     calls.DIRECTORY_DECIDE.name: _about_networks(networks.decide),
     calls.DIRECTORY_ALLOW.name: _about_networks(networks.allow),
-    calls.DIRECTORY_PROBE.name: _probe,
     calls.AUDIT_VERIFY.name: _verify,
     calls.DOCTOR.name: _examine,
 }

@@ -1,5 +1,6 @@
 """Choosing an addressee in a home: own authority, several sources, what is doubtful, what is published."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -14,10 +15,11 @@ from gateway.model.authority import USABLE_CHANNELS, parse_entry
 from gateway.model.states import parse_state
 from gateway.services.directory import Directory
 from gateway.services.directory.merge import SourceView
+from gateway.storage import audit
 from gateway.web import choosing
 from gateway.web.addressees import ResolutionView, ResolveParams
 from tests.sampledata import entry, request, sample
-from tests.world import World
+from tests.world import World, sample_request
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -131,6 +133,37 @@ async def test_show_tells_who_vouches_and_refuses_what_nobody_lists(world: World
     assert {tuple(key.vouchers) for key in enrolled.keys} == {("bilateral",)}
     with pytest.raises(GatewayRefusal, match="not-listed"):
         choosing.show(home, "us-nobody", now=world.clock.now())
+
+
+def again(form: dict[str, Any]) -> dict[str, Any]:
+    """Return the form as a new request."""
+    return {key: value for key, value in form.items() if key != "thread"}
+
+
+async def checked(world: World) -> list[tuple[str, str, int]]:
+    """Return what the log says of requests that were checked against published requirements."""
+    rows = await world[KE].database.read(lambda c: audit.entries(c, 0, audit.log_size(c)))
+    bodies = [json.loads(row.body) for row in rows]
+    return [(b["bid"], b["authority"], b["issue"]) for b in bodies if b["ev"] == "request.checked"]
+
+
+async def test_a_submission_tells_and_records_the_issue_it_was_checked_against(world: World) -> None:
+    form, documents = sample_request(1)
+    directory(world, network(world))
+    await world.submit(KE, form, documents)
+    assert await checked(world) == []
+    listed = dict(world[KE].directory.lookup(SG).entry.raw)
+    published = {SG: sample("requirements/sg-agc.json")}
+    directory(world, network(world, listed, requirements=published))
+    sent = await world.submit(KE, again(form), documents)
+    assert await checked(world) == [(sent.bid, SG, 3)]
+    told = [f.sentence for f in sent.findings if f.code == "V26"]
+    assert any("question_list, if a statement or evidence of a person is asked for" in said for said in told)
+    assert told[-1] == "Checked against issue 3 of the addressee's requirements, in force since 2026-09-01."
+    later = {SG: {**published[SG], "valid_from": "2099-01-01"}}
+    directory(world, network(world, listed, requirements=later))
+    await world.submit(KE, again(form), documents)
+    assert len(await checked(world)) == 1
 
 
 async def test_published_requirements_reach_the_rules_about_a_draft(world: World) -> None:
