@@ -5,7 +5,7 @@ machine and can neither add nor change a record. ``timestamp.json`` is written l
 sees the issue before.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timest
 from gateway.errors import GatewayRefusal
 from gateway.services.registry.bundle import TIMESTAMP, bundle_name, make_bundle
 from gateway.services.registry.drafts import Draft
-from gateway.services.registry.holders import HolderKeys, holder_of
+from gateway.services.registry.holders import HolderKeys
 from gateway.services.registry.members import MEMBERS_FILE, seal_members
 from gateway.services.registry.policy import (
     SNAPSHOT_LIFE,
@@ -23,39 +23,11 @@ from gateway.services.registry.policy import (
     check_root,
     key_map,
 )
+from gateway.services.registry.progress import keyids
 from gateway.services.registry.records import DIGEST_MEMBER, member_entry, read_json, record_path
 from gateway.services.registry.repository import Repository, parse
 
 _ROOT_MEMBER = "x-rogatory-root"
-
-
-def keyids(delegator: Root | Targets, role: str) -> list[str]:
-    """Return the keys a delegator names for a role; none if it does not know the role."""
-    try:
-        return list(delegator.get_delegated_role(role).keyids)
-    except ValueError:
-        return []
-
-
-def count(
-    draft: Draft, delegators: Sequence[Root | Targets]
-) -> tuple[int, int, tuple[str, ...], tuple[str, ...]]:
-    """Return good signatures, how many are needed, who has signed and who has not."""
-    metadata: Metadata[Any] = draft.root() if draft.role == "root" else draft.targets()
-    have = need = 0
-    signed: dict[str, None] = {}
-    asked: dict[str, None] = {}
-    for delegator in delegators:
-        if not keyids(delegator, draft.role):
-            raise GatewayRefusal("draft-missing", detail="nobody is named for this role")
-        result = delegator.get_verification_result(draft.role, metadata.signed_bytes, metadata.signatures)
-        have += min(len(result.signed), result.threshold)
-        need += result.threshold
-        keys = {**result.signed, **result.unsigned}
-        for keyid, key in keys.items():
-            name = holder_of(key)[0]
-            (signed if keyid in result.signed else asked)[name] = None
-    return have, need, tuple(signed), tuple(name for name in asked if name not in signed)
 
 
 def check_together(store: Repository, drafts: Mapping[str, Draft]) -> None:

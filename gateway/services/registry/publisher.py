@@ -7,12 +7,11 @@ cooling-off and where private keys live are the caller's.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Root, Targets
+from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Targets
 
 from crypto.encoding import parse_wire_time
 from crypto.errors import Refusal
@@ -37,25 +36,13 @@ from gateway.services.registry.policy import (
     state_role,
     threshold,
 )
+from gateway.services.registry.progress import Progress, asked, progress_of
 from gateway.services.registry.shelf import Shelf
 from gateway.services.registry.statedraft import StateDraft
 
+__all__ = ["Progress", "Publication"]
+
 _ABOUT = "publication.json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far a draft is: good signatures (two per holder) of ``need``; who signed, who is still asked."""
-
-    have: int
-    need: int
-    signed: tuple[str, ...]
-    missing: tuple[str, ...]
-
-    @property
-    def complete(self) -> bool:
-        """Whether the draft can be published."""
-        return self.have >= self.need
 
 
 class Publication:
@@ -141,7 +128,7 @@ class Publication:
         if merged is None:
             self._check_taken(taken, now)
             merged = taken
-        progress = self._progress(merged)
+        progress = progress_of(merged, self._shelf)
         self._shelf.put(merged)
         return progress
 
@@ -249,17 +236,16 @@ class Publication:
         draft = self.draft(role)
         if draft.expires <= now:
             raise GatewayRefusal("draft-invalid", detail="the draft has run out")
-        asked = {keyid for delegator in self._delegators(draft) for keyid in issue.keyids(delegator, role)}
-        if not asked & set(key_map([holder.public])):
+        if not asked(draft, self._shelf) & set(key_map([holder.public])):
             raise GatewayRefusal("holder-unknown")
         signed = draft.sign(holder)
-        progress = self._progress(signed)
+        progress = progress_of(signed, self._shelf)
         self._shelf.put(signed)
         return progress
 
     def progress(self, role: str) -> Progress:
         """Return how far a draft is. Raises ``GatewayRefusal`` ``draft-missing``."""
-        return self._progress(self.draft(role))
+        return progress_of(self.draft(role), self._shelf)
 
     def publish(self, now: datetime, roles: Sequence[str] | None = None) -> list[str]:
         """Move complete drafts (all, or those of ``roles``) into the repository; return their roles.
@@ -269,7 +255,7 @@ class Publication:
         the next ``refresh``.
         """
         drafts = self.drafts() if roles is None else {role: self.draft(role) for role in roles}
-        ready = {role: draft for role, draft in drafts.items() if self._progress(draft).complete}
+        ready = {role: draft for role, draft in drafts.items() if progress_of(draft, self._shelf).complete}
         if not ready or (roles is not None and len(ready) < len(drafts)):
             raise GatewayRefusal("directory-unsigned", detail="signatures are missing")
         if any(draft.expires <= now for draft in ready.values()):
@@ -349,18 +335,6 @@ class Publication:
         )
         check_delegations(targets, self._shelf.root())
         self._shelf.put_metadata("targets", Metadata(targets))
-
-    def _delegators(self, draft: Draft) -> list[Root | Targets]:
-        """Return who must accept a draft: for a root, the one before it as well."""
-        if draft.role == "root":
-            version = self._shelf.store.versions().get("root")
-            own = draft.root().signed
-            return [own] if version is None else [self._shelf.published_root(), own]
-        return [self._shelf.root()] if draft.role == "targets" else [self._shelf.targets()]
-
-    def _progress(self, draft: Draft) -> Progress:
-        have, need, signed, missing = issue.count(draft, self._delegators(draft))
-        return Progress(have=have, need=need, signed=signed, missing=missing)
 
     def _check_taken(self, draft: Draft, now: datetime) -> None:
         """Hold a draft made elsewhere to what our own drafts keep."""
