@@ -6,7 +6,7 @@ one role. Both read from memory or a local folder, so requests are counted and n
 
 from collections import defaultdict
 
-from tests.bench import places, timing
+from tests.bench import places, resolving, timing
 from tests.bench.goals import Case, Goal
 
 ROUNDS = 5
@@ -46,6 +46,7 @@ def measure(*, quick: bool) -> list[Goal]:
                     stretch=2,
                     at_most=True,
                 ),
+                resolving.case(quick=quick),
             ],
             detail={
                 **{f"{name[:-2]}, ms": value * 1e3 for name, value in seconds.items()},
