@@ -255,10 +255,12 @@ async def test_what_waits_in_an_outbox_can_be_fetched_while_another_channel_is_t
         await world.check()
 
 
+@pytest.mark.parametrize("way", ["in the answer", "pushed"])
 async def test_a_relay_receipt_shows_progress_and_stops_no_clock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     async with pair(tmp_path) as (world, bid):
+        await world.run_for(timedelta(minutes=3), step=timedelta(seconds=30))
         held = await world[RO].database.read(lambda c: bundles.find_bundle(c, RO, bid))
         assert held is not None
         relay = receipt_from(
@@ -268,10 +270,17 @@ async def test_a_relay_receipt_shows_progress_and_stops_no_clock(
         async def opens_slowly(_parcel: Parcel, _endpoint: Endpoint) -> Outcome:
             return Outcome(verdict=Verdict.DISPATCHED, receipts=({"jws": relay},))
 
-        monkeypatch.setattr(world[RO].adapter, "deliver", opens_slowly)
-        await world.run()
+        if way == "pushed":
+            body = {"receipts": [{"jws": relay}]}
+            await world[RO].receipt_desk.take(caller=US, jti=None, exp=None, body=body)
+        else:
+            monkeypatch.setattr(world[RO].adapter, "deliver", opens_slowly)
+            world.advance(timedelta(minutes=1, seconds=30))
+            await world.run()
         assert (await row_of(world, bid)).state == "RELAYED"
-        await world.run_for(FIVE + timedelta(seconds=30), step=timedelta(seconds=30))
+        first = (await tries(world, bid))[0].started_at
+        left = first + FIVE - world.clock.now()
+        await world.run_for(left + timedelta(seconds=30), step=timedelta(seconds=10))
         assert {a.channel for a in await tries(world, bid)} == {"gateway_https", SEALED}
 
 
