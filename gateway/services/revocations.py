@@ -72,6 +72,8 @@ class Revocations:
         self._on_waiting = on_waiting
         self._on_own = on_own
         self._notices: dict[tuple[str, str], KeyNotice] = {}
+        #: Directory version and number of notices for which every peer has its row.
+        self._addressed: tuple[int, int] | None = None
         self._worker = secrets.token_hex(8)
         self._wake = asyncio.Event()
         self._log = get_log("revocations")
@@ -246,7 +248,8 @@ class Revocations:
 
     async def address_new_peers(self) -> None:
         """Let peers that came later be told of the notices in force too."""
-        if not self._notices:
+        state = (self._directory.version, len(self._notices))
+        if not self._notices or state == self._addressed:
             return
 
         def missing(connection: Connection) -> list[tuple[str, str, str]]:
@@ -254,15 +257,15 @@ class Revocations:
             wanted = ((aid, kid, peer) for aid, kid in self._notices for peer in self._peers())
             return [row for row in wanted if row not in there]
 
-        if not await self._database.read(missing):
-            return
         now = self._clock.now()
 
         def unit(tx: Transaction) -> None:
             for aid, kid, peer in missing(tx.view("notices")):
                 store.add_notice_push(tx, aid=aid, kid=kid, to_aid=peer, at=now, known=False)
 
-        await self._database.write(unit)
+        if await self._database.read(missing):
+            await self._database.write(unit)
+        self._addressed = state
 
     async def tell_due(self) -> int:
         """Tell each peer what is due, one body per peer, and return how many notices were tried."""

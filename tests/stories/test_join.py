@@ -180,6 +180,30 @@ def test_four_states_start_a_network_from_nothing(person: Path) -> None:
         does(aid, "directory", "import", "net/repository", "--home", aid)
         listed = does(aid, "directory", "list", "--home", aid)
         assert {row["authority_id"] for row in listed["authorities"]} == set(STATES.values())
+    check_emergency(publish)
     busiest, commands = work.most_common(1)[0]
     spent = time.monotonic() - began + commands * SECONDS_PER_COMMAND
     assert spent < 600, f"{busiest} types {commands} commands; with the machine's time that is {spent:.0f} s"
+
+
+def check_emergency(publish: tuple[str, ...]) -> None:
+    """Two of Kenya's holders end a key of Kenya's at Singapore's gateway; one of them alone cannot."""
+    kid = key_of("ke-ag", "enc")
+    asked(
+        *publish, "revoke", "ke.notice", "--authority", "ke-ag", "--kid", kid, "--reason", "cessation",
+        "--key", "ke-one/ke-one.key.json",
+    )  # fmt: skip
+    shown = StringIO()
+    with redirect_stdout(shown), redirect_stderr(StringIO()):
+        assert main(["directory", "notice", "ke.notice", "--home", "sg-agc", "--json"]) == 1
+    assert json.loads(shown.getvalue())["error"]["code"] == "sig-invalid"
+    asked(*publish, "countersign", "ke.notice", "--key", "ke-two/ke-two.key.json")
+    taken = asked("directory", "notice", "ke.notice", "--home", "sg-agc")
+    assert (taken["authority_id"], taken["by_state"], taken["is_new"]) == ("ke-ag", True, True)
+    assert not asked("directory", "notice", "ke.notice", "--home", "sg-agc")["is_new"]
+    # A key that can sign speaks for itself.
+    sig = key_of("ro-diicot", "sig")
+    words = ["keys", "revoke", sig[:12], "--reason", "superseded", "--to", "ro.notice", "--home", "ro-diicot"]
+    assert [key["use"] for key in asked(*words)["made"]] == ["sig"]
+    told = asked("directory", "notice", "ro.notice", "--home", "sg-agc")
+    assert (told["kid"], told["by_state"]) == (sig, False)

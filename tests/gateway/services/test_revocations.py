@@ -19,7 +19,7 @@ from gateway.app import App
 from gateway.errors import GatewayRefusal
 from gateway.services.directory.merge import SourceView
 from gateway.storage import revocations as store
-from tests.world import World
+from tests.world import World, make_lab_home
 
 pytestmark = pytest.mark.slow
 
@@ -227,6 +227,30 @@ async def test_a_notice_older_than_the_record_ends_nothing(tmp_path: Path) -> No
         old = replace(lost(world[A], reason="superseded"), at=world.clock.now() - timedelta(days=1))
         await world[B].revocations.take(sign_revocation(old, own_signer(world[A])))
         assert status(world[B], old) == "active"
+
+
+async def test_who_is_enrolled_later_is_told_too(tmp_path: Path) -> None:
+    async with World.create(tmp_path, A, B) as world:
+        notice = lost(world[A])
+        await world[B].revocations.take(by_key(world[A]))
+        await world.run()
+        await make_lab_home(tmp_path / C, C, clock=world.clock)
+        late = await world.open(C)
+        # It knows the authority from before the notice.
+        for one, other in ((late, world[A]), (late, world[B]), (world[B], late)):
+            one.directory.enrol(other.home.enrolment.read_bytes(), now=world.clock.now())
+        await world.run()
+        assert status(late, notice) == "revoked"
+
+
+async def test_what_was_stored_before_a_crash_is_passed_on_after_it(tmp_path: Path) -> None:
+    async with World.create(tmp_path, A, B, C) as world:
+        notice = lost(world[A])
+        await world[B].revocations.take(by_key(world[A]))
+        await world.crash(B)
+        assert status(world[C], notice) == "active"
+        await world.run()
+        assert status(world[C], notice) == "revoked"
 
 
 async def test_a_newer_record_says_otherwise_and_an_older_one_does_not(tmp_path: Path) -> None:
