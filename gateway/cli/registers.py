@@ -18,7 +18,6 @@ from rich.console import Console
 from crypto import strictjson
 from gateway.cli.output import Answer, CommandFailed, Common, run, table, text
 from gateway.cli.registershown import ask, show_proposal
-from gateway.services.durablefile import write_durably
 from gateway.services.publishing.desk import PublishingDesk
 from gateway.services.registers import acceptance
 from gateway.services.registers.compare import RegisterFile
@@ -216,8 +215,7 @@ def compare(
         place = to or records / "proposals" / (
             f"{proposal.register}-{proposal.as_of}-{proposal.file_sha256[:8]}.json"
         )
-        place.parent.mkdir(parents=True, exist_ok=True)
-        write_durably(place, proposal.to_json(), mode=0o644)
+        RecordFolder(records).put_proposal(place, proposal.to_json(), at=proposal.made_at)
 
         def show(console: Console) -> None:
             show_proposal(console, proposal)

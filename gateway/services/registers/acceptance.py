@@ -67,6 +67,8 @@ def accept(
     ``register-lookalike``; nothing is changed then.
     """
     _check_person(by)
+    if not folder.was_proposed(proposal.to_json()):
+        _refuse("This proposal was not made for these records, or was changed; compare again.")
     numbers = {difference.number: difference for difference in proposal.differences}
     if unknown := sorted(set(take) - set(numbers)):
         _refuse(f"There is no difference {unknown[0]}.")

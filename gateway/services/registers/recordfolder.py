@@ -5,6 +5,7 @@ from a register where it comes from; ``decisions.jsonl`` who decided what, for g
 trusted by a gateway: it becomes so when the State's holders sign it. A damaged file stops everything.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -124,6 +125,17 @@ class RecordFolder:
         place.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(row, ensure_ascii=False, indent=1) + "\n"
         write_durably(place, text.encode(), mode=0o644)
+
+    def put_proposal(self, path: Path, data: bytes, *, at: str) -> None:
+        """Write a proposal and note its digest: only what was made here, unchanged, can be decided on."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(path, data, mode=0o644)
+        self.append_decision({"at": at, "proposed": hashlib.sha256(data).hexdigest()})
+
+    def was_proposed(self, data: bytes) -> bool:
+        """Say whether a proposal was made here and is unchanged."""
+        digest = hashlib.sha256(data).hexdigest()
+        return any(row.get("proposed") == digest for row in self.decisions())
 
     def append_decision(self, row: Mapping[str, Any]) -> None:
         """Add a line to the decisions; earlier lines are never touched."""

@@ -61,9 +61,9 @@ def propose(
     links: Mapping[int, str] | None = None,
     **other: Any,
 ) -> Proposal:
-    """Return the differences between rows and a folder."""
+    """Return the differences between rows and a folder, written down there."""
     data = other.pop("data", None) or csv_bytes(*rows)
-    return compare(
+    proposal = compare(
         register_file(data, **other),
         packaged_mapping(register),
         folder.read(),
@@ -71,6 +71,8 @@ def propose(
         links=links or {},
         now=NOW,
     )
+    folder.put_proposal(folder.root / "proposals/proposal.json", proposal.to_json(), at=proposal.made_at)
+    return proposal
 
 
 def of(proposal: Proposal, member: str, action: str = "set") -> Difference:
