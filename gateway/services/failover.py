@@ -103,10 +103,12 @@ class Failover:
                 choice=Choice(channel=None),
                 hold=hold or "channel-none",
             )
-        urgency: str | None = None
-        if attempts or situation.needs_consent(situation.channels[0].channel):
-            situation, urgency = await self._past(situation, key)
-        choice = choose(situation, self._patience.pace(lane, urgency or ""), now)
+        if not attempts and not situation.needs_consent(situation.channels[0].channel):
+            # The ordinary case: the first channel of the list, and nothing else needs to be known.
+            choice = Choice(channel=situation.channels[0])
+            return Leg(key=key, lane=lane, situation=situation, choice=choice)
+        situation, urgency = await self._past(situation, key)
+        choice = choose(situation, self._patience.pace(lane, urgency), now)
         hold = "consent-needed" if choice.channel is None else None
         return Leg(key=key, lane=lane, situation=situation, choice=choice, hold=hold, urgency=urgency)
 
