@@ -10,16 +10,16 @@ from datetime import date
 from typing import Any, Final
 
 from gateway.errors import GatewayRefusal
-from gateway.model.lookalikes import look_alike, plain
+from gateway.model.lookalikes import plain, shape
 from gateway.services.registers.differences import Action, Difference, same_item, value_at
 from gateway.services.registers.entries import AuthorityEntry
 from gateway.services.registers.mapping import RegisterMapping
 from gateway.services.registers.newrecords import (
+    Identifiers,
     contacts,
     draft_record,
     interpol_channel,
     lacks,
-    proposed_id,
 )
 from gateway.services.registers.recordfolder import Records
 from gateway.services.registers.tables import MAX_ITEMS
@@ -43,6 +43,16 @@ class AuthorityComparison:
         self._mapping = mapping
         self._records = records
         self._links = links
+        self._identifiers = Identifiers(records.authorities)
+        self._by_name: dict[tuple[str, str], set[str]] = {}
+        for aid, record in records.authorities.items():
+            for name in {record["name_en"], record.get("name_local") or record["name_en"]}:
+                self._by_name.setdefault((record["state"], plain(name)), set()).add(aid)
+        self._by_number = {
+            known["entries"][mapping.register]: target
+            for target, known in records.sources.items()
+            if mapping.register in known.get("entries", {}) and target in records.authorities
+        }
         self.same = 0
         self.outside: list[str] = []
 
@@ -61,7 +71,7 @@ class AuthorityComparison:
                 continue
             target = self._match(entry)
             if target is None:
-                new = self._new(entry, {*self._records.authorities, *matched}, as_of)
+                new = self._new(entry, as_of)
                 matched[new.target] = entry
                 yield new
                 continue
@@ -77,16 +87,10 @@ class AuthorityComparison:
             if row in self._links:
                 return self._links[row]
         number = entry.values.get("register_id")
-        if number is not None:
-            for target, known in self._records.sources.items():
-                if known.get("entries", {}).get(self._mapping.register) == number:
-                    return target
-        same = [
-            aid
-            for aid, record in self._of_state(entry.state)
-            if plain(entry.name) in {plain(record["name_en"]), plain(record.get("name_local") or "")}
-        ]
-        return same[0] if len(same) == 1 else None
+        if number in self._by_number:
+            return self._by_number[number]
+        same = self._by_name.get((entry.state, plain(entry.name)), set())
+        return next(iter(same)) if len(same) == 1 else None
 
     def _of_state(self, state: str) -> list[tuple[str, Mapping[str, Any]]]:
         return [(aid, row) for aid, row in self._records.authorities.items() if row["state"] == state]
@@ -102,25 +106,27 @@ class AuthorityComparison:
     def _refuse_lookalikes(self, entries: Sequence[AuthorityEntry]) -> None:
         """Refuse a name that the eye takes for one of ours, or for another in the file."""
         wrong = []
-        names: dict[str, list[tuple[str, str]]] = {}
+        seen: dict[tuple[str, str], list[tuple[str, str]]] = {}
         for aid, record in self._records.authorities.items():
-            names.setdefault(record["state"], []).append((record["name_en"], aid))
+            key = (record["state"], shape(record["name_en"]))
+            seen.setdefault(key, []).append((plain(record["name_en"]), aid))
         for entry in entries:
+            alike = seen.setdefault((entry.state, shape(entry.name)), [])
             # A person who linked the row has looked at both names.
-            linked = any(row in self._links for row in entry.rows)
-            for name, where in () if linked else names.get(entry.state, ()):
-                if look_alike(entry.name, name):
+            if not any(row in self._links for row in entry.rows):
+                where = next((where for name, where in alike if name != plain(entry.name)), None)
+                if where is not None:
                     wrong.append(
                         f"Row {entry.rows[0]}: the name looks like that of {where} and differs; correct it, "
                         "or link the row if they are one authority."
                     )
-            names.setdefault(entry.state, []).append((entry.name, f"row {entry.rows[0]}"))
+            alike.append((plain(entry.name), f"row {entry.rows[0]}"))
         if wrong:
             items = [{"sentence": sentence} for sentence in wrong[:MAX_ITEMS]]
             raise GatewayRefusal("register-lookalike", items=items)
 
-    def _new(self, entry: AuthorityEntry, taken: set[str], as_of: date) -> Difference:
-        record = draft_record(entry, proposed_id(entry, taken), self._mapping, as_of)
+    def _new(self, entry: AuthorityEntry, as_of: date) -> Difference:
+        record = draft_record(entry, self._identifiers.propose(entry), self._mapping, as_of)
         roles = set(record["roles"])
         alike = [aid for aid, row in self._of_state(entry.state) if roles & set(row["roles"])]
         notes = ["Not among the records."]

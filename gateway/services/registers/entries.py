@@ -27,6 +27,9 @@ MERGED_VALUES: Final = frozenset(
     {"designation", "phones", "emails", "languages", "forms_of_transmission", "networks"}
 )
 
+#: One authority has a row for each task at most, and not thousands.
+_MAX_ROWS_OF_ONE: Final = 200
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorityEntry:
@@ -122,6 +125,9 @@ def _note_contradictions(entries: Iterable[Sequence[tuple[int, Mapping[str, Any]
                 earlier, said = held.setdefault(value, (number, values[value]))
                 if said != values[value]:
                     faults.note(number, value, ValueError(f"contradicts row {earlier}"))
+        if len(rows) > _MAX_ROWS_OF_ONE:
+            again = ValueError(f"stands in more than {_MAX_ROWS_OF_ONE} rows")
+            faults.note(rows[_MAX_ROWS_OF_ONE][0], "name_en", again)
 
 
 def _merged(state: str, rows: Sequence[tuple[int, Mapping[str, Any]]]) -> AuthorityEntry:

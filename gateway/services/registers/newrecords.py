@@ -6,7 +6,7 @@ without content, and that INTERPOL is taken. What the schema asks for beyond tha
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import Any, Final
 
@@ -32,17 +32,26 @@ _PLAIN: Final = (
 )  # fmt: skip
 
 
-def proposed_id(entry: AuthorityEntry, taken: Collection[str]) -> str:
-    """Return an identifier nobody has yet: the State and the initials of the name; a person may change it."""
-    ascii_name = unicodedata.normalize("NFKD", entry.name).encode("ascii", "ignore").decode().lower()
-    words = [word for word in re.findall(r"[a-z0-9]+", ascii_name) if word not in _SMALL_WORDS]
-    initials = "".join(word[0] for word in words)[:12] if len(words) > 1 else "".join(words)[:12]
-    base = f"{entry.state.lower()}-{initials or 'authority'}"
-    candidate, number = base, 1
-    while candidate in taken:
-        number += 1
-        candidate = f"{base}-{number}"
-    return candidate
+class Identifiers:
+    """Proposes identifiers nobody has yet: State and initials of the name; a person may change them."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._taken = set(taken)
+        self._numbers: dict[str, int] = {}
+
+    def propose(self, entry: AuthorityEntry) -> str:
+        """Return an identifier for a new authority; it is taken from then on."""
+        ascii_name = unicodedata.normalize("NFKD", entry.name).encode("ascii", "ignore").decode().lower()
+        words = [word for word in re.findall(r"[a-z0-9]+", ascii_name) if word not in _SMALL_WORDS]
+        initials = "".join(word[0] for word in words)[:12] if len(words) > 1 else "".join(words)[:12]
+        base = f"{entry.state.lower()}-{initials or 'authority'}"
+        candidate, number = base, self._numbers.get(base, 1)
+        while candidate in self._taken:
+            number += 1
+            candidate = f"{base}-{number}"
+        self._taken.add(candidate)
+        self._numbers[base] = number
+        return candidate
 
 
 def draft_record(

@@ -150,7 +150,10 @@ class RecordFolder:
         place = self.root / "decisions.jsonl"
         if not place.exists():
             return ()
-        return tuple(json.loads(line) for line in place.read_text(encoding="utf-8").splitlines())
+        try:
+            return tuple(strictjson.loads_object(line) for line in place.read_bytes().splitlines())
+        except Refusal:
+            _refuse("decisions.jsonl", "A line is no JSON object.")
 
 
 def state_path(state: str) -> str:

@@ -20,6 +20,7 @@ from gateway.services.registers.tables import heading_key
 
 _MAX_NAME: Final = 300
 _MAX_TEXT: Final = 4_000
+_MAX_LISTED: Final = 50
 _SEPARATORS: Final = re.compile(r"\s*[;\n]\s*")
 _LANGUAGE_SEPARATORS: Final = re.compile(r"\s*(?:[;,/\n]|\band\b)\s*")
 _PHONE: Final = re.compile(r"\+?[0-9][0-9 ()./-]{3,30}(?: ?(?:ext\.?|x) ?[0-9]{1,6})?")
@@ -147,7 +148,10 @@ def convert(value: str, cells: list[str], mapping: RegisterMapping) -> Any:
 
 
 def _several(cells: list[str]) -> list[str]:
-    return [part for cell in cells for part in _SEPARATORS.split(cell) if part]
+    parts = [part for cell in cells for part in _SEPARATORS.split(cell) if part]
+    if len(parts) > _MAX_LISTED:
+        raise ValueError(f"lists more than {_MAX_LISTED} things")
+    return parts
 
 
 def _unique(values: list[Any]) -> list[Any]:

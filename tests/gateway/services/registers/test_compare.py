@@ -1,5 +1,6 @@
 """Differences between registers and records: every one shown, none guessed, nothing changed."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,10 @@ def test_rows_of_one_authority_are_put_together_and_must_agree(folder: RecordFol
     assert "contradicts row 1" in error.items[0]["sentence"]
 
 
+def test_one_authority_does_not_fill_a_file(folder: RecordFolder) -> None:
+    assert refused(folder, *[KENYA] * 201).code == "register-values"
+
+
 def test_an_authority_we_do_not_have_is_a_draft_that_says_what_it_lacks(folder: RecordFolder) -> None:
     row = KENYA | {
         "Name of authority": "Ethics and Anti-Corruption Commission",
@@ -176,6 +181,7 @@ def test_two_names_in_the_file_that_look_alike_are_refused(folder: RecordFolder)
         ("Languages", "English, Klingon"),
         ("Telephone", "4.12E+10"),
         ("Telephone", "call us"),
+        ("Telephone", "; ".join(f"+999 555 {n:04d}" for n in range(51))),
         ("E-mail", "desk at example.org"),
         ("Website", "javascript:alert(1)"),
         ("Time zone", "GMT+3"),
@@ -265,3 +271,20 @@ def test_source_and_date_must_be_said(folder: RecordFolder) -> None:
     with pytest.raises(GatewayRefusal) as caught:
         compare(file, packaged_mapping("unodc_cna"), folder.read(), links={}, now=NOW)
     assert caught.value.code == "register-decision"
+
+
+@pytest.mark.slow
+def test_the_largest_file_of_names_that_resemble_each_other_is_compared_in_seconds(
+    folder: RecordFolder,
+) -> None:
+    rows = ("\n".join(f"Kenya,Ministry A{word(n)},UNCAC article 51" for n in range(20_000))).encode()
+    began = time.monotonic()
+    proposal = propose(folder, data=b"Country,Name of authority,Convention and article\n" + rows)
+    assert len(proposal.differences) == 20_000
+    assert len({difference.target for difference in proposal.differences}) == 20_000
+    assert time.monotonic() - began < 60
+
+
+def word(number: int) -> str:
+    """Return a number in letters that no two shapes share."""
+    return "".join("abdefghkmp"[int(digit)] for digit in str(number))
