@@ -51,6 +51,7 @@ from gateway.services.courier import Courier, LaneLimits
 from gateway.services.directory import Directory
 from gateway.services.doctor import Diagnosis, Doctor
 from gateway.services.failover import PULL, Failover
+from gateway.services.formalroute import RouteDesk
 from gateway.services.headstore import HeadStore
 from gateway.services.keyring import Keyring, KeyringError
 from gateway.services.library import Library
@@ -406,6 +407,7 @@ class App:
                 clock=clock,
                 on_given=self.courier.wake,
             ),
+            routes=RouteDesk(database=database, resolve=self.cases.resolve, authority_id=own, clock=clock),
             upkeep=self.upkeep,
             revocations=self.revocations,
             networks=self.networks,

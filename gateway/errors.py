@@ -70,6 +70,8 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "folder-not-empty": "The folder is not empty; name a new one so that nothing is overwritten.",
         "folder-unusable": "The folder cannot be written by the gateway's user; name another one.",
         "four-eyes": "Nobody but its proposer has signed this change; have another holder sign it as well.",
+        "formal-route": "The formal route is another one, and this is the advance copy: send the print set "
+        "by it, then confirm it with `rogatory confirm`.",
         "form-unreadable": "The request is not well-formed JSON within the limits; correct it.",
         "holder-invalid": "These are not a holder's keys, or not with this passphrase; ask the holder for "
         "the file again.",
@@ -107,6 +109,8 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "are easy to remember.",
         "publication-in-use": "Somebody else is working on this network's folder; wait until they are done.",
         "publication-invalid": "This folder holds no network to publish; name the right one or create it.",
+        "paper-original": "The addressee wants a paper original: send it, then confirm it with "
+        "`rogatory confirm`.",
         "record-invalid": "The directory record does not fit the schema or is another authority's.",
         "record-incomplete": "A new record lacks what no register says; add it by hand and accept it again.",
         "records-invalid": "This folder holds no records, or a damaged file; correct what is named or "
@@ -123,6 +127,7 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "register-too-large": "The file is larger than what is read at once; split it by State.",
         "register-unreadable": "The file is no table that can be read without guessing; export it again.",
         "register-values": "Values in the file cannot be taken; correct the rows named, nothing was taken.",
+        "route-not-open": "No such route of this request waits for a confirmation; look at its status.",
         "sequence": "The counters do not follow the thread (V29); read the thread, then renew the message.",
         "settings-invalid": "The settings cannot be used; correct the file named.",
         "storage-full": "There is no room left on the disk; make room, the gateway goes on by itself.",

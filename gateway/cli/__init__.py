@@ -29,6 +29,10 @@ COMMANDS = {
         "gateway.cli.requests:consent",
         "Let a request go on a channel that protects it less, or refuse.",
     ),
+    "confirm": (
+        "gateway.cli.requests:confirm",
+        "Say that a request has gone by its formal route as well.",
+    ),
     "doctor": ("gateway.cli.operate:doctor", "Check keys, clock, database, disk and peers; say what to do."),
 }
 

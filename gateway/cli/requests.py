@@ -1,8 +1,8 @@
-"""Commands of the officer: submit, status, receipts, inbox, open, acknowledge, consent."""
+"""Commands of the officer: submit, status, receipts, inbox, open, acknowledge, consent, confirm."""
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from cyclopts import Parameter
@@ -346,6 +346,40 @@ def consent(
             )
             if done.waiting:
                 console.print(f"Still to be answered: {text(', '.join(done.waiting))}.")
+
+        return Answer(data=done, show=show)
+
+    return run(common, work)
+
+
+def confirm(
+    ref: str,
+    route: Literal["formal-route", "paper-original"],
+    *,
+    officer: str = "local",
+    common: Common | None = None,
+) -> int:
+    """Say that one of our requests has gone by its formal route, or on paper, as well.
+
+    Parameters
+    ----------
+    ref:
+        A bundle id, from/bid, or either side's reference.
+    route:
+        formal-route (the diplomatic channel, say) or paper-original.
+    officer:
+        Pseudonym of who confirms it; never a name.
+    """
+    common = common or Common()
+
+    async def work() -> Answer:
+        params = api.ConfirmParams(ref=ref, route=route, officer=officer)
+        done = await call(common, api.CONFIRM, params, label="Recording")
+
+        def show(console: Console) -> None:
+            console.print(f"Recorded for {done.sender}/{done.bid} to {text(done.to)}: {text(done.route)}.")
+            if done.waiting:
+                console.print(f"Still to be confirmed: {text(', '.join(done.waiting))}.")
 
         return Answer(data=done, show=show)
 

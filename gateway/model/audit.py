@@ -77,6 +77,7 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
         "transmission.consent_asked": {**_TO, "channel": _C},
         "transmission.consented": {**_TO, "channel": _C},
         "transmission.consent_refused": {**_TO, "channel": _C},
+        "route.confirmed": {**_TO, "code": _C},
         "receipt.received": _RECEIPT,
         "receipt.refused": {**_RECEIPT, "code": _C},
         # Channels of peers

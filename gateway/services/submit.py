@@ -38,6 +38,7 @@ from gateway.services.container import assemble
 from gateway.services.courier import Courier, Job
 from gateway.services.directory import Directory
 from gateway.services.failover import Failover
+from gateway.services.formalroute import raise_route_tasks, routes_by_hand
 from gateway.services.forms import check_form
 from gateway.services.keyring import Keyring
 from gateway.services.seal import Document, OpenFile, SealedBundle, encode_form, seal_bundle, seal_documents
@@ -94,6 +95,7 @@ class Way:
 
     Attributes:
         issue: Of the addressee's published requirements that the request was checked against, if any.
+        by_hand: Codes of the routes that a person takes beside the gateway.
     """
 
     to: str
@@ -101,6 +103,7 @@ class Way:
     next_action: str
     consents: tuple[str, ...]
     issue: int | None = None
+    by_hand: tuple[str, ...] = ()
 
 
 class Submitter:
@@ -275,6 +278,7 @@ class Submitter:
                 next_action="rewrap" if channel is None else "attempt",
                 consents=tuple(dict.fromkeys(consents)),
                 issue=self._issue(to, now) if context is None else None,
+                by_hand=self._by_hand(to, lane) if context is None else (),
             )
             receipt = await self._keep(bundle, form, way, officer=officer, now=now)
         return Submission(
@@ -309,6 +313,10 @@ class Submitter:
     async def _is_used(self, bid: str) -> bool:
         own = self._keyring.authority_id
         return await self._database.read(lambda c: bundles.find_bundle(c, own, bid)) is not None
+
+    def _by_hand(self, to: str, lane: str) -> tuple[str, ...]:
+        entry = self._directory.lookup(to).entry
+        return () if entry is None else routes_by_hand(entry, lane, self._failover.channels(to, lane))
 
     def _issue(self, to: str, now: datetime) -> int | None:
         published = self._directory.requirements(to)
@@ -375,6 +383,7 @@ class Submitter:
             checked: dict[str, str | int | None] = {"from": env.sender, "bid": env.bid}
             checked |= {"authority": to, "issue": way.issue}
             tx.audit(PendingAuditEntry(event="request.checked", body=checked, at=now))
+        raise_route_tasks(tx, way.by_hand, sender=env.sender, bid=env.bid, now=now)
         give_beforehand(tx, (env.sender, env.bid, to), way.consents, officer=officer, now=now)
         source = assemble(
             self._blobs,

@@ -298,6 +298,24 @@ class ConsentResult(_Type, kw_only=True):
     waiting: list[str]
 
 
+class ConfirmParams(_Type, kw_only=True):
+    """A person's word that a request has gone by its formal route, or on paper, as well."""
+
+    ref: Reference
+    route: Literal["formal-route", "paper-original"]
+    officer: Officer = "local"
+
+
+class ConfirmResult(_Type, kw_only=True):
+    """What was confirmed, durably; ``waiting`` are the routes of this request still to be confirmed."""
+
+    sender: str
+    bid: str
+    to: str
+    route: str
+    waiting: list[str]
+
+
 class AuditFault(_Type, kw_only=True):
     """One thing that is not as it must be; ``index`` names the entry, where it is one."""
 
@@ -586,6 +604,15 @@ CONSENT = _call(
     writes=True,
     queues=True,
 )
+CONFIRM = _call(
+    "confirmRoute",
+    "POST",
+    "/v1/confirmations",
+    "Say that a request has gone by its formal route, or on paper, as well",
+    params=ConfirmParams,
+    result=ConfirmResult,
+    writes=True,
+)
 KEYS_LIST = _call(
     "listKeys", "GET", "/v1/keys", "The keys of this authority", params=Nothing, result=KeysResult
 )
@@ -747,6 +774,7 @@ CALLS: tuple[Call[Any, Any], ...] = (
     OPEN,
     ACKNOWLEDGE,
     CONSENT,
+    CONFIRM,
     KEYS_LIST,
     KEYS_ROTATE,
     KEYS_RENEW,

@@ -25,6 +25,7 @@ from gateway.services.cases import Cases, ReceiptInfo
 from gateway.services.consent import ConsentDesk
 from gateway.services.directory import Directory, entry_words
 from gateway.services.doctor import Doctor
+from gateway.services.formalroute import RouteDesk
 from gateway.services.keyring import HeldKey, Keyring
 from gateway.services.liveness import Liveness
 from gateway.services.networks import Networks
@@ -40,6 +41,8 @@ from gateway.web.calls import (
     AuditResult,
     Call,
     ChannelLifeView,
+    ConfirmParams,
+    ConfirmResult,
     ConsentParams,
     ConsentResult,
     DiagnosisView,
@@ -92,6 +95,7 @@ class Desk:
     submitter: Submitter
     cases: Cases
     consents: ConsentDesk
+    routes: RouteDesk
     doctor: Doctor
     liveness: Liveness
     upkeep: Upkeep
@@ -362,6 +366,11 @@ async def _consent(desk: Desk, params: ConsentParams, _progress: Progress) -> Co
     return _view(ConsentResult, answered)
 
 
+async def _confirm(desk: Desk, params: ConfirmParams, _progress: Progress) -> ConfirmResult:
+    confirmed = await desk.routes.confirm(params.ref, params.route, officer=params.officer)
+    return _view(ConfirmResult, confirmed)
+
+
 async def _network_status(desk: Desk, _params: Nothing, _progress: Progress) -> NetworksResult:
     return await networks.status(desk.networks, desk.directory, now=desk.clock.now())
 
@@ -386,6 +395,7 @@ _HANDLERS: Mapping[str, _Handler] = {
     calls.OPEN.name: _open,
     calls.ACKNOWLEDGE.name: _acknowledge,
     calls.CONSENT.name: _consent,
+    calls.CONFIRM.name: _confirm,
     calls.KEYS_LIST.name: _list_keys,
     calls.KEYS_ROTATE.name: _rotate,
     calls.KEYS_RENEW.name: _renew,

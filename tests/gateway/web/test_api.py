@@ -83,6 +83,7 @@ def desk(paths: HomePaths, submitter: FakeSubmitter) -> Desk:
         submitter=submitter,  # type: ignore[arg-type]
         cases=cases,
         consents=nothing,
+        routes=nothing,
         doctor=nothing,
         liveness=nothing,
         upkeep=nothing,
