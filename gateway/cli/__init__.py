@@ -93,6 +93,7 @@ INNER_GROUPS = {
             "holder": ("gateway.cli.holder:holder", "Make a holder's keys and the public half to hand over."),
             "words": ("gateway.cli.holder:words", "Show the words that stand for a file."),
             "show": ("gateway.cli.holder:show", "Show what a draft says."),
+            "amend": ("gateway.cli.amend:amend", "Change the own State's draft before it is signed."),
             "sign": ("gateway.cli.holder:sign", "Sign a draft as a holder; needs no network."),
             "revoke": ("gateway.cli.holder:revoke", "Start a notice that a key is to be trusted no more."),
             "countersign": ("gateway.cli.holder:countersign", "Sign such a notice as another holder."),

@@ -125,12 +125,12 @@ def record(
         from gateway.services.directory import entry_words
 
         with open_desk(folder) as desk:
-            found, its_state = _record(read_bytes(file), desk.publication.kind)
+            found, its_state = read_record(read_bytes(file), desk.publication.kind)
             changes = desk.propose_record(
                 found,
                 by=by,
-                state=its_state if state is None else _json(state),
-                requirements=None if requirements is None else _json(requirements),
+                state=its_state if state is None else read_json(state),
+                requirements=None if requirements is None else read_json(requirements),
                 keys_lost=keys_lost,
                 now=moment(),
             )
@@ -269,7 +269,7 @@ def _next(console: Console, folder: Path, role: str) -> None:
     console.print(f"\nNext: rogatory directory publish take-out {text(folder)} {role} --to FOLDER")
 
 
-def _record(data: bytes, kind: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
+def read_record(data: bytes, kind: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """Return a record, and its State's where the file has it: an enrolment file, or JSON."""
     if not data.lstrip().startswith(b"{"):
         from gateway.services.directory.enrolment import read_enrolment
@@ -283,7 +283,8 @@ def _record(data: bytes, kind: str) -> tuple[dict[str, Any], dict[str, Any] | No
     return inner, its_state
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file. Raises ``CommandFailed``."""
     return _parse(read_bytes(path))
 
 

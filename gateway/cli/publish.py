@@ -182,6 +182,7 @@ def bring_in(
     folder: Path,
     file: Annotated[list[Path], Parameter(consume_multiple=True)],
     *,
+    by: str | None = None,
     common: Common | None = None,
 ) -> int:
     """Take the signatures of drafts that travelled.
@@ -192,12 +193,14 @@ def bring_in(
         The network's folder.
     file:
         The files that came back; several copies of one draft add up.
+    by:
+        Who proposes what a State changed in its draft itself.
     """
     common = common or Common()
 
     async def work() -> Answer:
         with open_desk(folder) as desk:
-            taken = [desk.bring_in(read_bytes(path), moment()) for path in file]
+            taken = [desk.bring_in(read_bytes(path), moment(), by=by) for path in file]
         rows = [
             {
                 "role": role,

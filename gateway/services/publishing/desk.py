@@ -20,6 +20,7 @@ from crypto.strictjson import dumps, loads_object
 from gateway.errors import GatewayRefusal
 from gateway.model.record_changes import RecordChange, record_changes
 from gateway.services.durablefile import write_durably
+from gateway.services.publishing.keyrules import following_keys, refuse_broken_line
 from gateway.services.publishing.proposals import Proposal, Proposals, refuse_early, rules_from
 from gateway.services.registry.drafts import Draft
 from gateway.services.registry.holders import Holder, HolderKeys
@@ -133,7 +134,7 @@ class PublishingDesk:
         known = self.publication.records().get(str(record.get("authority_id")))
         confirmed = {**record, "verified_at": now.date().isoformat()}
         if known is not None:
-            confirmed["keys"] = _following(known, confirmed, keys_lost=keys_lost, now=now)
+            confirmed["keys"] = following_keys(known, confirmed, keys_lost=keys_lost, now=now)
         self.publication.draft_record(cc, confirmed, state=state, requirements=requirements, now=now)
         return self._note_state(cc, by, now)
 
@@ -240,16 +241,25 @@ class PublishingDesk:
             written.append(path)
         return written
 
-    def bring_in(self, data: bytes, now: datetime) -> tuple[str, Progress]:
-        """Take the signatures of a draft that travelled; it must be the one that was taken out.
+    def bring_in(self, data: bytes, now: datetime, *, by: str | None = None) -> tuple[str, Progress]:
+        """Take a draft that travelled: its signatures, and with ``by`` what a State changed in it as well.
 
-        Raises ``GatewayRefusal`` ``draft-invalid`` or ``not-proposed`` (a content nobody proposed here).
+        What ``by`` proposes so is held to the same rules, and its time begins now. Raises
+        ``GatewayRefusal`` ``draft-invalid``, ``not-proposed`` (a content nobody proposed here),
+        ``key-given-back``, ``keys-no-overlap``, or as ``Publication.take_draft``.
         """
         draft = Draft.from_json(data)
         ours = self.publication.drafts().get(draft.role)
-        if ours is None or ours.digest != draft.digest:
+        if ours is not None and ours.digest == draft.digest:
+            return draft.role, self.publication.take_draft(data, now)
+        if by is None or draft.role in _TOP:
             raise GatewayRefusal("not-proposed", field=draft.role)
-        return draft.role, self.publication.take_draft(data, now)
+        cc = role_state(draft.role)[1]
+        known = self.publication.published(cc)
+        refuse_broken_line(known.records() if known is not None else {}, draft.records())
+        progress = self.publication.take_draft(data, now)
+        self._note_state(cc, by, now)
+        return draft.role, progress
 
     def issue(self, now: datetime, roles: Sequence[str] = ()) -> tuple[list[str], dict[str, GatewayRefusal]]:
         """Publish what is signed and may count now, and make it visible; return it, and what waits and why.
@@ -310,26 +320,6 @@ class PublishingDesk:
         except OSError:
             raise GatewayRefusal("holder-invalid", detail="automatic key") from None
         return HolderKeys.from_pem(_AUTOMATIC, pem, passphrase)
-
-
-def _following(
-    known: Mapping[str, Any], record: Mapping[str, Any], *, keys_lost: bool, now: datetime
-) -> list[dict[str, Any]]:
-    """Return the keys of a record that follows another: none given back, none cut off, old ones kept."""
-    had = {row["kid"]: row for row in known["keys"]}
-    has = {row["kid"]: row for row in record.get("keys", ())}
-    for kid, row in had.items():
-        if row["status"] == "revoked" and kid in has and has[kid]["status"] == "active":
-            raise GatewayRefusal("key-given-back", field=kid)
-    trusted = {kid for kid, row in had.items() if row["use"] == "sig" and row["status"] == "active"}
-    if trusted and not trusted & has.keys() and not keys_lost:
-        raise GatewayRefusal("keys-no-overlap")
-    at = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    gone = {"status": "revoked", "revoked_at": at, "reason": "cessation"}
-    kept = [
-        row if row["status"] == "revoked" else {**row, **gone} for kid, row in had.items() if kid not in has
-    ]
-    return [*kept, *has.values()]
 
 
 def _other_files(before: Draft | None, after: Draft) -> list[RecordChange]:

@@ -11,9 +11,11 @@ import pytest
 
 from crypto.keys import GW_HYB1, KeyUse, PrivateKey
 from gateway.errors import GatewayRefusal
+from gateway.services.publishing.amend import amend_record
 from gateway.services.publishing.desk import PublishingDesk
 from gateway.services.registry.drafts import Draft
 from gateway.services.registry.follower import Follower, root_digest
+from gateway.services.registry.statedraft import StateDraft
 from tests.gateway.registry.networks import NETWORK, NOW, Server, holder, key_row, record, state_record
 
 PEOPLE = [holder(f"Holder {n}") for n in range(3)]
@@ -151,6 +153,83 @@ def test_a_draft_of_another_content_is_not_brought_in(desk: PublishingDesk, tmp_
     with pytest.raises(GatewayRefusal, match="not-proposed"):
         desk.bring_in(old, NOW)
     assert desk.publication.progress("state-ke").have == 0
+
+
+def amended(desk: PublishingDesk, tmp_path: Path, row: Any, *, keys_lost: bool = False) -> bytes:
+    """A draft that left the secretariat, was changed by the State itself, and signed by its holders."""
+    desk.propose_renewal("state-ke", now=LATER)
+    (path,) = desk.take_out(["state-ke"], tmp_path / "stick")
+    draft = amend_record(
+        Draft.from_json(path.read_bytes()),
+        row,
+        kind="lab",
+        state=None,
+        requirements=None,
+        keys_lost=keys_lost,
+        now=LATER,
+    )
+    for person in KENYA:
+        draft = draft.sign(person)
+    return draft.to_json()
+
+
+def test_a_state_changes_its_draft_itself_and_is_held_to_the_same_rules(
+    desk: PublishingDesk, tmp_path: Path
+) -> None:
+    listed(desk)
+    data = amended(desk, tmp_path, record("ke-ag") | {"name_en": "Another Office"})
+    with pytest.raises(GatewayRefusal, match="not-proposed"):
+        desk.bring_in(data, LATER)
+    _, progress = desk.bring_in(data, LATER, by="Registry of Kenya")
+    assert progress.complete
+    refused(desk, "cooling-off", LATER)
+    (row,) = desk.drafts()
+    assert row.proposal is not None
+    assert row.proposal.by == "Registry of Kenya"
+    assert "Another Office" in row.proposal.changes[0]
+    desk.issue(LATER + WAIT)
+    assert desk.publication.records()["ke-ag"]["name_en"] == "Another Office"
+
+
+def test_a_state_cannot_forget_a_key_or_give_one_back(desk: PublishingDesk, tmp_path: Path) -> None:
+    listed(desk)
+    published = desk.publication.records()["ke-ag"]
+    desk.propose_renewal("state-ke", now=LATER)
+    (path,) = desk.take_out(["state-ke"], tmp_path / "stick")
+    content = StateDraft.of(NETWORK, "state-ke", Draft.from_json(path.read_bytes()))
+    content.put_record(published | {"keys": published["keys"][:1]}, "lab", None)
+    forged = content.renewed("state-ke", 2, LATER + timedelta(days=396))
+    for person in KENYA:
+        forged = forged.sign(person)
+    before = desk.publication.draft("state-ke")
+    with pytest.raises(GatewayRefusal, match="keys-no-overlap"):
+        desk.bring_in(forged.to_json(), LATER, by="Registry of Kenya")
+    assert desk.publication.draft("state-ke") == before
+
+
+def test_a_state_that_lost_its_keys_lists_the_old_ones_as_revoked(
+    desk: PublishingDesk, tmp_path: Path
+) -> None:
+    listed(desk)
+    row = record("ke-ag") | {"keys": [key_row(PrivateKey.generate(KeyUse.SIG, GW_HYB1))]}
+    with pytest.raises(GatewayRefusal, match="keys-no-overlap"):
+        amended(desk, tmp_path, row)
+    desk.bring_in(amended(desk, tmp_path, row, keys_lost=True), LATER, by="Registry of Kenya")
+
+
+@pytest.mark.parametrize("role", ["root", "targets"])
+def test_nobody_amends_what_is_no_states(desk: PublishingDesk, tmp_path: Path, role: str) -> None:
+    desk.propose_renewal(role, now=LATER)
+    with pytest.raises(GatewayRefusal, match="draft-invalid"):
+        amend_record(
+            desk.publication.draft(role),
+            record("ke-ag"),
+            kind="lab",
+            state=None,
+            requirements=None,
+            keys_lost=False,
+            now=LATER,
+        )
 
 
 def test_changing_a_proposal_starts_its_time_anew(desk: PublishingDesk) -> None:
