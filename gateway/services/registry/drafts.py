@@ -20,7 +20,7 @@ from crypto.words import fingerprint_words
 from gateway.errors import GatewayRefusal
 from gateway.services.registry.holders import HolderKeys
 from gateway.services.registry.policy import check_root, holder_names, role_state
-from gateway.services.registry.records import STATE_FILE, member_entry, read_json
+from gateway.services.registry.records import REQUIREMENTS, STATE_FILE, member_entry, read_json
 from gateway.services.registry.repository import parse
 
 #: One State's records, requirements and contacts.
@@ -182,7 +182,7 @@ class Draft:
         found = {}
         for path, data in self.files.items():
             name = path.rpartition("/")[2].removesuffix(".json")
-            if name != STATE_FILE and not name.endswith(".requirements"):
+            if name != STATE_FILE and not name.endswith(REQUIREMENTS):
                 found[name] = read_json(data)
         return found
 

@@ -14,12 +14,12 @@ from gateway.errors import GatewayRefusal
 from gateway.services.registry.network import VouchedRecord
 from gateway.services.registry.policy import NetworkKind, role_state
 from gateway.services.registry.records import (
+    REQUIREMENTS,
     STATE_FILE,
     check_record,
     check_requirements,
     check_state,
     read_json,
-    record_path,
     requirements_path,
 )
 
@@ -49,7 +49,7 @@ class RecordsRead:
             self.used[path] = data
         for path in signed.targets:
             name = path.removeprefix(f"states/{cc}/").removesuffix(".json")
-            if path not in self.used or name.endswith(".requirements"):
+            if path not in self.used or name.endswith(REQUIREMENTS):
                 continue
             try:
                 if name == STATE_FILE:
@@ -62,14 +62,15 @@ class RecordsRead:
                 self.refused[cc.upper() if name == STATE_FILE else name] = refusal.code
 
     def _take_record(self, cc: str, aid: str, role: DelegatedRole, signed: Targets) -> None:
-        record = read_json(self.used[record_path(aid)])
+        # By the path the State listed: a path made from the name could be another State's.
+        record = read_json(self.used.get(f"states/{cc}/{aid}.json", b""))
         if record.get("authority_id") != aid:
             raise GatewayRefusal("directory-other-state")
         entry = check_record(record, cc, self.kind, reader=True)
         requirements = None
         if (found := self.used.get(requirements_path(aid))) is not None:
             requirements = read_json(found)
-            check_requirements(requirements, reader=True)
+            check_requirements(requirements, aid, reader=True)
         assurance, _ = role_state(role.name)
         for key in entry.keys:
             self.kids.setdefault(key.kid, set()).add(aid)

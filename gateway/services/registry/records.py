@@ -31,7 +31,7 @@ DIGEST_MEMBER = "member_contacts_sha256"
 RECORD_LIMIT = 256 * 1024
 
 STATE_FILE = "_state"
-_REQUIREMENTS = ".requirements"
+REQUIREMENTS = ".requirements"
 #: Channels whose address a gateway connects to; an authority on ``https_pull`` calls out, and has none.
 _GATEWAY_CHANNELS = frozenset({"gateway_https"})
 
@@ -43,7 +43,7 @@ def record_path(authority_id: str) -> str:
 
 def requirements_path(authority_id: str) -> str:
     """Return the path of an authority's requirements."""
-    return f"states/{authority_id[:2]}/{authority_id}{_REQUIREMENTS}.json"
+    return f"states/{authority_id[:2]}/{authority_id}{REQUIREMENTS}.json"
 
 
 def state_path(cc: str) -> str:
@@ -96,11 +96,13 @@ def check_state(record: Mapping[str, Any], cc: str, *, reader: bool) -> None:
         raise GatewayRefusal("record-invalid", detail=str(error)) from None
 
 
-def check_requirements(requirements: Mapping[str, Any], *, reader: bool) -> None:
-    """Return if published requirements fit their schema. Raises ``GatewayRefusal`` ``record-invalid``."""
+def check_requirements(requirements: Mapping[str, Any], authority_id: str, *, reader: bool) -> None:
+    """Return if requirements fit their schema and are this authority's. Raises ``record-invalid``."""
     problems = check_form(requirements, "requirements", reader=reader)
     if problems:
         raise GatewayRefusal("record-invalid", detail=problems[0].path)
+    if requirements.get("authority_id") != authority_id:
+        raise GatewayRefusal("record-invalid", detail="requirements of another authority")
 
 
 def split_members(record: Mapping[str, Any]) -> tuple[dict[str, Any], bytes | None]:

@@ -18,6 +18,7 @@ from gateway.services.registry.drafts import Draft
 from gateway.services.registry.policy import NetworkKind, role_state
 from gateway.services.registry.records import (
     MEMBER_ONLY,
+    REQUIREMENTS,
     STATE_FILE,
     check_record,
     check_requirements,
@@ -92,8 +93,11 @@ class StateDraft:
             content = read_json(data)
             if name == STATE_FILE:
                 check_state(content, self.cc, reader=True)
-            elif name.endswith(".requirements"):
-                check_requirements(content, reader=True)
+            elif name.endswith(REQUIREMENTS):
+                aid = name.removesuffix(REQUIREMENTS)
+                if record_path(aid) not in self.files:
+                    raise GatewayRefusal("record-invalid", detail="requirements without a record")
+                check_requirements(content, aid, reader=True)
             elif check_record(content, self.cc, kind, reader=True).authority_id != name:
                 raise GatewayRefusal("directory-other-state")
 
@@ -122,9 +126,7 @@ class StateDraft:
         )
 
     def _requirements(self, record: Mapping[str, Any], requirements: Mapping[str, Any]) -> dict[str, Any]:
-        check_requirements(requirements, reader=False)
-        if requirements["authority_id"] != record.get("authority_id"):
-            raise GatewayRefusal("record-invalid", detail="requirements of another authority")
+        check_requirements(requirements, str(record.get("authority_id")), reader=False)
         return {
             "file": requirements_path(requirements["authority_id"]).rpartition("/")[2],
             "version": requirements["version"],

@@ -226,7 +226,12 @@ def _collect(updater: _DatedUpdater, files: Mapping[str, bytes], network: str) -
     found.drop_shared_keys()
     keys = targets.delegations.keys if targets.delegations is not None else {}
     content_until = min(root.expires, snapshot.expires, targets.expires)
-    used = {name: data for name, data in files.items() if not name.startswith("states/")}
+    names = [
+        f"{version}.{role}.json" for role, version in versions.items() if role not in ("root", "timestamp")
+    ]
+    names += [TIMESTAMP, *(f"{version}.root.json" for version in range(1, root.version + 1))]
+    # What else came along is not kept: it is nobody's.
+    used = {name: files[name] for name in names if name in files}
     return Trusted(
         files={**used, **found.used},
         root=updater.root_bytes(),

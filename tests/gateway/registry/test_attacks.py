@@ -22,6 +22,7 @@ from gateway.services.registry.bundle import BUNDLE_LIMIT
 from gateway.services.registry.follower import Follower, root_digest
 from gateway.services.registry.network import VerifiedNetwork
 from gateway.services.registry.records import MEMBER_ONLY
+from gateway.services.registry.statedraft import StateDraft
 from tests.gateway.registry.networks import (
     DAY,
     NETWORK,
@@ -313,6 +314,44 @@ async def test_what_a_state_lists_for_another_stays_invisible(net: Net, follower
     assert set(found.records) == set(before.records)
     assert found.records[KENYA] == before.records[KENYA]
     assert found.refused == {"AT": "directory-other-state"}
+
+
+@pytest.mark.parametrize("name", [KENYA, "at-", "..", ".", "_state2", "at-moj.x", "at-" + "x" * 90])
+async def test_a_file_of_a_state_that_is_no_record_of_its_own_is_left_out(
+    net: Net, follower: Follower, name: str
+) -> None:
+    forger = Forger.of(net)
+    forger.put_file("state-at", f"states/at/{name}.json", dumps(record(KENYA)), signers(*net.speakers["at"]))
+    before = follower.current
+    assert before is not None
+    found = await follower.refresh(forger.issue(), NOW)
+    assert set(found.records) == {KENYA, "at-moj"}
+    assert found.records[KENYA] == before.records[KENYA]
+    assert found.refused == {name: "directory-other-state"}
+
+
+@pytest.mark.parametrize("name", ["", "AT-MOJ", "at-moj\u0430", "a/b"])
+async def test_a_name_that_no_publisher_lets_through_is_damaged(
+    net: Net, follower: Follower, folder: Path, name: str
+) -> None:
+    path = f"states/at/{name}.json"
+    forger = Forger.of(net)
+    forger.put_file("state-at", path, dumps(record("at-moj")), signers(*net.speakers["at"]))
+    await refused(follower, forger.issue(), "directory-damaged", folder=folder)
+    content = StateDraft(network=NETWORK, cc="at", files={path: dumps(record("at-moj"))})
+    draft = content.renewed("state-at", 2, NOW + DAY)
+    with pytest.raises(GatewayRefusal, match="directory-other-state"):
+        net.publication.take_draft(draft.to_json(), NOW)
+    assert "state-at" not in net.publication.drafts()
+
+
+async def test_what_nobody_signed_is_not_kept(net: Net, follower: Follower, folder: Path) -> None:
+    second_issue(net)
+    forger = Forger.of(net)
+    forger.files |= {"9.targets.json": b"stowaway", "states/at/at-x.json": b"stowaway"}
+    await follower.refresh(forger.server(), NOW)
+    assert b"stowaway" not in (folder / "2.bundle").read_bytes()
+    assert Follower.open(folder).load() == follower.current
 
 
 @pytest.mark.parametrize("name", ["ke-odpp", "at-other"])
