@@ -95,6 +95,8 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "another with `rogatory keys rotate`.",
         "notice-dates": "A compromise has a time since when others may have signed, not in the future; "
         "other reasons have none.",
+        "no-receipt": "An urgent request has no receipt in time; the gateway goes on by what it may use, "
+        "and you ring the authority's duty number.",
         "not-acknowledgeable": "Only an incoming request can be acknowledged.",
         "network-unknown": "No network of this name is followed; see `rogatory directory status`.",
         "not-contradicted": "Nothing is to be decided about this authority; see `rogatory directory show`.",
@@ -127,6 +129,8 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "register-too-large": "The file is larger than what is read at once; split it by State.",
         "register-unreadable": "The file is no table that can be read without guessing; export it again.",
         "register-values": "Values in the file cannot be taken; correct the rows named, nothing was taken.",
+        "requirements-invalid": "These are no published requirements of this authority; correct the file.",
+        "requirements-older": "This issue is not above the one published before; give it a higher version.",
         "route-not-open": "No such route of this request waits for a confirmation; look at its status.",
         "sequence": "The counters do not follow the thread (V29); read the thread, then renew the message.",
         "settings-invalid": "The settings cannot be used; correct the file named.",

@@ -150,12 +150,14 @@ class Outlook:
     """What comes after an attempt that brought no consignment.
 
     Attributes:
+        after: The time for one channel, as it was counted.
         turn_at: When the next channel is taken or asked about; ``None`` if there is none left.
         resend_at: When the same bundle may go out once more where answers come later; ``None`` if nowhere.
         retries: A channel in use answers at once, so that the back-off of the lane holds.
         goes_on: There is, or may be by consent, a channel that has not shown that it cannot take the bundle.
     """
 
+    after: timedelta
     turn_at: datetime | None
     resend_at: datetime | None
     retries: bool
@@ -190,6 +192,7 @@ def look_ahead(situation: Situation, pace: Pace, now: datetime) -> Outlook:
         turn_at = now
     later = [_resend_at(name, use, pace) for name, use in used if name not in _ANSWERS_AT_ONCE]
     return Outlook(
+        after=pace.after,
         turn_at=turn_at,
         resend_at=min(later, default=None),
         retries=any(name in _ANSWERS_AT_ONCE for name, _ in used),

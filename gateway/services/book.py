@@ -14,6 +14,7 @@ from functools import partial
 
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.channel_choice import CHANNEL_CODES, Answer, Outlook, Patience
+from gateway.model.codes import Lane
 from gateway.model.receipt import ISSUED_BY_SENDER, MOVES, ReceiptType
 from gateway.model.schedule import Decision, Step, horizon_of, next_attempt, overdue_at
 from gateway.model.transmission import TERMINAL, TransmissionEvent, TransmissionState, apply
@@ -115,10 +116,11 @@ class TransmissionBook:
             if row.state in TERMINAL:
                 self._too_late(tx, row, tried)
             return None
-        now = tried.ended_at
+        now, changed_at = tried.ended_at, row.changed_at
         row = self._add_attempt(tx, self._with_code(row, tried.code), tried)
         row = self._file(tx, row, tried.receipts, now)
         if row.state not in TERMINAL and not self._moved(tried.receipts):
+            self._tell_of_silence(tx, row, since=changed_at, now=now, tried=tried)
             row = self._without_receipt(tx, row, tried, now)
         elif row.state == TransmissionState.RELAYED:
             row = self._await_receipt(row, now, turn_at=_turn_of(tried))
@@ -197,6 +199,7 @@ class TransmissionBook:
                 continue
             state = apply(TransmissionState(row.state), TransmissionEvent.RECEIPT_OVERDUE)
             self._log(tx, row, "transmission.overdue", now, attempt=row.attempts)
+            self._tell_of_silence(tx, row, since=row.changed_at, now=now)
             row = replace(row, state=str(state), next_action="attempt", next_action_at=now, changed_at=now)
             if now >= horizon_of(lane=row.lane, created_at=row.created_at, expires_at=row.expires_at):
                 row = self._give_up(tx, row, row.last_code, now)
@@ -361,6 +364,21 @@ class TransmissionBook:
             again = self._decide(row, None, now).at
             due = again if due is None else min(due, again)
         return self._await_receipt(replace(row, state=str(state)), now, turn_at=turn_at, due=due)
+
+    def _tell_of_silence(
+        self,
+        tx: Transaction,
+        row: TransmissionRow,
+        *,
+        since: datetime,
+        now: datetime,
+        tried: Tried | None = None,
+    ) -> None:
+        """Tell the duty officer, once, that an urgent bundle has no receipt in the time for one."""
+        known = None if tried is None else tried.outlook
+        at = row.created_at + (self._patience.pace(row.lane).after if known is None else known.after)
+        if row.lane == Lane.URGENT and since < at <= now:
+            self._task(tx, row, "no-receipt", now)
 
     def _ask(self, tx: Transaction, row: TransmissionRow, channel: str, now: datetime) -> None:
         """Put the question before a person whether a bundle may go on a channel that protects it less."""

@@ -37,7 +37,7 @@ def check_channels(known: Iterable[ChannelLife], now: datetime) -> list[Diagnosi
         Diagnosis(
             check="channels",
             level=Level.YELLOW,
-            sentence=f"No answer for more than 3 days: {names}.",
+            sentence=f"No answer in the last 3 days: {names}.",
             action="Run: rogatory directory probe AUTHORITY; if it stays silent, ring the authority up.",
         )
     ]

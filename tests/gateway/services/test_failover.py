@@ -139,13 +139,16 @@ async def test_no_bundle_goes_by_ordinary_mail_before_a_person_consents(tmp_path
         assert {a.channel for a in await tries(world, bid)} == {"gateway_https"}
         assert world.boxes[RO][SMIME].attempts == 0
         status = await world[RO].cases.status(bid)
-        assert [(task.code, task.owner) for task in status.tasks] == [("consent-needed", "duty_officer")]
+        assert {(task.code, task.owner) for task in status.tasks} == {
+            ("no-receipt", "duty_officer"),
+            ("consent-needed", "duty_officer"),
+        }
         assert status.transmissions[0].consents == {SMIME: "asked"}
         assert await entered(world, "transmission.consent") == [("transmission.consent_asked", SMIME)]
 
         done = await world[RO].desk.consents.answer(f"{RO}/{bid}", SMIME, given=True, officer="duty-3")
         assert (done.answer, done.waiting) == ("given", ())
-        assert (await world[RO].cases.status(bid)).tasks == []
+        assert [task.code for task in (await world[RO].cases.status(bid)).tasks] == ["no-receipt"]
         await world.run()
         assert (await tries(world, bid))[-1].channel == SMIME
         assert [
@@ -165,7 +168,8 @@ async def test_a_refused_channel_is_not_used_and_a_later_word_counts(tmp_path: P
         await world[RO].desk.consents.answer(bid, SMIME, given=False, officer="duty-3")
         await world.run_for(2 * FIVE, step=timedelta(seconds=30))
         status = await world[RO].cases.status(bid)
-        assert (status.tasks, status.transmissions[0].consents) == ([], {SMIME: "refused"})
+        assert [task.code for task in status.tasks] == ["no-receipt"]
+        assert status.transmissions[0].consents == {SMIME: "refused"}
         assert world.boxes[RO][SMIME].attempts == 0
         await world[RO].desk.consents.answer(bid, SMIME, given=True, officer="duty-4")
         await world.run_for(FIVE, step=timedelta(seconds=30))
@@ -178,7 +182,7 @@ async def test_consent_given_at_submission_lets_the_channel_come_in_its_turn(tmp
         assert world.boxes[RO][SMIME].attempts == 0
         await world.run_for(timedelta(minutes=1), step=timedelta(seconds=30))
         assert world.boxes[RO][SMIME].attempts == 1
-        assert (await world[RO].cases.status(bid)).tasks == []
+        assert [task.code for task in (await world[RO].cases.status(bid)).tasks] == ["no-receipt"]
         assert [e for e, _ in await entered(world, "transmission.consent", "person.acted")][-2:] == [
             "transmission.consented",
             "person.acted",
@@ -437,9 +441,25 @@ async def test_a_record_that_suspends_its_channels_makes_the_bundle_wait_and_a_p
             "QUEUED",
             "channel-none",
         )
-        assert [task.code for task in status.tasks] == ["channel-none"]
+        assert {task.code for task in status.tasks} == {"channel-none", "no-receipt"}
         monkeypatch.undo()
         world.faults[RO] = Faults()
         await world.run_for(timedelta(minutes=6), step=timedelta(minutes=1))
         assert (await row_of(world, bid)).state == "CONSIGNED"
+        assert (await world[RO].cases.status(bid)).tasks == []
+
+
+@pytest.mark.parametrize(("level", "minutes"), [("urgent", 5), ("emergency", 2)])
+async def test_the_duty_officer_is_told_once_that_an_urgent_bundle_has_no_receipt_in_time(
+    tmp_path: Path, level: str, minutes: int
+) -> None:
+    async with pair(tmp_path, level=level, schemes=()) as (world, bid):
+        await world.run_for(timedelta(minutes=minutes, seconds=-20), step=timedelta(seconds=20))
+        assert (await world[RO].cases.status(bid)).tasks == []
+        await world.run_for(timedelta(minutes=20), step=timedelta(seconds=20))
+        (task,) = (await world[RO].cases.status(bid)).tasks
+        assert (task.code, task.owner) == ("no-receipt", "duty_officer")
+        assert await entered(world, "task.") == [("task.raised", None)]
+        world.faults[RO] = Faults()
+        await world.run_for(timedelta(minutes=6), step=timedelta(minutes=1))
         assert (await world[RO].cases.status(bid)).tasks == []
