@@ -5,7 +5,7 @@ form once and travel as a small JSON object. Unknown codes are kept as they came
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,7 +46,7 @@ class MessageFacts:
 
     def as_json(self) -> dict[str, Any]:
         """Return the facts as JSON values; ``from_json`` reads them back."""
-        return {f.name: _plain(value) for f in fields(self) if (value := getattr(self, f.name))}
+        return {name: _plain(value) for name in _READERS if (value := getattr(self, name))}
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> "MessageFacts":

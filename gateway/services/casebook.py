@@ -208,7 +208,7 @@ class Casebook:
         )
         if case is None:
             case = self._new_case(form, said, thread_id, peer, stored_at)
-            view = _fold(case, [row])
+            view = fold(Track(case.track), [said])
             cases.add_case(tx, self._folded(case, view, stored_at))
             opened = {"thread": thread_id, "peer": peer, "from": sender, "bid": bid}
             tx.audit(PendingAuditEntry(event="case.opened", body=opened, at=stored_at))
