@@ -43,13 +43,19 @@ def sample(*, to: Path, network: str = "sample", common: Common | None = None) -
                 f"[green]{data['states']} States and {data['authorities']} authorities are published[/green] "
                 f"in {text(data['repository'])}; any static web server can serve that folder."
             )
-            console.print(f"\nIts root is {text(data['root'])}, SHA-256 {data['root_sha256']},")
-            console.print("in words: [bold]" + " ".join(data["root_words"]) + "[/bold]\n")
-            console.print("Next:")
-            console.print(f"  rogatory registers compare FILE --records {text(to / 'records')} …")
-            console.print(f"  rogatory directory publish status {text(to / 'publication')}")
             console.print(
-                f"The holders' keys are in {text(to / 'holders')}, the passphrase of all beside them."
+                f"\nIts root, {text(data['root'])}, in words: [bold]{' '.join(data['root_words'])}[/bold]\n"
+            )
+            console.print("A home in a lab network follows it with these lines in its rogatory.toml,")
+            console.print("\n  \\[\\[directory.network]]")
+            console.print(f'  name = "{text(data["network"])}"')
+            console.print(f'  root_sha256 = "{data["root_sha256"]}"\n')
+            console.print(f"and rogatory directory import {text(data['repository'])}\n")
+            console.print(
+                f"Set registers against it: rogatory registers compare FILE --records {text(to / 'records')}"
+            )
+            console.print(
+                f"Sign as its holders: their keys, and the passphrase of all, are in {text(to / 'holders')}."
             )
 
         return Answer(data=data, show=show)

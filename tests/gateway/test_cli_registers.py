@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.cli import main
+from gateway.services.publishing import holderfile
 from tests.gateway.services.registers.registerfiles import (
     KENYA,
     csv_bytes,
@@ -280,3 +281,22 @@ def test_the_own_record_of_a_home_is_handed_over(run: Run, tmp_path: Path) -> No
     record = json.loads((tmp_path / "out/ke-ag.json").read_text())
     assert (record["authority_id"], len(record["keys"]) > 0) == ("ke-ag", True)
     assert "Party" in (tmp_path / "out/ke-ag.txt").read_text()
+
+
+@pytest.mark.slow
+def test_the_sample_directory_becomes_a_network_that_a_lab_home_follows(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holderfile, "_N", 2**10)
+    to, home = tmp_path / "sample", tmp_path / "home"
+    code, made = run("directory", "sample", "--to", str(to))
+    assert (code, made["states"], made["authorities"]) == (0, 43, 99)
+    words = ("init", "--home", str(home), "--authority-id", "xx-moj", "--name", "Ministry (trial)")
+    assert run(*words, "--network", "lab", "--listen", "127.0.0.1:8443")[0] == 0
+    with (home / "rogatory.toml").open("a") as settings:
+        settings.write(f'[[directory.network]]\nname = "sample"\nroot_sha256 = "{made["root_sha256"]}"\n')
+    code, answer = run("directory", "import", made["repository"], "--home", str(home))
+    assert code == 0, answer
+    code, found = run("directory", "show", "sg-agc", "--home", str(home))
+    assert (code, found["vouchers"][0]["source"]) == (0, "network:sample")
+    assert run("directory", "sample", "--to", str(to))[1]["error"]["code"] == "folder-not-empty"
