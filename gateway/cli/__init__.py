@@ -56,6 +56,7 @@ GROUPS = {
         {
             "enrol": ("gateway.cli.operate:enrol", "Take a peer's enrolment file; shows words to compare."),
             "resolve": ("gateway.cli.resolve:resolve", "Find to whom a request goes, and by which channels."),
+            "require": ("gateway.cli.operate:require", "Publish what this authority asks of requests."),
             "show": ("gateway.cli.resolve:show", "Show everything the directory says of one authority."),
             "probe": ("gateway.cli.probe:probe", "Ask whether authorities can be reached, by channel."),
             "list": ("gateway.cli.resolve:list_", "List the authorities, their channels and keys."),
@@ -78,9 +79,18 @@ GROUPS = {
             "start": ("gateway.cli.registers:start", "Make a folder of records to set registers against."),
             "list": ("gateway.cli.registers:list_mappings", "List the registers that can be read."),
             "compare": ("gateway.cli.registers:compare", "Show what a register says differently."),
-            "accept": ("gateway.cli.registers:accept", "Take differences, as a named person decides."),
-            "draft": ("gateway.cli.registers:draft", "Draft what changed, for a network's holders to sign."),
-            "sources": ("gateway.cli.registers:sources", "Show where values come from, and who took them."),
+            "accept": (
+                "gateway.cli.registerdecisions:accept",
+                "Take differences, as a named person decides.",
+            ),
+            "draft": (
+                "gateway.cli.registerdecisions:draft",
+                "Draft what changed, for a network's holders to sign.",
+            ),
+            "sources": (
+                "gateway.cli.registerdecisions:sources",
+                "Show where values come from, and who took them.",
+            ),
         },
     ),
 }

@@ -6,8 +6,11 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from rich.console import Console
 
+from crypto import strictjson
+from crypto.errors import Refusal
 from gateway.cli.output import Answer, CommandFailed, Common, run, table, text, when
 from gateway.cli.session import call
+from gateway.errors import sentence_of
 from gateway.web import calls as api
 
 _COLOURS = {"red": "bold red", "yellow": "yellow", "green": "green"}
@@ -15,6 +18,8 @@ _MARKS = {"red": "✗", "yellow": "!", "green": "✓"}
 
 #: An enrolment file is a few tens of KiB.
 _ENROLMENT_MAX_BYTES = 1024 * 1024
+
+_REQUIREMENTS_MAX_BYTES = 64 * 1024
 
 
 def doctor(*, common: Common | None = None) -> int:
@@ -157,6 +162,37 @@ def enrol(
             console.print(
                 "If they differ, somebody else made this file: send nothing and enrol the right one."
             )
+
+        return Answer(data=done, show=show)
+
+    return run(common, work)
+
+
+def require(requirements: Path, *, common: Common | None = None) -> int:
+    """Publish what this authority asks of requests, and renew the enrolment file.
+
+    Parameters
+    ----------
+    requirements:
+        File in the form of the published requirements (docs/directory.md).
+    """
+    common = common or Common()
+
+    async def work() -> Answer:
+        with requirements.open("rb") as file:
+            data = file.read(_REQUIREMENTS_MAX_BYTES + 1)
+        try:
+            form = strictjson.loads(data, max_bytes=_REQUIREMENTS_MAX_BYTES)
+        except Refusal:
+            raise CommandFailed("requirements-invalid", "This is no JSON of bounded size.") from None
+        if not isinstance(form, dict):
+            raise CommandFailed("requirements-invalid", sentence_of("requirements-invalid"))
+        params = api.RequirementsParams(requirements=form)
+        done = await call(common, api.DIRECTORY_REQUIRE, params, label="Publishing")
+
+        def show(console: Console) -> None:
+            console.print(f"Issue {done.issue} is published; it applies from {text(done.valid_from)}.")
+            console.print(f"\nNext: send {text(done.enrolment)} to your peers, and have them enrol it.")
 
         return Answer(data=done, show=show)
 

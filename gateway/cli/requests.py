@@ -15,6 +15,9 @@ from gateway.cli.session import call
 from gateway.model.manifest import FORM_MAX_BYTES
 from gateway.web import calls as api
 
+#: Tasks that a person closes by saying that it was done.
+_ROUTES = frozenset({"formal-route", "paper-original"})
+
 _ACTORS = {
     "requesting": "the requesting authority",
     "requested": "the requested authority",
@@ -135,7 +138,10 @@ def _show_status(console: Console, found: api.StatusResult) -> None:
     console.print(f"  bundle      {found.sender}/{found.bid}\n")
     for task in found.tasks:
         console.print(f"[yellow]! for the {words(task.owner)}[/yellow], since {when(task.created_at)} UTC:")
-        console.print(f"  {text(task.sentence)}\n")
+        console.print(f"  {text(task.sentence)}")
+        if task.code in _ROUTES:
+            console.print(f"  rogatory confirm {found.sender}/{found.bid} {task.code}")
+        console.print()
     if found.transmissions:
         rows = [
             (

@@ -217,7 +217,12 @@ def publish_own_record(
     if record != directory.own.raw:
         directory.update_own(record, now)
     statement = make_enrolment(
-        keyring=keyring, network=directory.network, record=record, state=state, now=now
+        keyring=keyring,
+        network=directory.network,
+        record=record,
+        state=state,
+        requirements=directory.requirements(keyring.authority_id),
+        now=now,
     )
     write_durably(paths.enrolment, statement, mode=0o644)
     return entry_words(directory.own)

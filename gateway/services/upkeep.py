@@ -4,9 +4,10 @@ The files come first and the log entry after them: a crash between leaves a chan
 an entry without a change, and the same command can be repeated.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
 from crypto.keys import KeyUse
 from crypto.revocation import Revocation, sign_revocation
@@ -148,6 +149,22 @@ class Upkeep:
             entry = PendingAuditEntry(event="directory.enrolled", body=body, at=now)
         await self._enter([entry])
         return enrolled
+
+    async def publish_requirements(self, requirements: Mapping[str, Any]) -> None:
+        """Publish what the own authority asks of requests, and renew the enrolment file; durable.
+
+        Raises as ``Directory.publish_own``; nothing is changed then.
+        """
+        now = self._clock.now()
+        self._directory.publish_own(requirements, now)
+        publish_own_record(
+            self._paths,
+            keyring=self._keyring,
+            directory=self._directory,
+            state=own_state(self._paths),
+            now=now,
+        )
+        await self._enter([self._published(now)])
 
     async def verify(self, progress: Callable[[int, int], None]) -> AuditReport:
         """Return the report on the whole audit log; a fault is a finding, not an exception."""

@@ -316,6 +316,20 @@ class ConfirmResult(_Type, kw_only=True):
     waiting: list[str]
 
 
+class RequirementsParams(_Type, kw_only=True):
+    """What the own authority asks of requests, as data (requirements.schema.json)."""
+
+    requirements: dict[str, Any]
+
+
+class RequirementsResult(_Type, kw_only=True):
+    """The issue that is published now; the enrolment file has to reach the peers."""
+
+    issue: int
+    valid_from: str
+    enrolment: str
+
+
 class AuditFault(_Type, kw_only=True):
     """One thing that is not as it must be; ``index`` names the entry, where it is one."""
 
@@ -613,6 +627,15 @@ CONFIRM = _call(
     result=ConfirmResult,
     writes=True,
 )
+DIRECTORY_REQUIRE = _call(
+    "publishRequirements",
+    "POST",
+    "/v1/directory/requirements",
+    "Publish what the own authority asks of requests, and renew the enrolment file",
+    params=RequirementsParams,
+    result=RequirementsResult,
+    writes=True,
+)
 KEYS_LIST = _call(
     "listKeys", "GET", "/v1/keys", "The keys of this authority", params=Nothing, result=KeysResult
 )
@@ -784,6 +807,7 @@ CALLS: tuple[Call[Any, Any], ...] = (
     DIRECTORY_SHOW,
     DIRECTORY_OWN,
     DIRECTORY_RESOLVE,
+    DIRECTORY_REQUIRE,
     DIRECTORY_ENROL,
     DIRECTORY_PROBE,
     DIRECTORY_STATUS,

@@ -14,6 +14,7 @@ from gateway.model.record_parts import Designation, Hours
 from gateway.model.resolution import Candidate, Resolution, resolve
 from gateway.model.states import StateRecord
 from gateway.services.directory import Directory
+from gateway.services.directory.merge import OWN
 from gateway.web.addressees import (
     AuthorityView,
     BasisView,
@@ -82,7 +83,7 @@ def show(directory: Directory, authority_id: str, *, now: datetime) -> Authority
                 nbf=key.in_force.nbf,
                 exp=key.in_force.exp,
                 status=key.in_force.status,
-                vouchers=[voucher.source for voucher in key.vouchers],
+                vouchers=["own" if v.assurance == OWN else v.source for v in key.vouchers],
             )
             for (aid, _, _), key in directory.view.keys.items()
             if aid == authority_id

@@ -70,6 +70,8 @@ from gateway.web.calls import (
     ReceiptView,
     RefParams,
     RenewParams,
+    RequirementsParams,
+    RequirementsResult,
     RevokeKeyParams,
     RotateParams,
     RotateResult,
@@ -371,6 +373,15 @@ async def _confirm(desk: Desk, params: ConfirmParams, _progress: Progress) -> Co
     return _view(ConfirmResult, confirmed)
 
 
+async def _require(desk: Desk, params: RequirementsParams, _progress: Progress) -> RequirementsResult:
+    await desk.upkeep.publish_requirements(params.requirements)
+    return RequirementsResult(
+        issue=params.requirements["version"],
+        valid_from=params.requirements["valid_from"],
+        enrolment=str(desk.paths.enrolment),
+    )
+
+
 async def _network_status(desk: Desk, _params: Nothing, _progress: Progress) -> NetworksResult:
     return await networks.status(desk.networks, desk.directory, now=desk.clock.now())
 
@@ -405,6 +416,7 @@ _HANDLERS: Mapping[str, _Handler] = {
     calls.DIRECTORY_SHOW.name: _show_authority,
     calls.DIRECTORY_OWN.name: _own_record,
     calls.DIRECTORY_RESOLVE.name: _resolve,
+    calls.DIRECTORY_REQUIRE.name: _require,
     calls.DIRECTORY_ENROL.name: _enrol,
     calls.DIRECTORY_PROBE.name: _probe,
     calls.DIRECTORY_STATUS.name: _network_status,

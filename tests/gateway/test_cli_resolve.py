@@ -259,3 +259,22 @@ def test_doubt_about_the_directory_is_shown_in_words(
     told = capsys.readouterr().out
     assert ("cannot be verified" in told) == (status is LookupStatus.UNVERIFIABLE)
     assert ("no longer fresh" in told) == (status is LookupStatus.STALE)
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"{", "requirements-invalid"),
+        (b"[]", "requirements-invalid"),
+        (b"[" * 70_000, "requirements-invalid"),
+    ],
+)
+def test_a_file_that_holds_no_requirements_is_refused(
+    run: Run, tmp_path: Path, data: bytes, code: str
+) -> None:
+    file = tmp_path / "requirements.json"
+    file.write_bytes(data)
+    assert run("require", str(file), "--home", str(tmp_path))[1]["error"]["code"] == code
+    assert (
+        run("require", str(tmp_path / "nothing.json"), "--home", str(tmp_path))[1]["error"]["code"] == "file"
+    )

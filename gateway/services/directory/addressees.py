@@ -12,7 +12,7 @@ from crypto.keys import KeyUse
 from gateway.model.authority import LookupStatus
 from gateway.model.freshness import Freshness, freshness
 from gateway.model.listing import Listing
-from gateway.services.directory.merge import MergedView, SourceView
+from gateway.services.directory.merge import OWN, MergedView, SourceView
 
 
 def listing_for(
@@ -75,9 +75,15 @@ def contacts_of(view: MergedView, authority_id: str) -> Mapping[str, Any] | None
 
 
 def _sources_of(view: MergedView, authority_id: str) -> list[SourceView]:
-    """Return the sources that list an authority, best first; none where they contradict each other."""
+    """Return the sources that list an authority, best first; none where they contradict each other.
+
+    Nobody tells us who we are, but what we publish may stand in any of them.
+    """
     merged = view.authorities.get(authority_id)
     if merged is None or merged.is_contradicted:
         return []
     by_name = {source.name: source for source in view.sources}
-    return [by_name[claim.voucher.source] for claim in merged.claims]
+    listing = [by_name[claim.voucher.source] for claim in merged.claims]
+    if merged.claims[0].voucher.assurance == OWN:
+        listing += [source for source in view.sources if source not in listing]
+    return listing

@@ -46,6 +46,7 @@ class Claim:
     record: dict[str, Any] = field(repr=False)
     state: dict[str, Any] | None = field(repr=False)
     entry: DirectoryEntry = field(repr=False)
+    requirements: dict[str, Any] | None = field(repr=False)
     at: datetime
     kid: str
 
@@ -59,7 +60,19 @@ class Claim:
             key_in_force(key)
         if state is not None and parse_state(state).state != entry.state:
             raise EntryInvalid("an authority speaks for its own State only")
-        return cls(record=record, state=state, entry=entry, at=parse_wire_time(payload["at"]), kid=kid)
+        requirements = payload.get("requirements")
+        if requirements is not None and not are_requirements_of(
+            requirements, entry.authority_id, reader=True
+        ):
+            raise EntryInvalid("the requirements do not fit their schema or are another authority's")
+        return cls(
+            record=record,
+            state=state,
+            entry=entry,
+            requirements=requirements,
+            at=parse_wire_time(payload["at"]),
+            kid=kid,
+        )
 
 
 def read_enrolment(statement: bytes, network: str) -> Claim:
@@ -102,6 +115,14 @@ def refuse_misshapen(record: Any, state: Any) -> None:
             raise EntryInvalid("the name mixes alphabets or hides letters")
 
 
+def are_requirements_of(requirements: Any, authority_id: str, *, reader: bool) -> bool:
+    """Say whether these are published requirements of an authority, in their form."""
+    if check_form(requirements, "requirements", reader=reader):
+        return False
+    named = (requirements["authority_id"], requirements["state"].lower())
+    return named == (authority_id, authority_id[:2])
+
+
 def key_in_force(key: KeyRecord) -> KeyInForce:
     """Return the checked key of a record. Raises ``KeyRefused`` where its kid or form is wrong."""
     return KeyInForce(
@@ -121,9 +142,13 @@ def make_enrolment(
     network: str,
     record: Mapping[str, Any],
     state: Mapping[str, Any] | None,
+    requirements: Mapping[str, Any] | None = None,
     now: datetime,
 ) -> bytes:
-    """Return the enrolment file of an authority, to hand to its peers: its record, signed by itself."""
+    """Return the enrolment file of an authority, to hand to its peers: its record, signed by itself.
+
+    With what it asks of requests, where it has published that.
+    """
     payload: dict[str, Any] = {
         "v": 1,
         "network": network,
@@ -131,6 +156,8 @@ def make_enrolment(
         "record": dict(record),
         "state": None if state is None else dict(state),
     }
+    if requirements is not None:
+        payload["requirements"] = dict(requirements)
     # By the oldest key in force, so that peers can tell a rotation from another authority's claim.
     return sign_statement(keyring.voucher(now), payload, ENROLMENT_TYPE)
 

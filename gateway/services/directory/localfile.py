@@ -64,18 +64,29 @@ class LocalFile:
         return network
 
     def with_record(
-        self, record: dict[str, Any], state: dict[str, Any] | None, enrolled_at: datetime | None
+        self,
+        record: dict[str, Any],
+        state: dict[str, Any] | None,
+        requirements: dict[str, Any] | None,
+        enrolled_at: datetime | None,
     ) -> dict[str, Any]:
-        """Return the members that change when a record is put in or replaced."""
+        """Return the members that change when a record is put in or replaced, with what it publishes."""
         aid = record["authority_id"]
         rows = [r for r in self.payload["records"] if r["authority_id"] != aid]
         changed: dict[str, Any] = {"records": [*rows, record]}
         if state is not None:
             states = [s for s in self.payload["states"] if s["state"] != state["state"]]
             changed["states"] = [*states, state]
+        others = {a: row for a, row in self.payload.get("requirements", {}).items() if a != aid}
+        changed["requirements"] = others if requirements is None else {**others, aid: requirements}
         if enrolled_at is not None:
             changed["enrolled"] = {**self.payload.get("enrolled", {}), aid: wire_time(enrolled_at)}
         return changed
+
+    def requirements(self, authority_id: str) -> dict[str, Any] | None:
+        """Return what an authority has published by hand, ``None`` if nothing."""
+        found: dict[str, Any] | None = self.payload.get("requirements", {}).get(authority_id)
+        return found
 
     def enrolled_at(self, authority_id: str) -> datetime | None:
         """Return the date of the enrolment file taken last, by its signer's clock."""
@@ -102,6 +113,7 @@ class LocalFile:
             entries=entries,
             states={state.state: state for state in map(parse_state, said["states"])},
             assurance={aid: OWN if aid == own else BILATERAL for aid in entries},
+            requirements=said.get("requirements", {}),
             stated_at={aid: parse_wire_time(at) for aid, at in said.get("enrolled", {}).items()},
         )
 

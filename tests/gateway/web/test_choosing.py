@@ -129,6 +129,7 @@ async def test_show_tells_who_vouches_and_refuses_what_nobody_lists(world: World
     assert (found.phones[0].number, found.requirements is not None) == ("+999 7", True)
     own = choosing.show(home, KE, now=world.clock.now())
     assert (own.status, {key.use for key in own.keys} >= {"sig", "enc"}) == ("found", True)
+    assert {tuple(key.vouchers) for key in own.keys} == {("own",)}
     enrolled = choosing.show(home, SG, now=world.clock.now())
     assert {tuple(key.vouchers) for key in enrolled.keys} == {("bilateral",)}
     with pytest.raises(GatewayRefusal, match="not-listed"):
