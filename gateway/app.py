@@ -268,7 +268,7 @@ class App:
         library = Library(database=database, blobs=blobs, vault=vault)
         casebook = Casebook(database=database, library=library, authority_id=own)
         patience = _patience(settings.delivery)
-        book = TransmissionBook(authority_id=own, stamp=stamp, casebook=casebook, rng=rng, patience=patience)
+        book = TransmissionBook(stamp=stamp, casebook=casebook, rng=rng, patience=patience)
         proofs = self.sequencer or StoredProofs(
             database=database, head_file=self.home.resolve(settings.log.head_file)
         )

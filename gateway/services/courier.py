@@ -25,12 +25,13 @@ from crypto.keys import KeyUse
 from gateway.clock import Clock
 from gateway.errors import GatewayError, GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
-from gateway.services.book import TransmissionBook, Tried
+from gateway.services.book import TransmissionBook
 from gateway.services.container import ContainerSource, load_container
 from gateway.services.directory import Directory
 from gateway.services.evidence import CheckedReceipt, check_receipt
 from gateway.services.failover import PULL, Failover, Leg
 from gateway.services.keyring import Keyring
+from gateway.services.onward import Tried
 from gateway.services.peers import endpoint_at
 from gateway.services.vault import Vault, WrappedKey
 from gateway.storage import bundles, contentkeys, queue, transmissions
@@ -249,7 +250,8 @@ class Courier:
         """Make one attempt and record how it came out; durable when it returns."""
         renewal = asyncio.get_running_loop().call_later(_RENEWAL_S, self._renew, job)
         try:
-            if job.next_action == "rewrap" and self._directory.hold(job.to, job.lane) is None:
+            is_due = job.next_action == "rewrap" or await self._is_outdated(job)
+            if is_due and self._directory.hold(job.to, job.lane) is None:
                 await self._rewrap(job)
                 job = replace(job, source=None)
             tried = await self._try(job)
@@ -352,6 +354,20 @@ class Courier:
             outlook=outlook,
         )
 
+    async def _is_outdated(self, job: Job) -> bool:
+        """Tell whether a notice ended a key that this bundle is wrapped for or signed with."""
+        if not self._directory.has_notices:
+            return False
+        sender, bid, to = job.key
+        rows = await self._database.read(lambda c: bundles.envelopes_of(c, sender, bid))
+        return self._has_ended_key(Opener().parse(rows[-1].jws), to)
+
+    def _has_ended_key(self, envelope: Envelope, to: str) -> bool:
+        wrapped = {wrap.kid for wrap in envelope.to if wrap.aid == to}
+        theirs = {key.public.kid for key in self._directory.keys(to, KeyUse.ENC) if key.status == "revoked"}
+        ours = {key.public.kid for key in self._keyring.held if key.status == "revoked"}
+        return bool(wrapped & theirs) or envelope.kid in ours
+
     async def _rewrap(self, job: Job) -> None:
         """Wrap the content key for the recipient's key of today: same bundle, same parts, next rev."""
         sender, bid, to = job.key
@@ -367,7 +383,8 @@ class Courier:
             raise GatewayRefusal("content-erased")
         previous = Opener().parse(envelopes[-1].jws)
         now = self._clock.now()
-        if self._directory.encryption_key(to, now).kid in {wrap.kid for wrap in previous.to}:
+        kid = self._directory.encryption_key(to, now).kid
+        if kid in {wrap.kid for wrap in previous.to} and not self._has_ended_key(previous, to):
             # Wrapped for the newest key that is listed: before a crash, or there is no newer one yet.
             return
         env = self._wrapped_again(previous, WrappedKey(storage_key_id=held[0], wrapped=held[1]), to, now)

@@ -1,0 +1,251 @@
+"""What comes after an attempt that brought no receipt: the wait, the next try, the question, the end.
+
+Part of ``book``, which calls it with a row it has locked and stores what comes back. The decision is pure
+(``model.schedule``, ``model.channel_choice``); here it becomes entries, tasks and the next row, in the
+caller's transaction. Whatever was done on a channel stays done: what stands in an outbox stays there.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from gateway.model.audit import PendingAuditEntry
+from gateway.model.channel_choice import CHANNEL_CODES, Answer, Outlook, Patience
+from gateway.model.codes import Lane
+from gateway.model.receipt import ReceiptType
+from gateway.model.schedule import Decision, Step, next_attempt, overdue_at
+from gateway.model.transmission import TERMINAL, TransmissionEvent, TransmissionState, apply
+from gateway.services.casebook import Casebook
+from gateway.services.evidence import CheckedReceipt
+from gateway.services.failover import PULL
+from gateway.services.stamp import Stamp, Subject
+from gateway.services.tasks import raise_task
+from gateway.storage import bundles, channels
+from gateway.storage.database import Transaction
+from gateway.storage.transmissions import TransmissionRow
+
+#: An open task is shown again after this time.
+TASK_SHOWN_AGAIN = timedelta(hours=4)
+
+#: Who owns a transmission that failed, by lane.
+OWNERS = {"urgent": "duty_officer", "routine": "operator"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """How one attempt on one channel came out.
+
+    Attributes:
+        verdict: As the adapter gave it: accepted, dispatched, retry, refused.
+        code: Of the refusal or problem; ``None`` for a network failure or success.
+        receipts: Checked ones that came with the answer.
+        refused: Codes of receipts in the answer that did not check.
+        took_over: The channel's turn had just come, after another one brought no consignment in time.
+        ask: Channels that need a person's consent, and whose turn has come.
+        hold: There was nothing to try, and only a person can change that.
+        awaits_answer: A person was asked about a channel when the attempt began.
+        outlook: What comes next; ``None`` where nothing needs to.
+    """
+
+    channel: str
+    started_at: datetime
+    ended_at: datetime
+    verdict: str
+    code: str | None = None
+    receipts: Sequence[CheckedReceipt] = ()
+    refused: Sequence[str] = ()
+    took_over: bool = False
+    ask: Sequence[str] = ()
+    hold: bool = False
+    awaits_answer: bool = False
+    outlook: Outlook | None = None
+
+
+class Onward:
+    """Moves a transmission on without a receipt. Every method runs inside a unit."""
+
+    def __init__(self, *, stamp: Stamp, casebook: Casebook, rng: random.Random, patience: Patience) -> None:
+        self._stamp = stamp
+        self._casebook = casebook
+        self._rng = rng
+        self._patience = patience
+
+    def await_receipt(
+        self, row: TransmissionRow, now: datetime, *, turn_at: datetime | None, due: datetime | None = None
+    ) -> TransmissionRow:
+        """Wait until it is ``due``, by default the lane's time for a channel, or another channel's turn."""
+        due = due or now + self._patience.pace(row.lane).after
+        return replace(
+            row,
+            next_action="await_receipt",
+            next_action_at=overdue_at(
+                lane=row.lane,
+                created_at=row.created_at,
+                expires_at=row.expires_at,
+                now=now,
+                due=due if turn_at is None else min(due, turn_at),
+            ),
+        )
+
+    def without_receipt(
+        self, tx: Transaction, row: TransmissionRow, tried: Tried, now: datetime
+    ) -> TransmissionRow:
+        for code in tried.refused:
+            log_receipt(tx, row, "receipt.refused", now, code=code)
+        for channel in tried.ask:
+            self._ask(tx, row, channel, now)
+        turn_at = turn_of(tried)
+        if tried.awaits_answer and channels.is_given_since(
+            tx.connection, (row.sender, row.bid, row.to_aid), tried.started_at
+        ):
+            # Somebody answered while the attempt went on.
+            turn_at = now
+        if tried.verdict != "dispatched":
+            return self.after_failure(tx, row, tried.code, now, tried=tried, turn_at=turn_at)
+        entry = log(tx, row, "transmission.dispatched", now, attempt=row.attempts)
+        state = apply(TransmissionState(row.state), TransmissionEvent.DISPATCHED)
+        if tried.channel == PULL and row.outbox_no is None:
+            row = replace(row, outbox_no=entry + 1)
+        due = None if tried.outlook is None else tried.outlook.resend_at
+        if tried.outlook is not None and tried.outlook.retries:
+            # A channel that answers at once is in use beside this one, and goes on at its own pace.
+            again = self._decide(row, None, now).at
+            due = again if due is None else min(due, again)
+        return self.await_receipt(replace(row, state=str(state)), now, turn_at=turn_at, due=due)
+
+    def tell_of_silence(
+        self,
+        tx: Transaction,
+        row: TransmissionRow,
+        *,
+        since: datetime,
+        now: datetime,
+        tried: Tried | None = None,
+    ) -> None:
+        """Tell the duty officer, once, that an urgent bundle has no receipt in the time for one."""
+        known = None if tried is None else tried.outlook
+        at = row.created_at + (self._patience.pace(row.lane).after if known is None else known.after)
+        if row.lane == Lane.URGENT and since < at <= now:
+            tell(tx, row, "no-receipt", now)
+
+    def _ask(self, tx: Transaction, row: TransmissionRow, channel: str, now: datetime) -> None:
+        """Put the question before a person whether a bundle may go on a channel that protects it less."""
+        key = (row.sender, row.bid, row.to_aid)
+        if channels.answer_to(tx.view(("consent", *key)), key, channel) is not None:
+            return
+        channels.add_answer(tx, key, channel, Answer.ASKED, now)
+        log(tx, replace(row, channel=channel), "transmission.consent_asked", now)
+        tell(tx, row, "consent-needed", now)
+
+    def _decide(self, row: TransmissionRow, code: str | None, now: datetime) -> Decision:
+        return next_attempt(
+            lane=row.lane,
+            attempts=row.attempts,
+            created_at=row.created_at,
+            expires_at=row.expires_at,
+            now=now,
+            code=code,
+            jitter=self._rng.random(),
+            repeats=row.repeats,
+        )
+
+    def after_failure(
+        self,
+        tx: Transaction,
+        row: TransmissionRow,
+        code: str | None,
+        now: datetime,
+        *,
+        tried: Tried | None = None,
+        turn_at: datetime | None = None,
+    ) -> TransmissionRow:
+        outlook = None if tried is None else tried.outlook
+        # What this channel cannot take another one may.
+        goes_on = code in CHANNEL_CODES and outlook is not None and outlook.goes_on
+        decision = self._decide(row, None if goes_on else code, now)
+        log(tx, row, "transmission.attempted", now, attempt=row.attempts, code=code or "unreachable")
+        if decision.kind in (Step.PERSON, Step.GIVE_UP):
+            return self.give_up(tx, row, code, now)
+        if decision.alarm or (tried is not None and tried.hold and row.repeats == 0 and not tried.ask):
+            tell(tx, row, code or "unavailable", now)
+        if turn_at is not None and turn_at < decision.at:
+            decision = replace(decision, at=max(turn_at, now))
+        # While nothing could be tried, what was to be wrapped first still is.
+        is_held = tried is not None and tried.hold and row.next_action == "rewrap"
+        return self._again(row, decision, now, is_rewrap=is_held or decision.kind is Step.REWRAP)
+
+    @staticmethod
+    def _again(
+        row: TransmissionRow, decision: Decision, now: datetime, *, is_rewrap: bool
+    ) -> TransmissionRow:
+        state = apply(TransmissionState(row.state), TransmissionEvent.ATTEMPT_FAILED)
+        return replace(
+            row,
+            state=str(state),
+            next_action="rewrap" if is_rewrap else "attempt",
+            next_action_at=decision.at,
+            # Under its old envelope nobody should fetch it; otherwise it stays where it can be fetched.
+            outbox_no=None if is_rewrap else row.outbox_no,
+            repeats=0 if decision.alarm else row.repeats,
+            changed_at=now,
+        )
+
+    def give_up(
+        self, tx: Transaction, row: TransmissionRow, code: str | None, now: datetime
+    ) -> TransmissionRow:
+        state = apply(TransmissionState(row.state), TransmissionEvent.GIVEN_UP)
+        held = bundles.find_bundle(tx.connection, row.sender, row.bid)
+        if held is not None:
+            subject = Subject(
+                sender=row.sender,
+                bid=row.bid,
+                envelope=held.envelope_sha256,
+                manifest=held.manifest_sha256,
+                to=row.sender,
+            )
+            self._stamp.issue(tx, ReceiptType.FAILURE, subject, at=now, reason=code or "unavailable")
+        self._casebook.given_up(tx, row.sender, row.bid, now=now)
+        tell(tx, row, code or "unavailable", now)
+        return replace(ended(row, state, now), owner=OWNERS[row.lane])
+
+
+def ended(row: TransmissionRow, state: TransmissionState, now: datetime) -> TransmissionRow:
+    if state in TERMINAL:
+        return replace(
+            row,
+            state=str(state),
+            next_action="none",
+            next_action_at=None,
+            outbox_no=None,
+            owner=None if state is not TransmissionState.REJECTED else OWNERS[row.lane],
+            changed_at=now,
+        )
+    return replace(row, state=str(state), changed_at=now)
+
+
+def tell(tx: Transaction, row: TransmissionRow, code: str, now: datetime) -> None:
+    raise_task(
+        tx,
+        kind="transmission",
+        sender=row.sender,
+        bid=row.bid,
+        thread_id=None,
+        owner=OWNERS[row.lane],
+        code=code,
+        now=now,
+        shown_again_at=now + TASK_SHOWN_AGAIN,
+    )
+
+
+def log(tx: Transaction, row: TransmissionRow, event: str, now: datetime, **more: str | int) -> int:
+    body = {"from": row.sender, "bid": row.bid, "to": row.to_aid, "channel": row.channel, **more}
+    return tx.audit(PendingAuditEntry(event=event, body=body, at=now)).index
+
+
+def log_receipt(tx: Transaction, row: TransmissionRow, event: str, now: datetime, **more: str) -> None:
+    tx.audit(PendingAuditEntry(event=event, body={"from": row.sender, "bid": row.bid, **more}, at=now))
+
+
+def turn_of(tried: Tried) -> datetime | None:
+    return None if tried.outlook is None else tried.outlook.turn_at
