@@ -6,18 +6,21 @@ from pathlib import Path
 
 import pytest
 
+from crypto.bundle import Envelope, Opener
 from crypto.errors import Refusal
 from crypto.keys import KeyUse
 from crypto.opener import key_verdict
 from crypto.revocation import read_notice
+from gateway.app import App
 from gateway.errors import GatewayRefusal
 from gateway.model.authority import parse_entry
+from gateway.model.revoked import KeyNotice
 from gateway.services.directory.merge import SourceView
 from gateway.services.doctor import Level, check_keys
 from gateway.services.keyring import LISTED_AHEAD, Keyring
 from gateway.services.ownlisting import unlisted_keys
+from gateway.storage import bundles, transmissions
 from gateway.storage import revocations as store
-from gateway.storage import transmissions
 from tests.sampledata import entry
 from tests.world import World, sample_request
 
@@ -161,6 +164,59 @@ async def test_an_own_key_that_is_revoked_is_replaced_and_peers_stop_believing_i
         form, documents = sample_request(1)
         await world.submit(A, form, documents)
         await world.run()
+        await world.check()
+
+
+async def envelopes(app: App, bid: str) -> list[Envelope]:
+    rows = await app.database.read(lambda c: bundles.envelopes_of(c, A, bid))
+    return [Opener().parse(row.jws) for row in rows]
+
+
+@pytest.mark.slow
+async def test_what_waits_is_not_sent_wrapped_for_a_key_that_a_notice_ended(tmp_path: Path) -> None:
+    async with World.create(tmp_path, A, B) as world:
+        form, documents = sample_request(1)
+        sent = await world.submit(A, form, documents)
+        lost = world[B].keyring.current(KeyUse.ENC, world.clock.now()).public.kid
+        # The keys' own record renews the encryption key; the holders' notice ends the old one.
+        await world[B].desk.upkeep.rotate([KeyUse.ENC])
+        world[A].directory.enrol(world[B].home.enrolment.read_bytes(), now=world.clock.now())
+        world.advance(timedelta(minutes=1))
+        notice = KeyNotice(
+            aid=B,
+            kid=lost,
+            reason="compromise",
+            at=world.clock.now(),
+            received_at=world.clock.now(),
+            invalid_since=world.clock.now() - DAY,
+            by_state=True,
+        )
+        world[A].directory.set_notices({(B, lost): notice})
+        await world.run()
+        (before, after) = await envelopes(world[A], sent.bid)
+        assert [wrap.kid for wrap in before.to] == [lost]
+        assert lost not in {wrap.kid for wrap in after.to}
+        await world.check()
+
+
+@pytest.mark.slow
+async def test_what_waits_is_signed_again_when_the_key_that_signed_it_was_ended(tmp_path: Path) -> None:
+    async with World.create(tmp_path, A, B) as world:
+        app = world[A]
+        form, documents = sample_request(1)
+        sent = await world.submit(A, form, documents)
+        old = app.keyring.current(KeyUse.SIG, world.clock.now()).public.kid
+        world.advance(timedelta(minutes=1))
+        await app.revocations.take(
+            app.desk.upkeep.make_notice(old, reason="compromise", since=world.clock.now() - DAY)
+        )
+        await app.revocations.tell_due()
+        world[B].directory.enrol(app.home.enrolment.read_bytes(), now=world.clock.now(), replace=True)
+        await world.run()
+        row = await app.database.read(lambda c: transmissions.find_transmission(c, A, sent.bid, B))
+        assert row is not None
+        assert row.state == "CONSIGNED"
+        assert [envelope.kid == old for envelope in await envelopes(app, sent.bid)] == [True, False]
         await world.check()
 
 
