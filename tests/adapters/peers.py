@@ -342,8 +342,11 @@ class FakeNotices:
 class FakeProbes:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
+        self.refuse: str | None = None
 
     def answer(self, question: str, *, caller: str) -> str:
+        if self.refuse is not None:
+            raise GatewayRefusal(self.refuse)
         self.asked.append((caller, question))
         return f"answer to {question}"
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.base import Verdict
+from adapters.base import ProbeOutcome, Verdict
 from adapters.https import HTTPSAdapter
 from crypto import strictjson
 from crypto.errors import CODES, Action
@@ -275,6 +275,21 @@ async def test_notices_about_keys_are_passed_on(https_peer: HTTPSPeer, adapter: 
     reply = await adapter.post_notices(https_peer.endpoint, strictjson.dumps(body))
     assert (reply.status, reply.body) == (200, {"refused": [None]})
     assert https_peer.served.notices.taken == [("xx-moj", body)]
+
+
+async def test_a_probe_is_answered_at_once_and_a_peer_that_is_away_is_an_outcome(
+    https_peer: HTTPSPeer, adapter: HTTPSAdapter
+) -> None:
+    await https_peer.start()
+    outcome = await adapter.probe(https_peer.endpoint, "a.b.c")
+    assert outcome == ProbeOutcome(answer="answer to a.b.c", is_sent=True)
+    assert https_peer.served.probes.asked == [("xx-moj", "a.b.c")]
+    https_peer.served.probes.refuse = "sig-revoked"
+    assert await adapter.probe(https_peer.endpoint, "a.b.c") == ProbeOutcome(
+        is_sent=False, code="sig-revoked"
+    )
+    await https_peer.served.stop()
+    assert await adapter.probe(https_peer.endpoint, "a.b.c") == ProbeOutcome(is_sent=False)
 
 
 async def test_what_waits_in_an_outbox_is_listed_and_fetched_across_a_cut(

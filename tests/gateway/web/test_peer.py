@@ -250,6 +250,24 @@ class TestSmallLimits:
         served.clock.instant += timedelta(minutes=1)
         assert (await call(served, caller, "GET", "/gw/v1/hello")).status == 200
 
+    async def test_probes_count_like_hellos(self, served: Served, caller: Authority) -> None:
+        assert (await call(served, caller, "GET", "/gw/v1/hello")).status == 200
+        statuses = [
+            (
+                await call(
+                    served,
+                    caller,
+                    "POST",
+                    "/gw/v1/probes",
+                    headers=JSON_HEADERS,
+                    body=b'{"question":"a.b.c"}',
+                )
+            ).status
+            for _ in range(2)
+        ]
+        assert statuses == [200, 429]
+        assert served.probes.asked == [("xx-moj", "a.b.c")]
+
     async def test_a_peer_has_so_many_long_polls(self, served: Served, caller: Authority) -> None:
         served.outbox.hold = asyncio.Event()
         path = "/gw/v1/outbox?after=0&wait=60"
@@ -283,6 +301,15 @@ async def test_receipts_are_taken_when_token_and_body_agree(served: Served, call
     got = await call(served, caller, "POST", "/gw/v1/receipts", headers=JSON_HEADERS, body=body)
     assert (got.status, got.body) == (200, b'{"cosignatures":[]}')
     assert served.desk.taken == [("xx-moj", strictjson.loads_object(body))]
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"question":7}', b'{"question":null}'])
+async def test_a_probe_without_a_question_is_malformed(
+    served: Served, caller: Authority, body: bytes
+) -> None:
+    got = await call(served, caller, "POST", "/gw/v1/probes", headers=JSON_HEADERS, body=body)
+    assert (got.status, got.code) == (400, "malformed")
+    assert served.probes.asked == []
 
 
 async def test_notices_are_handed_over_as_they_came_whoever_brings_them(
