@@ -93,7 +93,17 @@ def about_trust(
         yield Note(code="unconfirmed", sentence=sentence)
 
 
-def about_match(holder: Holder, instruments: Sequence[str], basis: Basis) -> Iterator[Note]:
+def about_region(holder: Holder, regions: Sequence[str]) -> Iterator[Note]:
+    """Yield that an authority of the whole State is named for a region that has one of its own."""
+    if regions and not holder.entry.region and holder.role != FALLBACK_ROLE:
+        sentence = (
+            f"It stands for the whole State; {' or '.join(regions)} has an authority of its own that cannot"
+            " be named for this. Ask whether this one acts there."
+        )
+        yield Note(code="whole-state", sentence=sentence)
+
+
+def about_match(holder: Holder, instruments: Sequence[str]) -> Iterator[Note]:
     """Yield what is to be known of the designation."""
     held = holder.designation
     if holder.match is DesignationMatch.FALLBACK:

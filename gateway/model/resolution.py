@@ -102,10 +102,11 @@ def resolve(query: Query, listing: Listing, *, requester: Requester, now: dateti
     ours = listing.states.get(requester.state)
     basis = basis_of(query.instruments, ours=ours, theirs=state, their_code=query.state)
     active = [entry for entry in listed if entry.status == "active"]
-    regions = matching_regions(active, query.region) if query.region else ()
+    known = (entry for entry in listed if entry.status != "withdrawn")
+    regions = matching_regions(known, query.region) if query.region else ()
     found = _found(active, regions, roles, query.instruments) if roles else ()
     candidates = tuple(
-        _candidate(holder, query, listing, requester, lane, basis, state, now) for holder in found
+        _candidate(holder, query, regions, listing, requester, lane, basis, state, now) for holder in found
     )
     questions = _questions(found, regions, query)
     outcome = Outcome.NONE if not found else Outcome.ASK if questions else Outcome.ONE
@@ -204,6 +205,7 @@ def _warnings(
 def _candidate(
     holder: Holder,
     query: Query,
+    regions: Sequence[str],
     listing: Listing,
     requester: Requester,
     lane: Lane,
@@ -239,7 +241,8 @@ def _candidate(
         ),
         warnings=(
             *advice.about_trust(entry, status, is_attested=entry.authority_id in listing.attested, now=now),
-            *advice.about_match(holder, query.instruments, basis),
+            *advice.about_match(holder, query.instruments),
+            *advice.about_region(holder, regions),
             *advice.about_reach(entry, routes, lane, now=now),
             *advice.about_keys(entry, routes, listing.sealable),
             *advice.about_language(needs_translation, query.language, entry),

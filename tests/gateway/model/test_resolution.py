@@ -1,14 +1,17 @@
 """To whom a request goes: what a person reads in single cases, and what is never done silently."""
 
+import re
 from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.demo.samples import read_sample_directory, read_sample_requirements
+from gateway.model import advice, doubts, legal_basis
 from gateway.model.addressee import match_designation
 from gateway.model.authority import LookupStatus, parse_entry
 from gateway.model.listing import Listing, Query, Requester, listing_of
@@ -184,8 +187,20 @@ def test_the_first_words_of_a_region_are_enough(region: str, expected: list[str]
 
 
 def test_a_region_without_the_role_is_served_by_the_whole_state() -> None:
-    assert ids(ask("CN", "extradition", "untoc", region="macao")) == ["cn-mfa"]
-    assert ids(preservation("GB", region="scotland")) == ["gb-nca"]
+    ministry = ask("CN", "extradition", "untoc", region="macao")
+    assert (ids(ministry), "whole-state" in codes(ministry.candidates[0])) == (["cn-mfa"], True)
+    # A 24/7 point serves every region.
+    point = preservation("GB", region="scotland")
+    assert (ids(point), "whole-state" in codes(point.candidates[0])) == (["gb-nca"], False)
+
+
+def test_a_suspended_authority_of_a_region_is_still_its_own() -> None:
+    listing = directory({**entry("cn-mo-dsaj"), "status": "suspended"})
+    found = ask("CN", "confiscation", "untoc", region="macao", listing=listing)
+    assert (ids(found), "unknown-region" in codes(found)) == (["cn-moj"], False)
+    assert "whole-state" in codes(found.candidates[0])
+    said = {row.entry.authority_id: row.sentence for row in found.passed_over}
+    assert said["cn-mo-dsaj"].endswith("its record is suspended.")
 
 
 def test_where_the_region_is_open_no_authority_of_a_region_is_taken_for_the_state() -> None:
@@ -431,6 +446,17 @@ def test_what_holds_for_a_kind_is_said(kind: str, instrument: str, state: str, c
         if row["state"] == state and "asset_recovery_focal_point" in row["roles"]
     ]
     assert told == ({code} if code == "kind" or holders else set())
+
+
+def test_every_code_of_a_warning_or_task_is_on_the_page_and_no_other() -> None:
+    sources = [Path(module.__file__ or "") for module in (advice, doubts, legal_basis)]
+    said = {c for path in sources for c in re.findall(r'code="([a-z-]+)"', path.read_text(encoding="utf-8"))}
+    said |= {"basis-gap", "basis-unknown"}
+    page = (Path(__file__).parents[3] / "docs/directory.md").read_text(encoding="utf-8")
+    table = page.partition("### Warnings and tasks")[2].partition("###")[0]
+    rows = [row.split("|") for row in table.splitlines() if row.startswith("| `")]
+    listed = {c for row in rows for c in re.findall(r"`([a-z-]+)`", row[1])}
+    assert listed == said
 
 
 def test_every_candidate_of_a_form_is_one_the_draft_rules_accept() -> None:
