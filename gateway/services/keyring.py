@@ -8,12 +8,12 @@ on stands in the signed directory record, built from here (docs/keys.md).
 import json
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from crypto.encoding import b64u, parse_wire_time, unb64u, wire_time
+from crypto.encoding import b64u, unb64u
 from crypto.errors import Refusal
 from crypto.keys import (
     ED25519,
@@ -31,6 +31,8 @@ from crypto.keys import (
 from crypto.x509 import make_tls_certificate
 from gateway.errors import GatewayError
 from gateway.services.durablefile import write_durably
+from gateway.services.heldkey import BACKDATED, held_key, index_row, successor_begins
+from gateway.services.heldkey import HeldKey as HeldKey
 
 #: Every key an authority makes for itself, and how long it lives (docs/keys.md section 1).
 _MADE: tuple[tuple[KeyUse, str, timedelta], ...] = (
@@ -47,20 +49,6 @@ _MADE: tuple[tuple[KeyUse, str, timedelta], ...] = (
 #: How long an encryption key is kept after its end, for bundles that were long under way.
 ENC_KEPT = timedelta(days=60)
 
-#: A key is listed this long before it is used, so that every peer knows it when it signs for the first time.
-LISTED_AHEAD = timedelta(days=30)
-
-#: How long before the end of a key its successor is made. An ``enc`` key is used by others as soon as they
-#: know it, so it needs no time in which it is only listed.
-_RENEWED_BEFORE = {KeyUse.ENC: timedelta(days=30)}
-_RENEWED_BEFORE_OTHERS = timedelta(days=60)
-
-#: The successor begins this long before its predecessor ends, where less time is left than ``LISTED_AHEAD``.
-_OVERLAP = timedelta(days=1)
-
-#: A key is good before it was made: the peers' clocks are not ours, and our own may be set back.
-_BACKDATED = timedelta(days=1)
-
 _INDEX = "keys.json"
 _PASSPHRASE = "passphrase"  # noqa: S105
 _KEK = "storage.kek"
@@ -71,44 +59,6 @@ class KeyringError(GatewayError):
     """The keys cannot be read or are not what the index says; the text names the file, never its content."""
 
     code = "keys-unreadable"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldKey:
-    """One key of ours: public part, validity, and the file its private part is in."""
-
-    public: PublicKey
-    nbf: datetime
-    exp: datetime
-    status: str
-    file: str | None = field(repr=False)
-    revoked_at: datetime | None = None
-    reason: str | None = None
-    invalid_since: datetime | None = None
-
-    def is_in_force(self, now: datetime) -> bool:
-        """Tell whether it may be used at ``now``."""
-        return self.status == "active" and self.nbf <= now <= self.exp
-
-    def record(self) -> dict[str, Any]:
-        """Return the entry of ``keys[]`` in the directory record."""
-        held = "cert" if self.public.alg == X509 else "pub"
-        return {
-            **self.ending(),
-            "use": str(self.public.use),
-            "alg": self.public.alg,
-            "kid": self.public.kid,
-            held: b64u(self.public.pub),
-            "nbf": wire_time(self.nbf),
-            "exp": wire_time(self.exp),
-            "status": self.status,
-        }
-
-    def ending(self) -> dict[str, Any]:
-        """Return how a revoked key ended, as members of its entry; empty for any other."""
-        said = {"revoked_at": self.revoked_at, "invalid_since": self.invalid_since}
-        found: dict[str, Any] = {name: wire_time(at) for name, at in said.items() if at is not None}
-        return found if self.reason is None else {**found, "reason": self.reason}
 
 
 class Keyring:
@@ -159,7 +109,7 @@ class Keyring:
             index = json.loads((folder / _INDEX).read_bytes())
             passphrase = (folder / _PASSPHRASE).read_bytes().strip()
             kek = unb64u((folder / _KEK).read_text().strip())
-            held = [_held(row) for row in index["keys"]]
+            held = [held_key(row) for row in index["keys"]]
             own = index["authority_id"]
         except (OSError, ValueError, TypeError, KeyError, Refusal) as error:
             raise KeyringError(f"The keys in {folder} cannot be read: {type(error).__name__}.") from None
@@ -174,7 +124,7 @@ class Keyring:
         """
         wanted = set(uses)
         return self._add(
-            self._make(use, alg, life, now - _BACKDATED, now + life, hosts)
+            self._make(use, alg, life, now - BACKDATED, now + life, hosts)
             for use, alg, life in _MADE
             if use in wanted
         )
@@ -193,26 +143,13 @@ class Keyring:
             [
                 self._make(use, alg, life, begin, begin + life, hosts)
                 for use, alg, life in _MADE
-                if use in wanted and (begin := self._successor_begins(use, alg, now, early=early)) is not None
+                if use in wanted and (begin := self._begins(use, alg, now, early=early)) is not None
             ]
         )
 
-    def _successor_begins(self, use: KeyUse, alg: str, now: datetime, *, early: bool) -> datetime | None:
-        """Return when a new key of this use is to begin, ``None`` if none is needed now."""
-        good = [
-            key
-            for key in self._held
-            if key.public.use == use and key.public.alg == alg and key.status == "active" and key.exp >= now
-        ]
-        if not good:
-            return now - _BACKDATED
-        newest = max(good, key=lambda key: key.exp)
-        is_near = newest.exp - now < _RENEWED_BEFORE.get(use, _RENEWED_BEFORE_OTHERS)
-        if newest.nbf > now or not (early or is_near):
-            return None
-        if use == KeyUse.ENC:
-            return now - _BACKDATED
-        return max(min(now + LISTED_AHEAD, newest.exp - _OVERLAP), now - _BACKDATED)
+    def _begins(self, use: KeyUse, alg: str, now: datetime, *, early: bool) -> datetime | None:
+        like = [key for key in self._held if key.public.use == use and key.public.alg == alg]
+        return successor_begins(like, now, early=early)
 
     def revoke(
         self, kid: str, *, at: datetime, reason: str, invalid_since: datetime | None
@@ -268,20 +205,7 @@ class Keyring:
         return HeldKey(public=public, nbf=nbf, exp=exp, status="active", file=name)
 
     def _write_index(self) -> None:
-        rows = [
-            {
-                "use": str(key.public.use),
-                "alg": key.public.alg,
-                "kid": key.public.kid,
-                "pub": b64u(key.public.pub),
-                "nbf": wire_time(key.nbf),
-                "exp": wire_time(key.exp),
-                "status": key.status,
-                "file": key.file,
-                **key.ending(),
-            }
-            for key in self._held
-        ]
+        rows = [index_row(key) for key in self._held]
         text = json.dumps({"authority_id": self.authority_id, "keys": rows}, indent=1).encode()
         write_durably(self.folder / _INDEX, text)
 
@@ -373,20 +297,3 @@ class Keyring:
                 raise KeyringError(f"{key.file} holds another key than the index says")
             self._private[key.public.kid] = private
         return private
-
-
-def _held(row: dict[str, Any]) -> HeldKey:
-    return HeldKey(
-        public=PublicKey.load(row["use"], row["alg"], unb64u(row["pub"]), kid=row["kid"]),
-        nbf=parse_wire_time(row["nbf"]),
-        exp=parse_wire_time(row["exp"]),
-        status=row["status"],
-        file=row["file"],
-        revoked_at=_instant(row, "revoked_at"),
-        reason=row.get("reason"),
-        invalid_since=_instant(row, "invalid_since"),
-    )
-
-
-def _instant(row: dict[str, Any], name: str) -> datetime | None:
-    return None if row.get(name) is None else parse_wire_time(row[name])

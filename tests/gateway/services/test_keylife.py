@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from gateway.services.heldkey import LISTED_AHEAD
 
 from crypto.bundle import Envelope, Opener
 from crypto.errors import Refusal
@@ -17,7 +18,7 @@ from gateway.model.authority import parse_entry
 from gateway.model.revoked import KeyNotice
 from gateway.services.directory.merge import SourceView
 from gateway.services.doctor import Level, check_keys
-from gateway.services.keyring import LISTED_AHEAD, Keyring
+from gateway.services.keyring import Keyring
 from gateway.services.ownlisting import unlisted_keys
 from gateway.storage import bundles, transmissions
 from gateway.storage import revocations as store
