@@ -215,6 +215,9 @@ class Follower:
             renewed = verify_timestamp(files, network=self.network, held=held, now=now)
         if renewed is None:
             return None
+        if renewed.version == held.network.versions["timestamp"]:
+            # Another timestamp of the same number is not taken, whoever signed both.
+            return _still_fresh(held, now)
         network = replace(
             held.network,
             fresh_until=renewed.fresh_until,

@@ -7,7 +7,7 @@ a record that breaks a rule is left out with its code while all others stay.
 """
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -110,6 +110,16 @@ class _DatedUpdater(Updater):
         self._load_root()
         self._load_timestamp()
 
+    def kept(self, roles: Iterable[str]) -> dict[str, bytes]:
+        """Return the metadata that was verified, by its name in a repository, and nothing that was not."""
+        history = self._folder / "root_history"
+        files = {path.name: path.read_bytes() for path in history.glob("*.root.json")}
+        files[TIMESTAMP] = (self._folder / TIMESTAMP).read_bytes()
+        for role in ("snapshot", "targets", *roles):
+            version = self._trusted_set[role].version
+            files[f"{version}.{role}.json"] = (self._folder / f"{role}.json").read_bytes()
+        return files
+
     def load_role(self, role: DelegatedRole, cc: str) -> Targets | None:
         """Return what a State signed, however long ago; ``None`` if nothing is published yet."""
         if f"{role.name}.json" not in self.snapshot.meta:
@@ -154,7 +164,7 @@ def verify(
             first = updater.root.version
             updater.refresh()
             _check_roots(updater, first, network)
-            return _collect(updater, files, network)
+            return _collect(updater, files, network, held)
         except (RepositoryError, DownloadError, ValueError) as error:
             raise _refusal(error, files, held) from None
 
@@ -210,7 +220,9 @@ def _check_roots(updater: _DatedUpdater, first: int, network: str) -> None:
             raise GatewayRefusal("directory-wrong-network", detail="root")
 
 
-def _collect(updater: _DatedUpdater, files: Mapping[str, bytes], network: str) -> Trusted:
+def _collect(
+    updater: _DatedUpdater, files: Mapping[str, bytes], network: str, held: Trusted | None
+) -> Trusted:
     root, snapshot, timestamp, targets = updater.root, updater.snapshot, updater.timestamp, updater.targets
     found = RecordsRead(kind=network_of(root)[1], files=files)
     versions = {"root": root.version, "timestamp": timestamp.version, "snapshot": snapshot.version}
@@ -226,14 +238,11 @@ def _collect(updater: _DatedUpdater, files: Mapping[str, bytes], network: str) -
     found.drop_shared_keys()
     keys = targets.delegations.keys if targets.delegations is not None else {}
     content_until = min(root.expires, snapshot.expires, targets.expires)
-    names = [
-        f"{version}.{role}.json" for role, version in versions.items() if role not in ("root", "timestamp")
-    ]
-    names += [TIMESTAMP, *(f"{version}.root.json" for version in range(1, root.version + 1))]
-    # What else came along is not kept: it is nobody's.
-    used = {name: files[name] for name in names if name in files}
+    loaded = [role.name for role in delegated.values() if role.name in versions]
+    # Roots before the first one of this run were verified when they were taken.
+    roots = {} if held is None else {n: d for n, d in held.files.items() if n.endswith(".root.json")}
     return Trusted(
-        files={**used, **found.used},
+        files={**roots, **updater.kept(loaded), **found.used},
         root=updater.root_bytes(),
         content_until=content_until,
         network=VerifiedNetwork(

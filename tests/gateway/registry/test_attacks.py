@@ -18,7 +18,7 @@ from securesystemslib.formats import encode_canonical
 from crypto.audience import seal_for
 from crypto.strictjson import dumps
 from gateway.errors import LOCAL_CODES, GatewayRefusal
-from gateway.services.registry.bundle import BUNDLE_LIMIT
+from gateway.services.registry.bundle import BUNDLE_LIMIT, make_bundle
 from gateway.services.registry.follower import Follower, root_digest
 from gateway.services.registry.network import VerifiedNetwork
 from gateway.services.registry.records import MEMBER_ONLY
@@ -188,6 +188,36 @@ async def test_a_listed_record_cannot_be_withheld(net: Net, follower: Follower, 
     forger = Forger.of(net)
     del forger.files[f"states/ke/{KENYA}.json"]
     await refused(follower, forger.server(), "directory-damaged", folder=folder)
+
+
+async def test_a_second_issue_of_the_same_number_changes_nothing(
+    net: Net, follower: Follower, folder: Path
+) -> None:
+    """A secretariat that was restored from a copy signs numbers twice; so does a thief of its machine."""
+    first, second = Forger.of(net), Forger.of(net)
+    second.put("targets", second.read("targets"), signers(*net.people))
+    taken = await follower.refresh(first.issue(), NOW)
+    before = kept(folder)
+    assert await follower.refresh(second.issue(), NOW) is taken
+    restarted = Follower.open(folder)
+    with pytest.raises(GatewayRefusal, match="directory-mixed"):
+        restarted.import_bundle(make_bundle(NETWORK, second.files), NOW)
+    assert kept(folder) == before
+    assert Follower.open(folder).load() == taken
+
+
+async def test_old_roots_are_kept_as_they_were_verified(net: Net, follower: Follower, folder: Path) -> None:
+    net.publication.draft_renewal("root", NOW)
+    net.sign("root", net.people[:2])
+    net.publication.publish(NOW)
+    net.refresh()
+    await follower.refresh(net.server, NOW)
+    second_issue(net)
+    forger = Forger.of(net)
+    forger.files |= {"1.root.json": b"{}", "2.root.json": b"{}"}
+    found = await follower.refresh(forger.server(), NOW)
+    assert (found.root_version, found.bundle_version) == (2, 3)
+    assert Follower.open(folder).load() == found
 
 
 # -- too few, and one family alone ----------------------------------------------------------------
