@@ -4,6 +4,7 @@ States may be asked for it in writing, and the directory's own form is for machi
 the document has and in which order, and its form as text; how it looks on paper is the typesetter's.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,6 +34,10 @@ class Statement:
     notice: str
     sections: tuple[Section, ...] = field(repr=False)
 
+
+#: Where a line may end: at spaces, and in addresses behind a mark that a letter follows.
+_BREAKS: Final = re.compile(r"\s+|(?<=[-/.@])(?=[A-Za-z])")
+_WIDEST_TEXT: Final = 30
 
 #: Template of the typesetter for this document.
 TEMPLATE: Final = files(__package__) / "statement.typ"
@@ -126,6 +131,11 @@ def as_data(statement: Statement) -> dict[str, Any]:
 
 
 def _widths(section: Section) -> list[int]:
-    """Return how wide the columns are to each other: by their longest cell, none narrower than a word."""
+    """Return how wide the columns are to each other: room for the longest word, for text up to a bound."""
     columns = zip(section.columns, *section.rows, strict=True)
-    return [min(max(max(len(cell) for cell in cells), 8), 64) for cells in columns]
+    return [max(_longest_word(cells) + 3, min(max(map(len, cells)), _WIDEST_TEXT)) for cells in columns]
+
+
+def _longest_word(cells: Iterable[str]) -> int:
+    """Return the length of what cannot be broken over two lines."""
+    return max(len(piece) for cell in cells for piece in _BREAKS.split(cell))

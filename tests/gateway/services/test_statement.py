@@ -73,6 +73,13 @@ def test_texts_come_by_language_where_the_record_has_them_so() -> None:
     assert [(p.language, p.right_to_left) for p in section.passages] == [("fr", False), ("ar", True)]
 
 
+def test_a_column_has_room_for_what_cannot_be_broken() -> None:
+    channel = {**RECORDS["ma-mj"]["channels"][0], "address": "https://127.0.0.1:8443"}
+    document = as_data(statement_of("ma-mj", channels=[channel]))
+    (section,) = [s for s in document["sections"] if s["heading"] == "How requests are sent"]
+    assert section["widths"][section["columns"].index("Address")] >= len("https://127.0.0.1:8443")
+
+
 @pytest.mark.slow
 def test_it_prints_with_every_section_and_arabic_in_order(tmp_path: Path) -> None:
     if shutil.which("pdftotext") is None:
