@@ -105,8 +105,8 @@ INNER_GROUPS = {
             "show": ("gateway.cli.holder:show", "Show what a draft says."),
             "amend": ("gateway.cli.amend:amend", "Change the own State's draft before it is signed."),
             "sign": ("gateway.cli.holder:sign", "Sign a draft as a holder; needs no network."),
-            "revoke": ("gateway.cli.holder:revoke", "Start a notice that a key is to be trusted no more."),
-            "countersign": ("gateway.cli.holder:countersign", "Sign such a notice as another holder."),
+            "revoke": ("gateway.cli.notices:revoke", "Start a notice that a key is to be trusted no more."),
+            "countersign": ("gateway.cli.notices:countersign", "Sign such a notice as another holder."),
             "start": ("gateway.cli.publish:start", "Begin a network."),
             "status": (
                 "gateway.cli.publish:status",

@@ -5,18 +5,15 @@ A holder's machine need never be connected: drafts and notices come and go as fi
 
 import getpass
 import hashlib
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
 
-from gateway.cli.keys import instant
 from gateway.cli.output import Answer, CommandFailed, Common, run, table, terminal, text, when
 
 _DRAFT_MAX_BYTES = 16 * 1024 * 1024
-_NOTICE_MAX_BYTES = 128 * 1024
 
 
 def holder(
@@ -71,7 +68,7 @@ def words(file: Path, *, common: Common | None = None) -> int:
     common = common or Common()
 
     async def work() -> Answer:
-        data = _bytes(file, _DRAFT_MAX_BYTES)
+        data = read_file(file, _DRAFT_MAX_BYTES)
         what, said = _words_of(data)
 
         def show(console: Console) -> None:
@@ -137,7 +134,7 @@ def sign(
         from gateway.services.publishing.holderfile import read_keys
         from gateway.services.registry.drafts import Draft
 
-        read = Draft.from_json(_bytes(draft, _DRAFT_MAX_BYTES))
+        read = Draft.from_json(read_file(draft, _DRAFT_MAX_BYTES))
         if not yes:
             _ask(common, read)
         keys = read_keys(key, passphrase(passphrase_file))
@@ -176,7 +173,7 @@ def show(draft: Path, *, common: Common | None = None) -> int:
     async def work() -> Answer:
         from gateway.services.registry.drafts import Draft
 
-        read = Draft.from_json(_bytes(draft, _DRAFT_MAX_BYTES))
+        read = Draft.from_json(read_file(draft, _DRAFT_MAX_BYTES))
         data = {
             "role": read.role,
             "network": read.network,
@@ -227,95 +224,6 @@ def _show_draft(console: Console, read: Any) -> None:
     console.print("  [bold]" + " ".join(read.words()) + "[/bold]\n")
 
 
-def revoke(
-    notice: Path,
-    *,
-    authority: str,
-    kid: str,
-    reason: Literal["superseded", "cessation", "compromise"],
-    key: Path,
-    since: str | None = None,
-    passphrase_file: Path | None = None,
-    common: Common | None = None,
-) -> int:
-    """Start a notice that a key of an authority of this State is not to be trusted any more.
-
-    It counts once as many holders have signed it as sign the State's records. It cannot be taken back.
-
-    Parameters
-    ----------
-    notice:
-        New file for the notice.
-    authority:
-        Whose key it is.
-    kid:
-        The whole identifier of the key, as the directory lists it.
-    reason:
-        compromise: others may have used it. superseded, cessation: nobody did.
-    key:
-        The holder's key file.
-    since:
-        For a compromise: since when others may have signed, as 2026-11-21T09:00:00Z.
-    passphrase_file:
-        File with the passphrase; else it is asked for.
-    """
-    common = common or Common()
-
-    async def work() -> Answer:
-        from gateway.services.publishing.holderfile import read_keys
-        from gateway.services.publishing.notices import start_notice
-
-        keys = read_keys(key, passphrase(passphrase_file))
-        made = start_notice(
-            keys, authority_id=authority, kid=kid, reason=reason, since=instant(since), now=datetime.now(UTC)
-        )
-        with notice.open("xb") as file:
-            file.write(made)
-        return _notice_answer(notice, keys.name, 1)
-
-    return run(common, work)
-
-
-def countersign(
-    notice: Path, *, key: Path, passphrase_file: Path | None = None, common: Common | None = None
-) -> int:
-    """Add a holder's line to a notice that another holder started.
-
-    Parameters
-    ----------
-    notice:
-        The notice; the line is put into it.
-    key:
-        The holder's key file.
-    passphrase_file:
-        File with the passphrase; else it is asked for.
-    """
-    common = common or Common()
-
-    async def work() -> Answer:
-        from gateway.services.durablefile import write_durably
-        from gateway.services.publishing.holderfile import read_keys
-        from gateway.services.publishing.notices import add_line
-
-        keys = read_keys(key, passphrase(passphrase_file))
-        made = add_line(_bytes(notice, _NOTICE_MAX_BYTES), keys, datetime.now(UTC))
-        write_durably(notice, made, mode=0o644)
-        return _notice_answer(notice, keys.name, len(made.split()))
-
-    return run(common, work)
-
-
-def _notice_answer(notice: Path, name: str, lines: int) -> Answer:
-    def show(console: Console) -> None:
-        console.print(f"{text(notice)} is signed by {text(name)}; holders so far: {lines}.")
-        console.print(
-            "Once there are enough: `rogatory directory notice FILE` on any gateway tells all others,"
-        )
-        console.print("and `rogatory directory publish end-key FOLDER FILE` puts it into the directory.")
-
-    return Answer(data={"notice": str(notice), "holder": name, "signatures": lines}, show=show)
-
-
 def passphrase(file: Path | None, *, new: bool = False) -> str:
     """Return a passphrase from a file, or ask for it; a new one twice."""
     if file is not None:
@@ -326,7 +234,8 @@ def passphrase(file: Path | None, *, new: bool = False) -> str:
     return given
 
 
-def _bytes(path: Path, limit: int) -> bytes:
+def read_file(path: Path, limit: int) -> bytes:
+    """Return a file of at most ``limit`` bytes. Raises ``CommandFailed``."""
     with path.open("rb") as file:
         data = file.read(limit + 1)
     if len(data) > limit:

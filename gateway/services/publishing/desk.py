@@ -18,8 +18,9 @@ from typing import Any
 from crypto.errors import Refusal
 from crypto.strictjson import dumps, loads_object
 from gateway.errors import GatewayRefusal
-from gateway.model.record_changes import RecordChange, record_changes
+from gateway.model.record_changes import RecordChange
 from gateway.services.durablefile import write_durably
+from gateway.services.publishing.changes import state_changes
 from gateway.services.publishing.keyrules import following_keys, refuse_broken_line
 from gateway.services.publishing.proposals import Proposal, Proposals, refuse_early, rules_from
 from gateway.services.registry.drafts import Draft
@@ -210,16 +211,13 @@ class PublishingDesk:
         """Note the proposal of a State's draft; the proposer answers for everything in it."""
         role = self.publication.states()[cc]
         before, after = self.publication.published(cc), self.publication.draft(role)
-        changes = [
-            *record_changes(before.records() if before else {}, after.records()),
-            *_other_files(before, after),
-        ]
+        changes = state_changes(before, after)
         said = tuple(change.sentence for change in changes)
         waits = any(not change.removes_trust for change in changes)
         held = self._proposals.get(role)
         proposer = by if by is not None or held is None or not changes else held.by
         self._note(role, by=proposer if changes else None, changes=said, waits=waits, now=now)
-        return tuple(changes)
+        return changes
 
     def _note(
         self, role: str, *, by: str | None, changes: tuple[str, ...], waits: bool, now: datetime
@@ -320,19 +318,3 @@ class PublishingDesk:
         except OSError:
             raise GatewayRefusal("holder-invalid", detail="automatic key") from None
         return HolderKeys.from_pem(_AUTOMATIC, pem, passphrase)
-
-
-def _other_files(before: Draft | None, after: Draft) -> list[RecordChange]:
-    """Return changes of what is no authority's record: the State's own, and requirements."""
-    old, new = before.files if before is not None else {}, after.files
-    listed = {
-        f"states/{aid[:2]}/{aid}.json" for aid in {*after.records(), *(before.records() if before else ())}
-    }
-    found = []
-    for path in sorted((old.keys() | new.keys()) - listed):
-        if old.get(path) != new.get(path):
-            name = path.rpartition("/")[2].removesuffix(".json")
-            what = "is not published any more" if path not in new else "says something else now"
-            sentence = f"{'The State' if name == '_state' else name} {what if path in old else 'is new'}."
-            found.append(RecordChange(authority_id=name, field=name, sentence=sentence, removes_trust=False))
-    return found
