@@ -251,9 +251,12 @@ def _answer(paths: HomePaths, plan: HomePlan, made: NewHome) -> Answer:
             f"  1. Copy {text(paths.keys)} to a safe place: without it nothing here can be read again."
         )
         console.print(f"  2. rogatory serve --home {text(paths.root)}")
-        console.print(f"  3. Send {text(made.enrolment)} to your peers, and enrol theirs:")
+        console.print(
+            f"  3. Hand {text(made.enrolment)} to your State's holders, for the network's directory."
+        )
+        console.print("     Without a network: send it to your peers, and enrol theirs:")
         console.print("     rogatory directory enrol PEER.json")
-        console.print("  4. Compare these words with each peer by telephone, on a number you already had:\n")
+        console.print("  4. Compare these words with them by telephone, on a number you already had:\n")
         console.print("     [bold]" + " ".join(made.words) + "[/bold]\n")
 
     data = _Made(
