@@ -20,6 +20,14 @@ def test_a_request_goes_there_and_its_acknowledgement_comes_back(tmp_path: Path)
         bid = form["thread"]["message_id"].removeprefix("ke-ag/")
         request, paths = write_request(1, tmp_path / "documents", DOCUMENTS)
 
+        question = ("--state", "SG", "--kind", "mla", "--instrument", "untoc", "--language", "en")
+        found = kenya.done("directory", "resolve", *question)
+        (addressee,) = found["candidates"]
+        assert (found["source"], found["basis"]["binds_both"]) == ("home", True)
+        assert (addressee["authority_id"], addressee["needs_translation"]) == ("sg-agc", False)
+        assert addressee["channels"][0]["channel"] == "gateway_https"
+        assert "no-key" not in {warning["code"] for warning in addressee["warnings"]}
+
         sent = rogatory("submit", request, "--attach", *paths, "--home", kenya.home, "--json").json
         assert (sent["bid"], sent["to"], sent["channel"]) == (bid, "sg-agc", "gateway_https")
         again = kenya.refused("submit", request, "--attach", *paths)
