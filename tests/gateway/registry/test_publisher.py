@@ -19,6 +19,7 @@ from gateway.services.registry.follower import root_words
 from gateway.services.registry.holders import Holder, HolderKeys
 from gateway.services.registry.publisher import Publication
 from gateway.services.registry.repository import Repository
+from gateway.services.registry.statedraft import StateDraft
 from tests.gateway.registry.networks import (
     DAY,
     NETWORK,
@@ -29,6 +30,7 @@ from tests.gateway.registry.networks import (
     begin,
     holder,
     record,
+    signers,
     state_record,
 )
 
@@ -315,6 +317,22 @@ async def test_requirements_stand_beside_the_record_they_belong_to(net: Net, tmp
     stated = vouched.record["requirements"]
     assert stated["sha256"] == hashlib.sha256(dumps(requirements)).hexdigest()
     assert stated["file"] == "es-mj.requirements.json"
+
+
+async def test_requirements_of_another_authority_are_refused_on_every_way(net: Net, tmp_path: Path) -> None:
+    requirements = read_sample_requirements()["es-mj"]
+    with pytest.raises(GatewayRefusal, match="record-invalid"):
+        net.publication.draft_record("at", record("at-moj"), requirements=requirements, now=NOW)
+    assert "state-at" not in net.publication.drafts()
+    path = "states/at/at-moj.requirements.json"
+    forger = Forger.of(net)
+    forger.put_file("state-at", path, dumps(requirements), signers(*net.speakers["at"]))
+    found = await net.follower(tmp_path / "f").refresh(forger.issue(), NOW)
+    assert found.refused == {"at-moj": "record-invalid"}
+    orphan = dumps(requirements | {"authority_id": "at-x", "state": "AT"})
+    content = StateDraft(network=NETWORK, cc="at", files={"states/at/at-x.requirements.json": orphan})
+    with pytest.raises(GatewayRefusal, match="record-invalid"):
+        net.publication.take_draft(content.renewed("state-at", 2, NOW + DAY).to_json(), NOW)
 
 
 def test_a_stock_tuf_client_reads_the_same_folder(tmp_path: Path) -> None:
