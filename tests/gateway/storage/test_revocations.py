@@ -7,7 +7,8 @@ import pytest
 
 from gateway.storage import revocations as store
 from gateway.storage.database import Database, IntegrityError, Transaction
-from gateway.storage.queue import LeaseLost, claim_notices, hold_notice, release_leases, wake_peerfrom gateway.storage.schema import revocation_push
+from gateway.storage.queue import LeaseLost, claim_notices, hold_notice, release_leases, wake_peer
+from gateway.storage.schema import revocation_push
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
 LEASE = timedelta(minutes=2)
