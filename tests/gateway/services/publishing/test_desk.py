@@ -16,7 +16,16 @@ from gateway.services.publishing.desk import PublishingDesk
 from gateway.services.registry.drafts import Draft
 from gateway.services.registry.follower import Follower, root_digest
 from gateway.services.registry.statedraft import StateDraft
-from tests.gateway.registry.networks import NETWORK, NOW, Server, holder, key_row, record, state_record
+from tests.gateway.registry.networks import (
+    NETWORK,
+    NOW,
+    Server,
+    authorities,
+    holder,
+    key_row,
+    record,
+    state_record,
+)
 
 PEOPLE = [holder(f"Holder {n}") for n in range(3)]
 KENYA = [holder("Kenya 1"), holder("Kenya 2")]
@@ -311,6 +320,23 @@ def test_other_holders_of_a_state_wait_and_a_new_state_does_not(desk: Publishing
     thief = holder("Kenya 3")
     desk.propose_state("ke", [thief.public], 1, attested=False, by="Registrar", now=LATER)
     assert next(row.until for row in desk.drafts() if row.role == "targets") == LATER + WAIT
+
+
+async def test_a_state_without_staff_is_attested_and_everybody_sees_it(
+    desk: PublishingDesk, tmp_path: Path
+) -> None:
+    # Those who attest are holders of the network.
+    desk.propose_state("jm", [p.public for p in PEOPLE], 2, attested=True, by="Registrar", now=NOW)
+    desk.propose_record(record(authorities("jm")[0]), by="Registrar", state=state_record("jm"), now=NOW)
+    for role in ("targets", "attested-jm"):
+        for person in PEOPLE[1:]:
+            desk.publication.sign(role, person, NOW)
+    assert desk.issue(LATER) == (["targets", "attested-jm"], {})
+    root = (desk.publication.repository / "1.root.json").read_bytes()
+    follower = Follower.pin(tmp_path / "follower", network=NETWORK, root=root, sha256=root_digest(root))
+    network = await follower.refresh(Server(desk.publication.repository), LATER)
+    assert [vouched.assurance for vouched in network.records.values()] == ["attested"]
+    assert network.quorums["jm"].threshold == 4
 
 
 def test_a_state_leaves_at_once(desk: PublishingDesk) -> None:
