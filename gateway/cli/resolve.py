@@ -37,7 +37,7 @@ _SAMPLE_NOTE = "Sample directory: every address in it is fictional. Name a home 
 def resolve(
     *,
     state: str,
-    kind: str,
+    kind: str = "mla",
     instrument: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
     region: str = "",
     urgency: Literal["routine", "priority", "urgent", "emergency"] = "routine",

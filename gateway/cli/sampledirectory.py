@@ -61,7 +61,7 @@ def list_() -> DirectoryResult:
         )
         for entry in entries
     ]
-    return DirectoryResult(issue=0, network="lab", authorities=rows)
+    return DirectoryResult(source=_SOURCE, issue=0, network="lab", authorities=rows)
 
 
 def _read() -> tuple[list[DirectoryEntry], Listing]:

@@ -483,6 +483,7 @@ class ProbeResult(_Type, kw_only=True):
 class DirectoryResult(_Type, kw_only=True):
     """Every authority listed."""
 
+    source: Annotated[str, msgspec.Meta(description="``sample``: fictional, for a look only")] = "home"
     issue: int
     network: Literal["real", "lab"]
     authorities: list[DirectoryEntryView]

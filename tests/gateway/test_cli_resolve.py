@@ -96,7 +96,9 @@ def test_scotland_the_diplomatic_channel_and_an_unknown_state(run: Run) -> None:
         "resolve", "--state", "GB", "--kind", "mla", "--instrument", "untoc", "--region", "scotland"
     )
     assert (code, [row["authority_id"] for row in found["candidates"]]) == (0, ["gb-copfs"])
-    code, found = run("resolve", "--state", "FR", "--kind", "extradition", "--instrument", "untoc")
+    code, found = run("resolve", "--state", "GB", "--region", "scotland")
+    assert (code, [row["authority_id"] for row in found["candidates"]]) == (0, ["gb-copfs"])
+    code, found = run("resolve", "--state", "FR", "--kind", "extradition")
     (ministry,) = found["candidates"]
     assert (code, ministry["required_channel"]) == (0, "diplomatic")
     assert [(row["channel"], row["carries"]) for row in ministry["channels"]] == [
@@ -186,11 +188,12 @@ def test_show_tells_published_requirements_in_words(show: Callable[..., str]) ->
         assert said in told
 
 
-def test_show_and_list_tell_the_record(show: Callable[..., str]) -> None:
+def test_show_and_list_tell_the_record(run: Run, show: Callable[..., str]) -> None:
     told = " ".join(show("show", "gb-hmrc").split())
     assert "Direct tax, VAT and customs matters only" in told
     assert "Europe/London" in told
     assert "It lists no keys yet" in told
+    assert run("list")[1]["source"] == "sample"
     rows = show("list", "--state", "gb").splitlines()
     assert {line.split()[0] for line in rows if line.startswith("gb-")} == {
         "gb-ukca",
