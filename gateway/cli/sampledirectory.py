@@ -10,7 +10,7 @@ from gateway.model import resolution
 from gateway.model.authority import DirectoryEntry, LookupStatus, parse_entry
 from gateway.model.listing import Listing, Requester, listing_of
 from gateway.model.states import parse_state
-from gateway.web import choosing
+from gateway.web import authorities, choosing
 from gateway.web.addressees import AuthorityView, ResolutionView, ResolveParams
 from gateway.web.calls import DirectoryEntryView, DirectoryResult
 
@@ -31,7 +31,7 @@ def show(authority_id: str) -> AuthorityView:
     """Return everything about one authority. Raises ``CommandFailed`` ``not-listed``."""
     entries, listing = _read()
     entry = _entry(entries, authority_id)
-    return choosing.authority_view(
+    return authorities.authority_view(
         entry,
         source=_SOURCE,
         status=LookupStatus.FOUND,

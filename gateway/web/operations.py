@@ -32,7 +32,7 @@ from gateway.services.networks import Networks
 from gateway.services.revocations import Revocations
 from gateway.services.submit import Attachment, Submission, Submitter
 from gateway.services.upkeep import Upkeep
-from gateway.web import calls, choosing, networks
+from gateway.web import authorities, calls, choosing, networks
 from gateway.web.addressees import AuthorityParams, AuthorityView, ResolutionView, ResolveParams
 from gateway.web.calls import (
     AcknowledgeParams,
@@ -209,11 +209,11 @@ async def _probe(desk: Desk, params: ProbeParams, _progress: Progress) -> ProbeR
 
 
 async def _show_authority(desk: Desk, params: AuthorityParams, _progress: Progress) -> AuthorityView:
-    return choosing.show(desk.directory, params.authority_id, now=desk.clock.now())
+    return authorities.show(desk.directory, params.authority_id, now=desk.clock.now())
 
 
 async def _own_record(desk: Desk, _params: Nothing, _progress: Progress) -> OwnRecordResult:
-    return choosing.own_record(desk.directory)
+    return authorities.own_record(desk.directory)
 
 
 async def _resolve(desk: Desk, params: ResolveParams, _progress: Progress) -> ResolutionView:

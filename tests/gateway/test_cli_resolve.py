@@ -18,7 +18,8 @@ from gateway.model.listing import Query, Requester, listing_of
 from gateway.model.resolution import resolve
 from gateway.model.states import parse_state
 from gateway.web.addressees import ListedKeyView
-from gateway.web.choosing import authority_view, resolution_view
+from gateway.web.authorities import authority_view
+from gateway.web.choosing import resolution_view
 from tests.sampledata import entry, sample
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)

@@ -16,7 +16,7 @@ from gateway.model.states import parse_state
 from gateway.services.directory import Directory
 from gateway.services.directory.merge import SourceView
 from gateway.storage import audit
-from gateway.web import choosing
+from gateway.web import authorities, choosing
 from gateway.web.addressees import ResolutionView, ResolveParams
 from tests.sampledata import entry, request, sample
 from tests.world import World, sample_request
@@ -112,7 +112,7 @@ async def test_a_contradicted_record_is_shown_and_never_left_out(world: World) -
     assert (candidate.authority_id, candidate.status) == (SG, "unverifiable")
     # Whoever forged one of the records gets no call, and nothing it publishes is believed.
     assert (candidate.phones, candidate.requirements_issue) == ([], None)
-    shown = choosing.show(home, SG, now=world.clock.now())
+    shown = authorities.show(home, SG, now=world.clock.now())
     assert (shown.status, shown.phones, shown.requirements) == ("unverifiable", [], None)
     directory(world, network(world))
 
@@ -124,16 +124,20 @@ def _another_key() -> dict[str, Any]:
 
 async def test_show_tells_who_vouches_and_refuses_what_nobody_lists(world: World) -> None:
     home = directory(world, network(world))
-    found = choosing.show(home, "us-ccips", now=world.clock.now())
+    found = authorities.show(home, "us-ccips", now=world.clock.now())
     assert [(row.source, row.assurance) for row in found.vouchers] == [("network:sample", "state")]
     assert (found.phones[0].number, found.requirements is not None) == ("+999 7", True)
-    own = choosing.show(home, KE, now=world.clock.now())
+    own = authorities.show(home, KE, now=world.clock.now())
     assert (own.status, {key.use for key in own.keys} >= {"sig", "enc"}) == ("found", True)
     assert {tuple(key.vouchers) for key in own.keys} == {("own",)}
-    enrolled = choosing.show(home, SG, now=world.clock.now())
+    enrolled = authorities.show(home, SG, now=world.clock.now())
     assert {tuple(key.vouchers) for key in enrolled.keys} == {("bilateral",)}
     with pytest.raises(GatewayRefusal, match="not-listed"):
-        choosing.show(home, "us-nobody", now=world.clock.now())
+        authorities.show(home, "us-nobody", now=world.clock.now())
+    old = directory(world, network(world, fresh_until=world.clock.now() - timedelta(hours=1)))
+    with pytest.raises(GatewayRefusal, match="directory-stale"):
+        authorities.show(old, "us-nobody", now=world.clock.now())
+    directory(world, network(world))
 
 
 def again(form: dict[str, Any]) -> dict[str, Any]:
