@@ -133,15 +133,22 @@ class Publication:
         return progress
 
     def draft_root(self, holders: Sequence[Holder], needed: int, automatic: Holder, now: datetime) -> None:
-        """Draft a succession of root, and the targets its holders sign again.
+        """Draft a succession of root, and what its holders sign again: targets, and attested States.
 
-        Root then needs the threshold of the old holders and that of the new ones. Raises
-        ``GatewayRefusal`` ``holders-unfit``, or ``draft-missing`` while no root is published.
+        Root then needs the threshold of the old holders and that of the new ones; a State that the old
+        ones attested is attested by the new ones from then on. Raises ``GatewayRefusal``
+        ``holders-unfit``, or ``draft-missing`` while no root is published.
         """
-        version = self._shelf.published_root().version + 1
+        before = self._shelf.published_root()
+        version = before.version + 1
         root = new_root(self.network, self.kind, holders, needed, automatic, version=version, now=now)
         self._shelf.put_metadata("root", Metadata(root))
         self._put_targets(self._shelf.targets().delegations, now)
+        gone = set(before.roles["root"].keyids) - set(root.roles["root"].keyids)
+        for name, role in self._shelf.delegated().items():
+            assurance, cc = role_state(name)
+            if assurance == "attested" and gone & set(role.keyids):
+                self.draft_state(cc, holders, needed, attested=True, now=now)
 
     def draft_state(
         self, cc: str, holders: Sequence[Holder], needed: int, *, attested: bool = False, now: datetime

@@ -272,6 +272,7 @@ def test_a_publication_that_was_cut_short_is_not_shown_by_halves(
     net.publication.draft_root([new.public], 1, net.automatic.public, NOW)
     net.sign("root", [*net.people[:2], new])
     net.sign("targets", [new])
+    net.sign("attested-ke", [new])
     put, done = Repository.put_metadata, []
 
     def failing(store: Repository, role: str, version: int, data: bytes) -> None:
@@ -289,7 +290,7 @@ def test_a_publication_that_was_cut_short_is_not_shown_by_halves(
     with pytest.raises(GatewayRefusal, match="directory-unsigned"):
         net.publication.refresh(net.automatic, NOW)
     assert everything(net) == before
-    assert net.publication.publish(NOW) == ["targets"]
+    assert net.publication.publish(NOW) == ["targets", "attested-ke"]
     net.refresh()
 
 
