@@ -11,8 +11,10 @@ import asyncio
 import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -130,13 +132,18 @@ def check_origin(address: str, policy: EgressPolicy) -> Origin:
     return Origin(host=host, port=port)
 
 
+#: Names are looked up in threads of their own: a resolver that hangs must not hold up what reads and writes
+#: files in the loop's.
+_LOOKUPS = ThreadPoolExecutor(max_workers=32, thread_name_prefix="names")
+
 #: Looks a name up: (host, port, family) -> network addresses as text.
 Lookup = Callable[[str, int, socket.AddressFamily], Awaitable[Sequence[str]]]
 
 
 async def system_lookup(host: str, port: int, family: socket.AddressFamily) -> Sequence[str]:
     """Return the addresses that the system's resolver gives, each once, in its order."""
-    rows = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+    look = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM, family=family)
+    rows = await asyncio.get_running_loop().run_in_executor(_LOOKUPS, look)
     return list(dict.fromkeys(str(row[4][0]) for row in rows))
 
 

@@ -22,6 +22,7 @@ from gateway.cli.output import CommandFailed, Common, as_failure, note, print_fa
 from gateway.cli.session import ask_service
 from gateway.demo.documents import Enclosed, free_bytes, parse_size, print_all
 from gateway.demo.network import DemoFailed, LabNetwork, Progress
+from gateway.demo.registry import DemoDirectory
 from gateway.demo.samples import LARGE_EVIDENCE, read_directory, read_samples, read_states
 from gateway.demo.story import Story
 from gateway.demo.telling import Teller, as_data
@@ -96,6 +97,9 @@ class _Demonstration:
         self._work = work
         self._keep_running = keep_running
         self._kept = kept
+        #: The directory stays with the homes that follow it.
+        self._kept_by = homes if kept else work
+        self._directory: DemoDirectory | None = None
         self._samples = read_samples()
         self.network = LabNetwork(
             homes=homes, logs=work / "logs", directory=read_directory(), ask=_ask, pull_only=PULL_ONLY
@@ -110,9 +114,11 @@ class _Demonstration:
         with _stop_signals():
             try:
                 with teller:
+                    enclosed, directory = await self._prepare(teller)
                     story = Story(
                         network=self.network,
-                        enclosed=await self._write_documents(teller),
+                        directory=directory,
+                        enclosed=enclosed,
                         opened=self._work / "opened",
                         watcher=teller,
                         keep_running=self._keep_running,
@@ -131,11 +137,26 @@ class _Demonstration:
                 failure = error if isinstance(error, DemoFailed) else DemoFailed(str(error))
             finally:
                 await self.network.close()
+                if self._directory is not None:
+                    await self._directory.aclose()
         if failure is None:
             return 0
         teller.fail(failure, self.network.log_tails(failure.authorities))
         self._answer(story, failure)
         return 1
+
+    async def _prepare(self, teller: Teller) -> tuple[tuple[Enclosed, ...], DemoDirectory]:
+        """Write the documents and publish the directory at the same time."""
+        publishing = asyncio.create_task(DemoDirectory.start(self._kept_by / "directory"))
+        try:
+            enclosed = await self._write_documents(teller)
+        except BaseException:
+            publishing.cancel()
+            await asyncio.gather(publishing, return_exceptions=True)
+            raise
+        self._directory = await publishing
+        self.network.follows = self._directory.settings
+        return enclosed, self._directory
 
     async def _write_documents(self, teller: Teller) -> tuple[Enclosed, ...]:
         """Let a process of its own write the documents; how far it is shows in the size of the largest."""

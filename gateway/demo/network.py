@@ -24,7 +24,9 @@ from typing import Any, Protocol, TypeVar
 from gateway.config import (
     HOME_VARIABLE,
     AuthoritySettings,
+    DirectorySettings,
     HomePaths,
+    NetworkSettings,
     PeerSettings,
     Settings,
     TelemetrySettings,
@@ -87,7 +89,8 @@ class LabNetwork:
     Attributes:
         homes: Folder that gets one home per authority, named after it.
         logs: Folder for what the processes write; not part of any home.
-        directory: Lab directory with records and States.
+        directory: Lab directory with records and States: what its people know of each authority.
+        follows: Network whose directory the gateways follow; ``None``: they know nobody.
         pull_only: Authorities that do not listen.
         peak_rss_mib: Largest resident memory of each process so far, where the system tells.
     """
@@ -97,6 +100,7 @@ class LabNetwork:
     directory: Mapping[str, Any] = field(repr=False)
     ask: Ask
     pull_only: frozenset[str]
+    follows: NetworkSettings | None = None
     choose_port: Callable[[], int] = field(default_factory=lambda: free_port)
     peak_rss_mib: dict[str, float] = field(default_factory=dict)
     _running: dict[str, _Running] = field(default_factory=dict)
@@ -146,6 +150,7 @@ class LabNetwork:
                 id=authority_id, state=row["state"], name=row["name_en"], network="lab", demo=True
             ),
             peer=PeerSettings(listen=listen),
+            directory=DirectorySettings(network=() if self.follows is None else (self.follows,)),
             telemetry=TelemetrySettings(level="warning"),
         )
         # Through the text and back: the demonstration keeps to the rules of every settings file.

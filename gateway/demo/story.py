@@ -15,10 +15,13 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from gateway.config import HomePaths
 from gateway.demo.documents import Enclosed
 from gateway.demo.network import DemoFailed, LabNetwork, Progress
+from gateway.demo.registry import DemoDirectory
 from gateway.demo.samples import Sample
 from gateway.web import calls as api
+from gateway.web.networkviews import RefreshParams
 from gateway.web.operations import perform
 
 T = TypeVar("T")
@@ -93,6 +96,7 @@ class Story:
     """
 
     network: LabNetwork
+    directory: DemoDirectory
     enclosed: tuple[Enclosed, ...] = field(repr=False)
     opened: Path
     watcher: Watcher
@@ -118,8 +122,7 @@ class Story:
         sample = request.sample
         pair = (sample.requesting, sample.requested)
         await _all(self.network.bring_up(authority_id) for authority_id in pair)
-        await self._enrol(sample.requesting, sample.requested)
-        await self._enrol(sample.requested, sample.requesting)
+        await self._introduce(pair)
         outcome = await _Exchange(story=self, request=request).run()
         self.outcomes.append(outcome)
         self.watcher.done(outcome)
@@ -127,10 +130,17 @@ class Story:
         if not self.keep_running:
             await _all(self.network.stop(authority_id) for authority_id in pair)
 
-    async def _enrol(self, authority_id: str, peer: str) -> None:
-        """Hand the peer's enrolment file over; in life, its words are compared by telephone."""
-        statement = (self.network.home(peer) / "enrolment.json").read_text(encoding="ascii")
-        await self.network.request(authority_id, api.DIRECTORY_ENROL, api.EnrolParams(statement=statement))
+    async def _introduce(self, authorities: tuple[str, ...]) -> None:
+        """Let States list their authorities, and these read it: they know each other from nowhere else."""
+        paths = [HomePaths(self.network.home(authority_id)).enrolment for authority_id in authorities]
+        await self.directory.list_authorities([path.read_bytes() for path in paths])
+        for authority_id in authorities:
+            found = await self.network.request(authority_id, api.DIRECTORY_REFRESH, RefreshParams())
+            if found.enrolled or any(network.state != "fresh" or network.code for network in found.networks):
+                raise DemoFailed(
+                    f"The gateway of {authority_id} could not follow the directory.",
+                    authorities=(authority_id,),
+                )
 
     async def _verify(self, authority_id: str) -> None:
         if authority_id in self.network.running:

@@ -86,6 +86,10 @@ class Teller:
             "other can open. [yellow]Persons, cases and documents are fictional.[/yellow]"
         )
         self._paragraph(
+            "Nobody types an address: a directory of 43 States is published, each State signs for its own "
+            "authorities, and every gateway learns addresses and keys from there alone."
+        )
+        self._paragraph(
             "A receipt is signed by the authority that its line speaks of. "
             f"This usually takes about {_duration(usual)}."
         )

@@ -39,6 +39,9 @@ _LOOK_S = 30.0
 _FIRST_ROOT = "1.root.json"
 _ROOT_LIMIT = 512 * 1024
 
+#: How a repository looks that is issued anew between two requests of one refresh; the next look is whole.
+_TORN = frozenset({"directory-damaged", "directory-mixed"})
+
 #: The server could not be asked: no finding about what it serves.
 UNREACHABLE = "directory-unreachable"
 
@@ -189,7 +192,12 @@ class Networks:
 
         async def ask(now: datetime) -> VerifiedNetwork:
             follower = self._followers.get(name) or await self._pinned(each, fetch)
-            return await follower.refresh(fetch, now, decapsulators=self._decapsulators())
+            try:
+                return await follower.refresh(fetch, now, decapsulators=self._decapsulators())
+            except GatewayRefusal as refusal:
+                if refusal.code not in _TORN:
+                    raise
+                return await follower.refresh(fetch, now, decapsulators=self._decapsulators())
 
         return await self._take(each, ask)
 

@@ -33,10 +33,14 @@ def _address(entry: DirectoryEntry) -> str | None:
 
 
 def pullable(directory: Directory, own: str) -> dict[str, str]:
-    """Return authority → origin of every peer whose outbox can be fetched."""
+    """Return authority → origin of every peer whose outbox can be fetched.
+
+    One that lists no certificate in force has no gateway that we could recognise.
+    """
+    known = frozenset(directory.tls_certificates().values())
     found = {}
     for entry in directory.entries():
-        address = _address(entry)
+        address = _address(entry) if entry.authority_id in known else None
         if entry.authority_id != own and address is not None:
             found[str(entry.authority_id)] = address
     return found

@@ -59,18 +59,20 @@ class PullWorkers:
         self._log = get_log("pull")
 
     async def run(self) -> None:
-        """Poll until cancelled; peers enrolled meanwhile are polled too."""
+        """Poll until cancelled; peers listed meanwhile are polled too, and those that moved at once anew."""
         running: dict[str, asyncio.Task[None]] = {}
         ending: dict[str, asyncio.Task[None]] = {}
+        addresses: dict[str, str] = {}
         try:
             while True:
                 wanted = pullable(self._directory, self._authority_id)
                 ending = {aid: task for aid, task in ending.items() if not task.done()}
-                for aid in running.keys() - wanted.keys():
+                for aid in [aid for aid in running if wanted.get(aid) != addresses[aid]]:
                     ending[aid] = running.pop(aid)
                     ending[aid].cancel()
                 # One that comes back waits until its last poll has let go of what it was taking.
                 for aid in wanted.keys() - running.keys() - ending.keys():
+                    addresses[aid] = wanted[aid]
                     running[aid] = asyncio.create_task(self._poll(aid))
                 await asyncio.sleep(_DIRECTORY_CHECK_S)
         finally:

@@ -3,19 +3,22 @@
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from gateway.cli import main
 from gateway.cli.demo import PULL_ONLY, _ask
-from gateway.demo.documents import CannotPrint, print_all
+from gateway.demo.documents import print_all
 from gateway.demo.network import DemoFailed, LabNetwork
+from gateway.demo.registry import DemoDirectory
 from gateway.demo.samples import read_directory, read_samples, read_states
 from gateway.demo.story import Story
 from gateway.demo.telling import Teller, as_data
+from gateway.services.typeset import CannotPrint
 from tests.stories.commandline import rogatory
 
 #: The preservation, and the one that is fetched.
@@ -33,13 +36,22 @@ def lab(tmp_path: Path) -> LabNetwork:
     )
 
 
-def story(lab: LabNetwork, tmp_path: Path, chosen: set[str]) -> Story:
+@pytest_asyncio.fixture
+async def directory(lab: LabNetwork, tmp_path: Path) -> AsyncIterator[DemoDirectory]:
+    made = await DemoDirectory.start(tmp_path / "directory")
+    lab.follows = made.settings
+    yield made
+    await made.aclose()
+
+
+def story(lab: LabNetwork, directory: DemoDirectory, tmp_path: Path, chosen: set[str]) -> Story:
     try:
         enclosed, _ = print_all(tmp_path / "documents", 100_000)
     except CannotPrint as missing:
         pytest.skip(str(missing))
     return Story(
         network=lab,
+        directory=directory,
         enclosed=tuple(request for request in enclosed if request.sample.name in chosen),
         opened=tmp_path / "opened",
         watcher=Teller(samples=read_samples(), states=read_states(), quiet=True),
@@ -48,9 +60,10 @@ def story(lab: LabNetwork, tmp_path: Path, chosen: set[str]) -> Story:
 
 @pytest.mark.slow
 async def test_two_requests_end_well_on_both_sides_and_the_answer_says_so(
-    lab: LabNetwork, tmp_path: Path
+    lab: LabNetwork, directory: DemoDirectory, tmp_path: Path
 ) -> None:
-    played = story(lab, tmp_path, CHOSEN)
+    assert (directory.states, directory.authorities) == (43, 99)
+    played = story(lab, directory, tmp_path, CHOSEN)
     try:
         await played.tell()
         lab.measure()
@@ -71,6 +84,13 @@ async def test_two_requests_end_well_on_both_sides_and_the_answer_says_so(
         assert re.fullmatch("[0-9a-f]{64}", log["root"])
     assert set(answer["peak_rss_mib"]) == {"ro-diicot", "us-ccips", "eg-ppo", "tn-mj", "demo"}
     assert all(mib < 200 for name, mib in answer["peak_rss_mib"].items() if name != "demo")
+
+    # Nobody was enrolled by hand: every address and key came from the directory.
+    listed = rogatory("directory", "status", "--home", lab.home("us-ccips"), "--json").json
+    assert listed["enrolled"] == 0
+    assert [(n["name"], n["state"], n["states"]) for n in listed["networks"]] == [
+        ("demonstration", "fresh", 43)
+    ]
 
     # What was proved while it ran can be proved again from what stayed.
     for log in answer["audit"][-1:]:
@@ -95,9 +115,9 @@ def check_request(request: Mapping[str, Any], state: str, channel: str, lane: st
 
 @pytest.mark.slow
 async def test_a_document_that_arrives_changed_ends_the_story_with_the_reason(
-    lab: LabNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lab: LabNetwork, directory: DemoDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    played = story(lab, tmp_path, {"03_preservation_budapest_en"})
+    played = story(lab, directory, tmp_path, {"03_preservation_budapest_en"})
     monkeypatch.setattr("gateway.demo.story._sha256", lambda path: "0" * 64)
     try:
         with pytest.raises(

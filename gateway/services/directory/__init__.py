@@ -8,5 +8,6 @@ from gateway.services.directory.enrolment import Enrolled as Enrolled
 from gateway.services.directory.enrolment import entry_words as entry_words
 from gateway.services.directory.enrolment import key_in_force as key_in_force
 from gateway.services.directory.enrolment import make_enrolment as make_enrolment
+from gateway.services.directory.enrolment import read_enrolment as read_enrolment
 from gateway.services.directory.facade import Directory as Directory
 from gateway.services.directory.facade import Lookup as Lookup
