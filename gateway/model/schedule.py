@@ -81,7 +81,7 @@ ACTIONS: Mapping[str, Step] = MappingProxyType(
             ("unknown-key", "unknown-sender", "directory-stale", "sig-revoked", "auth-invalid"), Step.REFRESH
         ),
         **dict.fromkeys(
-            # While its keys are in doubt, nothing is wrapped for an addressee: that comes once they are known.
+            # While its keys are in doubt nothing is wrapped for an addressee; that comes once they are known.
             ("key-expired", "authority-unverifiable", "directory-unverifiable"),
             Step.REWRAP,
         ),
