@@ -206,6 +206,10 @@ class PublishingDesk:
         change = f"{needed} of {names} sign for the network."
         self._note("root", by=by, changes=(change,), waits=False, now=now)
         self._note("targets", by=None, changes=(), waits=False, now=now)
+        for role in self.publication.drafts():
+            # What the old holders attested was drafted again, for the new ones to sign.
+            if role not in _TOP and role_state(role)[0] == "attested":
+                self._note_state(role_state(role)[1], None, now)
 
     def _note_state(self, cc: str, by: str | None, now: datetime) -> tuple[RecordChange, ...]:
         """Note the proposal of a State's draft; the proposer answers for everything in it."""

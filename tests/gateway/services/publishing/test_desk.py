@@ -362,6 +362,30 @@ async def test_other_holders_follow_at_the_networks_root_and_gateways_go_on(
     assert set(await follow(desk, tmp_path / "follower")) == {"ke-ag"}
 
 
+async def test_what_the_old_holders_attested_is_signed_by_those_who_follow(
+    desk: PublishingDesk, tmp_path: Path
+) -> None:
+    cc, aid = "jm", authorities("jm")[0]
+    desk.propose_state(cc, [p.public for p in PEOPLE], 2, attested=True, by="Registrar", now=NOW)
+    for person in PEOPLE[:2]:
+        desk.publication.sign("targets", person, NOW)
+    desk.issue(NOW)
+    desk.propose_record(record(aid), state=state_record(cc), by="Registrar", now=NOW)
+    for person in PEOPLE[:2]:
+        desk.publication.sign("attested-jm", person, NOW)
+    desk.issue(LATER)
+    after = [holder("Holder 7"), holder("Holder 8")]
+    desk.propose_successors([h.public for h in after], 2, by="Registrar", now=LATER)
+    for person in (*PEOPLE[:2], *after):
+        desk.publication.sign("root", person, LATER)
+    for role in ("targets", "attested-jm"):
+        for person in after:
+            desk.publication.sign(role, person, LATER)
+    issued, waiting = desk.issue(LATER)
+    assert (set(issued), waiting) == ({"root", "targets", "attested-jm"}, {})
+    assert aid in await follow(desk, tmp_path / "follower")
+
+
 def test_the_daily_refresh_needs_nobody(desk: PublishingDesk) -> None:
     before = (desk.publication.repository / "timestamp.json").read_bytes()
     desk.refresh(NOW + timedelta(hours=12))
