@@ -47,7 +47,7 @@ def renew(
                     "Every key lasts long enough, or has its successor already. Nothing was changed."
                 )
                 return
-            rows = [(key.use, key.alg, key.kid[:12], when(key.nbf), when(key.exp)) for key in made.made]
+            rows = [(key.use, key.alg, key.kid[:12], when(key.begins), when(key.exp)) for key in made.made]
             console.print(
                 table("use", "algorithm", "next key", "used from (UTC)", "good until (UTC)", rows=rows)
             )

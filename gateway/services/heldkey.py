@@ -40,6 +40,11 @@ class HeldKey:
     reason: str | None = None
     invalid_since: datetime | None = None
 
+    @property
+    def begins(self) -> datetime:
+        """When we begin to use it: later than ``nbf``, so that a peer whose clock is slow takes it too."""
+        return self.nbf + BACKDATED
+
     def is_in_force(self, now: datetime) -> bool:
         """Tell whether it may be used at ``now``."""
         return self.status == "active" and self.nbf <= now <= self.exp
@@ -66,22 +71,22 @@ class HeldKey:
 
 
 def successor_begins(like: Sequence[HeldKey], now: datetime, *, early: bool) -> datetime | None:
-    """Return when a successor of these keys, of one use and algorithm, is to begin; ``None``: none is needed.
+    """Return when a successor of these keys, of one use and algorithm, is to be used; ``None``: not needed.
 
     ``LISTED_AHEAD`` from now, or a day before the last one ends if that is earlier; at once for ``enc``, and
     where none is good any more. ``early`` asks for it however long the last one still lasts.
     """
     good = [key for key in like if key.status == "active" and key.exp >= now]
     if not good:
-        return now - BACKDATED
+        return now
     newest = max(good, key=lambda key: key.exp)
     use = newest.public.use
     is_near = newest.exp - now < _RENEWED_BEFORE.get(use, _RENEWED_BEFORE_OTHERS)
-    if newest.nbf > now or not (early or is_near):
+    if newest.begins > now or not (early or is_near):
         return None
     if use == KeyUse.ENC:
-        return now - BACKDATED
-    return max(min(now + LISTED_AHEAD, newest.exp - _OVERLAP), now - BACKDATED)
+        return now
+    return max(min(now + LISTED_AHEAD, newest.exp - _OVERLAP), now)
 
 
 def index_row(key: HeldKey) -> dict[str, Any]:

@@ -123,11 +123,7 @@ class Keyring:
         The new key signs from now on; peers learn of it by the directory record.
         """
         wanted = set(uses)
-        return self._add(
-            self._make(use, alg, life, now - BACKDATED, now + life, hosts)
-            for use, alg, life in _MADE
-            if use in wanted
-        )
+        return self._add(self._make(use, alg, life, now, hosts) for use, alg, life in _MADE if use in wanted)
 
     def renew(
         self, uses: Iterable[str], *, now: datetime, hosts: Sequence[str] = (), early: bool = False
@@ -141,7 +137,7 @@ class Keyring:
         wanted = set(uses)
         return self._add(
             [
-                self._make(use, alg, life, begin, begin + life, hosts)
+                self._make(use, alg, life, begin, hosts)
                 for use, alg, life in _MADE
                 if use in wanted and (begin := self._begins(use, alg, now, early=early)) is not None
             ]
@@ -187,10 +183,9 @@ class Keyring:
         alg: str,
         life: timedelta,
         begin: datetime,
-        end: datetime,
         hosts: Sequence[str],
     ) -> HeldKey:
-        nbf, exp = begin.replace(microsecond=0), end.replace(microsecond=0)
+        nbf, exp = (begin - BACKDATED).replace(microsecond=0), (begin + life).replace(microsecond=0)
         if alg == X509:
             der, pem = make_tls_certificate(
                 self.authority_id, now=nbf, days=life.days + 1, hosts=list(hosts) or [self.authority_id]
@@ -210,10 +205,18 @@ class Keyring:
         write_durably(self.folder / _INDEX, text)
 
     def current(self, use: str, now: datetime, *, alg: str | None = None) -> HeldKey:
-        """Return the newest key of a use that is in force. Raises ``KeyringError`` if there is none."""
-        for key in reversed(self._held):
-            if key.public.use == use and (alg is None or key.public.alg == alg) and key.is_in_force(now):
-                return key
+        """Return the newest key of a use that is in force and whose time has come.
+
+        A clock that was set back may find that no key has begun: then any that is in force will do. Raises
+        ``KeyringError`` if there is none.
+        """
+        good = [
+            key
+            for key in reversed(self._held)
+            if key.public.use == use and (alg is None or key.public.alg == alg) and key.is_in_force(now)
+        ]
+        for key in (*(key for key in good if key.begins <= now), *good):
+            return key
         raise KeyringError(
             f"No key for {use} is in force today: check this machine's clock, then `rogatory keys list`; "
             f"if it has ended, run `rogatory keys rotate`.",

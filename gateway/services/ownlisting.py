@@ -40,8 +40,8 @@ def unlisted_keys(
                 each = Unlisted(
                     source=source.name,
                     use=str(key.public.use),
-                    begins=key.nbf,
-                    is_pressing=key.nbf - now < _PRESSING,
+                    begins=key.begins,
+                    is_pressing=key.begins - now < _PRESSING,
                 )
                 known = found.get((source.name, each.use))
                 if known is None or each.begins < known.begins:

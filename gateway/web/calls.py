@@ -380,6 +380,7 @@ class KeyView(_Type, kw_only=True):
     alg: str
     kid: str
     nbf: datetime
+    begins: Annotated[datetime, msgspec.Meta(description="when this gateway uses it first")]
     exp: datetime
     status: str
     held: bool

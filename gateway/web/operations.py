@@ -176,6 +176,7 @@ def _key(key: HeldKey) -> KeyView:
         alg=key.public.alg,
         kid=key.public.kid,
         nbf=key.nbf,
+        begins=key.begins,
         exp=key.exp,
         status=key.status,
         held=key.file is not None,

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from gateway.services.heldkey import LISTED_AHEAD
 
 from crypto.bundle import Envelope, Opener
 from crypto.errors import Refusal
@@ -18,6 +17,7 @@ from gateway.model.authority import parse_entry
 from gateway.model.revoked import KeyNotice
 from gateway.services.directory.merge import SourceView
 from gateway.services.doctor import Level, check_keys
+from gateway.services.heldkey import LISTED_AHEAD
 from gateway.services.keyring import Keyring
 from gateway.services.ownlisting import unlisted_keys
 from gateway.storage import bundles, transmissions
@@ -44,13 +44,15 @@ def test_nothing_is_made_while_every_key_lasts(ring: Keyring) -> None:
 def test_a_successor_is_listed_30_days_before_it_is_used(ring: Keyring, use: str, life: int) -> None:
     now = NOW + timedelta(days=life) - 45 * DAY
     (made,) = ring.renew([use], now=now)
-    assert made.nbf == now + LISTED_AHEAD
-    assert made.exp - made.nbf >= timedelta(days=life)
+    assert made.begins == now + LISTED_AHEAD
+    assert made.exp - made.begins == timedelta(days=life)
     old = ring.current(use, now)
     assert old.public.kid != made.public.kid
-    assert ring.current(use, made.nbf - DAY) == old
-    assert ring.current(use, made.nbf) == made
-    assert old.exp > made.nbf
+    assert ring.current(use, made.begins - timedelta(seconds=1)) == old
+    assert ring.current(use, made.begins) == made
+    assert old.exp > made.begins
+    # A peer whose clock is slow takes it all the same, and one whose clock is fast has it long before.
+    assert made.is_in_force(made.begins - timedelta(hours=20))
     listed = [row["kid"] for row in ring.record_keys() if row["use"] == use]
     assert listed == [old.public.kid, made.public.kid]
 
@@ -73,7 +75,7 @@ def test_renewing_again_makes_no_third_key(ring: Keyring) -> None:
 def test_a_key_that_ends_sooner_is_followed_a_day_before_its_end(ring: Keyring) -> None:
     now = NOW + 720 * DAY
     (made,) = ring.renew(["sig"], now=now)
-    assert made.nbf == ring.current("sig", now).exp - DAY
+    assert made.begins == ring.current("sig", now).exp - DAY
 
 
 def test_a_key_that_has_ended_is_followed_at_once(ring: Keyring) -> None:
@@ -90,6 +92,10 @@ def test_there_is_a_key_in_force_on_every_day_of_six_years(ring: Keyring) -> Non
         ring.renew(ALL, now=now)
         for use in ALL:
             assert ring.current(use, now)
+
+
+def test_a_clock_that_is_set_back_finds_a_key_all_the_same(ring: Keyring) -> None:
+    assert ring.current("sig", NOW - timedelta(hours=12)).public.use == KeyUse.SIG
 
 
 def test_the_doctor_counts_a_successor_that_waits(ring: Keyring) -> None:
