@@ -98,6 +98,10 @@ class Draft:
         listed = signed.targets if isinstance(signed, Targets) else {}
         if set(listed) != set(self.files):
             raise GatewayRefusal("draft-invalid", detail="other files than those listed")
+        if self.role not in _TOP and signed.delegations is not None:
+            raise GatewayRefusal("draft-invalid", detail="a State delegates nothing")
+        if any(set(info.hashes) != {"sha256"} for info in listed.values()):
+            raise GatewayRefusal("draft-invalid", detail="digest")
         for path, info in listed.items():
             try:
                 info.verify_length_and_hashes(self.files[path])

@@ -8,12 +8,14 @@ import copy
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from securesystemslib.formats import encode_canonical
+from tuf.api.metadata import DelegatedRole, Delegations, TargetFile
 
 from crypto.audience import seal_for
 from crypto.strictjson import dumps
@@ -358,6 +360,47 @@ async def test_a_file_of_a_state_that_is_no_record_of_its_own_is_left_out(
     assert set(found.records) == {KENYA, "at-moj"}
     assert found.records[KENYA] == before.records[KENYA]
     assert found.refused == {name: "directory-other-state"}
+
+
+@pytest.mark.parametrize("child", ["nowhere", "attested-ke"])
+async def test_a_state_delegates_nothing_and_cannot_stop_the_others_by_it(
+    net: Net, follower: Follower, child: str
+) -> None:
+    speakers = net.speakers["at"]
+    keys = speakers[0].public.tuf_keys()
+    forger = Forger.of(net)
+    metadata = forger.read("state-at")
+    path = "states/at/_state.json"
+    del metadata.signed.targets[path]
+    role = DelegatedRole(child, [key.keyid for key in keys], 2, True, ["states/at/*"])
+    metadata.signed.delegations = Delegations({key.keyid: key for key in keys}, {child: role})
+    forger.put("state-at", metadata, signers(*speakers))
+    found = await follower.refresh(forger.issue(), NOW)
+    assert set(found.records) == {KENYA, "at-moj"}
+    published = net.publication.published("at")
+    assert published is not None
+    draft = replace(
+        published,
+        metadata=metadata.to_bytes(),
+        files={name: data for name, data in published.files.items() if name != path},
+    )
+    with pytest.raises(GatewayRefusal, match="draft-invalid"):
+        net.publication.take_draft(draft.to_json(), NOW)
+    assert "state-at" not in net.publication.drafts()
+
+
+def test_a_draft_names_its_files_by_the_digest_they_are_stored_under(net: Net) -> None:
+    published = net.publication.published("at")
+    assert published is not None
+    metadata = published.targets()
+    metadata.signed.version += 1
+    for path, data in published.files.items():
+        metadata.signed.targets[path] = TargetFile.from_data(path, data, ["sha512"])
+    for signer in signers(*net.speakers["at"]):
+        metadata.sign(signer)
+    with pytest.raises(GatewayRefusal, match="draft-invalid"):
+        net.publication.take_draft(replace(published, metadata=metadata.to_bytes()).to_json(), NOW)
+    assert "state-at" not in net.publication.drafts()
 
 
 @pytest.mark.parametrize("name", ["", "AT-MOJ", "at-moj\u0430", "a/b"])
