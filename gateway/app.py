@@ -49,6 +49,7 @@ from gateway.services.checkup import check_channels, check_records
 from gateway.services.consent import ConsentDesk
 from gateway.services.courier import Courier, LaneLimits
 from gateway.services.directory import Directory
+from gateway.services.directorychecks import check_directory, check_networks
 from gateway.services.doctor import Diagnosis, Doctor
 from gateway.services.failover import PULL, Failover
 from gateway.services.formalroute import RouteDesk
@@ -420,10 +421,21 @@ class App:
                 clock=clock,
                 hello=self.presence.hello,
                 origin=f"{own}/log",
-                further={"channels": self._check_channels, "records": self._check_records},
+                further={
+                    "directory": self._check_directory,
+                    "channels": self._check_channels,
+                    "records": self._check_records,
+                },
             ),
             liveness=self.liveness,
         )
+
+    async def _check_directory(self) -> Iterable[Diagnosis]:
+        now = self.clock.now()
+        return [
+            *check_directory(self.directory, now),
+            *check_networks(await self.networks.statuses(), now),
+        ]
 
     async def _check_channels(self) -> Iterable[Diagnosis]:
         return check_channels(await self.liveness.known(), self.clock.now())

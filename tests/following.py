@@ -64,12 +64,12 @@ class Following:
             for aid in tuple(world.apps):
                 await world.close(aid)
 
-    def follow(self, aid: str, *, carried: bool = False) -> None:
+    def follow(self, aid: str, *, carried: bool = False, root: bytes | None = None) -> None:
         """Write into the settings of a home that it follows the network."""
         paths = HomePaths(self.world.folder / aid)
         network = NetworkSettings(
             name=NETWORK,
-            root_sha256=root_digest(self.net.publication.root()),
+            root_sha256=root_digest(root or self.net.publication.root()),
             url="" if carried else "https://localhost:1",
         )
         settings = msgspec.structs.replace(

@@ -114,7 +114,6 @@ class Doctor:
             *await self._each("keys", lambda: check_keys(self._keyring.held, now)),
             *await self._each("keys", lambda: check_listed(self._keyring, self._directory, now)),
             *await self._each("disk", lambda: check_disk(self._paths, self._settings)),
-            *await self._each("directory", lambda: check_directory(self._directory, now)),
             *await self._each("database", self._check_database),
             *await self._each("log", self._check_log),
             *await self._each("peers", self._check_peers),
@@ -172,6 +171,8 @@ class Doctor:
             for entry in self._directory.entries()
             if entry.authority_id != self._keyring.authority_id
             and any(channel.channel == "gateway_https" for channel in entry.channels)
+            # One without a certificate has no gateway that we could recognise.
+            and self._directory.keys(entry.authority_id, KeyUse.TLS)
         ]
         if not others:
             return ()
@@ -305,36 +306,6 @@ def check_disk(paths: HomePaths, settings: Settings) -> list[Diagnosis]:
     return [_good("disk", sentence)]
 
 
-def check_directory(directory: Directory, now: datetime) -> list[Diagnosis]:
-    """The directory is signed (or it would not be open), holds peers, and their keys can be used."""
-    own = directory.own.authority_id
-    others = [entry for entry in directory.entries() if entry.authority_id != own]
-    if not others:
-        return [
-            Diagnosis(
-                check="directory",
-                level=Level.YELLOW,
-                sentence="No other authority is enrolled yet.",
-                action="Exchange enrolment.json with a peer, then run: rogatory directory enrol PEER.json",
-            )
-        ]
-    found = []
-    for entry in others:
-        ends = [key.exp for key in entry.keys_for("enc") if key.status != "revoked" and key.nbf <= now]
-        left = (max(ends) - now).days if ends else -1
-        if left < 30:
-            sentence = (
-                f"{entry.authority_id} has no encryption key in force."
-                if left < 0
-                else f"The encryption key of {entry.authority_id} ends in {left} days."
-            )
-            level = Level.RED if left < 0 else Level.YELLOW
-            action = "Ask it for a new enrolment file and enrol that."
-            found.append(Diagnosis(check="directory", level=level, sentence=sentence, action=action))
-    sentence = f"Issue {directory.version}, signed by us; authorities beside our own: {len(others)}."
-    return found or [_good("directory", sentence)]
-
-
 def check_health(health: Health, paths: HomePaths, settings: Settings) -> list[Diagnosis]:
     """The database answers, is at the newest form, refuses changes to the log, and limits our own rights."""
     found = []
@@ -377,7 +348,8 @@ def check_tasks(count: int, oldest: peers.TaskRow | None, ref: str) -> list[Diag
         return [_good("tasks", "Nothing waits for a person.")]
     since = oldest.created_at.strftime("%Y-%m-%d %H:%M")
     many = "1 task waits" if count == 1 else f"{count} tasks wait"
-    action = f"Run: rogatory status {ref}; then do what it says. A task closes by itself once that is done."
+    about = "directory status" if oldest.kind == "directory" else f"status {ref}"
+    action = f"Run: rogatory {about}; then do what it says. A task closes by itself once that is done."
     sentence = f"{many} for a person; the oldest since {since} UTC: {oldest.sentence}"
     return [Diagnosis(check="tasks", level=Level.YELLOW, sentence=sentence, action=action)]
 

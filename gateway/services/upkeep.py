@@ -18,10 +18,11 @@ from gateway.model.audit import PendingAuditEntry
 from gateway.model.revoked import KeyNotice
 from gateway.services.audits import audit_home
 from gateway.services.directory import Directory, Enrolled
+from gateway.services.directory.alarms import settle
 from gateway.services.home import own_state, publish_own_record, renew_keys, rotate_keys
 from gateway.services.keyring import HeldKey, Keyring
 from gateway.services.verify import AuditReport
-from gateway.storage.database import Database
+from gateway.storage.database import Database, Transaction
 
 
 class Upkeep:
@@ -147,7 +148,12 @@ class Upkeep:
         else:
             body = {"authority": aid, "digest": digest, "code": "enrolment-file"}
             entry = PendingAuditEntry(event="directory.enrolled", body=body, at=now)
-        await self._enter([entry])
+
+        def unit(tx: Transaction) -> None:
+            tx.audit(entry)
+            settle(tx, self._directory.view.contradicted, now)
+
+        await self._database.write(unit)
         return enrolled
 
     async def publish_requirements(self, requirements: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,12 +14,15 @@ from crypto.keys import KeyUse
 from gateway.config import HomePaths
 from gateway.errors import GatewayRefusal
 from gateway.model.authority import LookupStatus
+from gateway.services.directorychecks import check_directory, check_networks
+from gateway.services.doctor import Diagnosis
 from gateway.services.registry.follower import LookupFailed
+from gateway.services.registry.publisher import Publication
 from gateway.storage import peers, transmissions
 from gateway.storage.networks import networks
 from tests.following import Following
 from tests.gateway.registry.networks import NETWORK
-from tests.world import audit, sample_request
+from tests.world import audit, make_lab_home, sample_request
 
 KE, SG, NG = "ke-ag", "sg-agc", "ng-fmj"
 SOURCE = f"network:{NETWORK}"
@@ -336,3 +339,75 @@ async def test_a_network_whose_root_is_not_the_one_of_the_settings_is_not_follow
         assert not paths.network(NETWORK).exists()
         with pytest.raises(GatewayRefusal, match="network-unknown"):
             await app.networks.refresh("another")
+
+
+async def test_a_lab_home_follows_no_real_network(tmp_path: Path) -> None:
+    async with Following.create(tmp_path / "lab", KE, carried=True) as lab:
+        now = lab.world.clock.now()
+        people, automatic = lab.net.people, lab.net.automatic
+        real = Publication.create(
+            tmp_path / "real",
+            network=NETWORK,
+            kind="real",
+            holders=[person.public for person in people],
+            needed=2,
+            automatic=automatic.public,
+            now=now,
+        )
+        for role in ("root", "targets"):
+            for person in people[:2]:
+                real.sign(role, person, now)
+        real.publish(now)
+        real.refresh(automatic, now)
+        await lab.world.close(KE)
+        lab.follow(KE, root=real.root())
+        lab.server.folder = real.repository
+        app = await lab.world.open(KE)
+        with pytest.raises(GatewayRefusal, match="directory-wrong-network"):
+            await app.networks.refresh(NETWORK)
+        assert [source.is_readable for source in app.directory.sources()] == [True, False]
+
+
+def said(findings: Iterable[Diagnosis]) -> list[tuple[str, str]]:
+    return [(str(f.level), f.sentence) for f in findings]
+
+
+async def test_the_doctor_tells_how_each_network_stands(lab: Following) -> None:
+    ke = lab.world[KE]
+
+    async def look() -> list[tuple[str, str]]:
+        now = lab.world.clock.now()
+        return said([*check_directory(ke.directory, now), *check_networks(await ke.networks.statuses(), now)])
+
+    assert [level for level, _ in await look()] == ["green", "green"]
+    end = ke.directory.lookup(SG).fresh_until
+    assert end is not None
+    lab.server.replaced = {"timestamp.json": None}
+    for late, level in ((HOUR, "yellow"), (4 * DAY, "red"), (20 * DAY, "red")):
+        lab.world.clock.at = end + late
+        await ke.networks.look()
+        findings = await look()
+        assert (level, True) in [
+            (found, "is past its end" in s or "ended more" in s) for found, s in findings
+        ]
+        assert any("last refresh" in sentence for _, sentence in findings)
+    shutil.rmtree(HomePaths(lab.world.folder / KE).network(NETWORK))
+    ke = await lab.world.restart(KE)
+    assert (
+        "red",
+        f"Nothing of the network {NETWORK} can be verified here; nobody counts as not listed.",
+    ) in (await look())
+    assert (await look())[0] == ("yellow", "No other authority is known yet.")
+
+
+async def test_the_doctor_names_keys_in_contradiction_and_where_to_look(lab: Following) -> None:
+    ke = lab.world[KE]
+    # An enrolment by hand with other keys than the network's.
+    stranger = lab.world.folder / "other"
+    await make_lab_home(stranger, SG, clock=lab.world.clock)
+    await ke.upkeep.enrol(HomePaths(stranger).enrolment.read_bytes(), replace=True)
+    assert await tasks(lab) == [(SG, "authority-unverifiable")]
+    findings = check_directory(ke.directory, lab.world.clock.now())
+    assert said(findings)[0] == ("red", f"Directories contradict each other about the keys of {SG}.")
+    found = await ke.desk.doctor.examine()
+    assert any("rogatory directory status" in finding.action for finding in found if finding.check == "tasks")
