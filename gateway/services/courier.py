@@ -25,12 +25,13 @@ from crypto.keys import KeyUse
 from gateway.clock import Clock
 from gateway.errors import GatewayError, GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
-from gateway.services.book import TransmissionBook, Tried
+from gateway.services.book import TransmissionBook
 from gateway.services.container import ContainerSource, load_container
 from gateway.services.directory import Directory
 from gateway.services.evidence import CheckedReceipt, check_receipt
 from gateway.services.failover import PULL, Failover, Leg
 from gateway.services.keyring import Keyring
+from gateway.services.onward import Tried
 from gateway.services.peers import endpoint_at
 from gateway.services.vault import Vault, WrappedKey
 from gateway.storage import bundles, contentkeys, queue, transmissions

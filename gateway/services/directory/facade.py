@@ -29,7 +29,13 @@ from gateway.model.listing import Listing
 from gateway.model.revoked import KeyNotice
 from gateway.model.states import StateRecord
 from gateway.services.directory.addressees import contacts_of, listing_for, requirements_of
-from gateway.services.directory.enrolment import Claim, Enrolled, entry_words, read_enrolment
+from gateway.services.directory.enrolment import (
+    Claim,
+    Enrolled,
+    are_requirements_of,
+    entry_words,
+    read_enrolment,
+)
 from gateway.services.directory.localfile import LocalFile, remembered_rows
 from gateway.services.directory.merge import MergedView, SourceView, Voucher, merge
 from gateway.services.keyring import Keyring
@@ -384,17 +390,32 @@ class Directory:
 
     def update_own(self, record: Mapping[str, Any], now: datetime) -> None:
         """Replace the own record, after a key rotation say; durable when it returns."""
-        self._store(dict(record), None, now)
+        self._store(dict(record), None, self._local.requirements(str(record["authority_id"])), now)
+
+    def publish_own(self, requirements: Mapping[str, Any], now: datetime) -> None:
+        """Put in what the own authority asks of requests; durable when it returns.
+
+        Raises ``GatewayRefusal`` ``requirements-invalid`` if they are another's or not in their form, or
+        ``requirements-older`` if the issue is not above the one before; nothing is changed then.
+        """
+        own = self.own
+        if not are_requirements_of(requirements, own.authority_id, reader=False):
+            raise GatewayRefusal("requirements-invalid")
+        held = self._local.requirements(own.authority_id)
+        if held is not None and requirements["version"] <= held["version"]:
+            raise GatewayRefusal("requirements-older")
+        self._store(dict(own.raw), None, dict(requirements), now)
 
     def _store(
         self,
         record: dict[str, Any],
         state: dict[str, Any] | None,
+        requirements: dict[str, Any] | None,
         now: datetime,
         *,
         enrolled_at: datetime | None = None,
     ) -> None:
-        self._local.change(self._local.with_record(record, state, enrolled_at), now)
+        self._local.change(self._local.with_record(record, state, requirements, enrolled_at), now)
         self._rebuild(now)
 
     def enrol(self, statement: bytes, *, now: datetime, replace: bool = False) -> Enrolled:
@@ -416,7 +437,7 @@ class Directory:
         if entry.authority_id in self._view.authorities and not replace:
             self._refuse_unvouched(claim, now)
         self._refuse_conflicts(entry)
-        self._store(claim.record, claim.state, now, enrolled_at=claim.at)
+        self._store(claim.record, claim.state, claim.requirements, now, enrolled_at=claim.at)
         return Enrolled(entry=entry, words=entry_words(entry), replaced=known)
 
     def _refuse_unvouched(self, claim: Claim, now: datetime) -> None:
