@@ -206,7 +206,7 @@ class Publication:
         draft.put_record(record, self.kind, requirements)
         if state is not None:
             draft.put_state(state)
-        draft.refuse_shared_keys(self._shelf.other_kids(role))
+        draft.refuse_shared_keys(self._shelf.other_keys(role))
         self._shelf.put(draft.renewed(role, self._shelf.next(role), now + STATE_LIFE))
 
     def remove_record(self, cc: str, authority_id: str, now: datetime) -> None:
@@ -357,4 +357,4 @@ class Publication:
                 raise GatewayRefusal("draft-missing", detail=draft.role)
             state = StateDraft.of(self.network, draft.role, draft)
             state.check(self.kind)
-            state.refuse_shared_keys(self._shelf.other_kids(draft.role))
+            state.refuse_shared_keys(self._shelf.other_keys(draft.role))

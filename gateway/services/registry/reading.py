@@ -34,7 +34,7 @@ class RecordsRead:
     states: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     records: dict[str, VouchedRecord] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
-    kids: dict[str, set[str]] = field(default_factory=dict)
+    owners: dict[bytes, set[str]] = field(default_factory=dict)
 
     def take(self, cc: str, role: DelegatedRole, signed: Targets) -> None:
         """Read the files of one State."""
@@ -73,7 +73,8 @@ class RecordsRead:
             check_requirements(requirements, aid, reader=True)
         assurance, _ = role_state(role.name)
         for key in entry.keys:
-            self.kids.setdefault(key.kid, set()).add(aid)
+            # By its material: listed for another use, the same key has another kid.
+            self.owners.setdefault(key.material, set()).add(aid)
         self.records[aid] = VouchedRecord(
             record=record,
             state_code=cc.upper(),
@@ -86,7 +87,7 @@ class RecordsRead:
 
     def drop_shared_keys(self) -> None:
         """Leave out every authority that lists a key of another one."""
-        for owners in self.kids.values():
+        for owners in self.owners.values():
             if len(owners) > 1:
                 for aid in owners:
                     self.records.pop(aid, None)

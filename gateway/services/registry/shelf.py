@@ -27,7 +27,7 @@ class Shelf:
         self._members = folder / "members"
         #: The folder to serve.
         self.store = Repository(folder / "repository")
-        self._kids: dict[str, tuple[tuple[int, int], Mapping[str, str]]] = {}
+        self._keys: dict[str, tuple[tuple[int, int], Mapping[str, str]]] = {}
 
     @staticmethod
     def create(folder: Path) -> None:
@@ -137,23 +137,23 @@ class Shelf:
         """Return the version after the published one."""
         return self.store.versions().get(role, 0) + 1
 
-    def other_kids(self, role: str) -> dict[str, str]:
-        """Return the keys that every other State lists, drafted or published."""
+    def other_keys(self, role: str) -> dict[str, str]:
+        """Return (by digest) the keys that every other State lists, drafted or published."""
         found: dict[str, str] = {}
         versions = self.store.versions()
         for other in self.states().values():
             if other != role:
-                found |= self._kids_of(other, versions.get(other, 0))
+                found |= self._keys_of(other, versions.get(other, 0))
         return found
 
-    def _kids_of(self, role: str, version: int) -> Mapping[str, str]:
+    def _keys_of(self, role: str, version: int) -> Mapping[str, str]:
         """Return the keys a State lists; read again only when its draft or version is another one."""
         try:
             drafted = (self._drafts / f"{role}.json").stat().st_mtime_ns
         except FileNotFoundError:
             drafted = 0
-        known = self._kids.get(role)
+        known = self._keys.get(role)
         if known is None or known[0] != (version, drafted):
-            known = (version, drafted), self.content_of(role).kids()
-            self._kids[role] = known
+            known = (version, drafted), self.content_of(role).listed_keys()
+            self._keys[role] = known
         return known[1]

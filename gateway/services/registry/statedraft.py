@@ -5,7 +5,7 @@ publisher's.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -101,17 +101,20 @@ class StateDraft:
             elif check_record(content, self.cc, kind, reader=True).authority_id != name:
                 raise GatewayRefusal("directory-other-state")
 
-    def kids(self) -> dict[str, str]:
-        """Return every key listed here, and the path of the record that lists it."""
-        return {
-            key["kid"]: path for path, data in self.files.items() for key in read_json(data).get("keys", ())
-        }
+    def listed_keys(self) -> dict[str, str]:
+        """Return the digest of every key listed here, and the path of the record that lists it."""
+        return {_digest(key): path for path, key in self._keys()}
 
     def refuse_shared_keys(self, others: Mapping[str, str]) -> None:
         """Return if no key is listed twice, here or by others. Raises ``key-conflict``."""
-        listed = [key["kid"] for data in self.files.values() for key in read_json(data).get("keys", ())]
+        listed = [_digest(key) for _, key in self._keys()]
         if len(set(listed)) != len(listed) or not others.keys().isdisjoint(listed):
             raise GatewayRefusal("key-conflict")
+
+    def _keys(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        for path, data in self.files.items():
+            if path != state_path(self.cc) and not path.endswith(f"{REQUIREMENTS}.json"):
+                yield from ((path, key) for key in read_json(data)["keys"])
 
     def renewed(self, role: str, version: int, expires: datetime) -> Draft:
         """Return the content as a draft nobody has signed yet."""
@@ -132,6 +135,11 @@ class StateDraft:
             "version": requirements["version"],
             "sha256": hashlib.sha256(dumps(requirements)).hexdigest(),
         }
+
+
+def _digest(key: Mapping[str, Any]) -> str:
+    """Return what tells keys apart: their material, for another use would give the same one another kid."""
+    return hashlib.sha256(str(key.get("pub", key.get("cert"))).encode("ascii")).hexdigest()
 
 
 def _same_contacts(held: bytes | None, entry: bytes, record: Mapping[str, Any]) -> bool:

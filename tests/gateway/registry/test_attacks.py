@@ -18,6 +18,7 @@ from securesystemslib.formats import encode_canonical
 from tuf.api.metadata import DelegatedRole, Delegations, TargetFile
 
 from crypto.audience import seal_for
+from crypto.keys import ED25519, KeyUse, PrivateKey, PublicKey
 from crypto.strictjson import dumps
 from gateway.errors import LOCAL_CODES, GatewayRefusal
 from gateway.services.registry.bundle import BUNDLE_LIMIT, make_bundle
@@ -37,6 +38,7 @@ from tests.gateway.registry.networks import (
     enc,
     halves,
     holder,
+    key_row,
     openers,
     record,
     signers,
@@ -673,6 +675,35 @@ async def test_a_record_that_breaks_a_rule_is_left_out_and_nothing_else(
     with pytest.raises(GatewayRefusal):
         net.publication.draft_record("at", row, now=NOW)
     assert {path: path.read_bytes() for path in net.publication.repository.parent.rglob("*.json")} == before
+
+
+async def test_a_key_of_another_authority_is_refused_for_another_use_too(
+    net: Net, follower: Follower
+) -> None:
+    """Its public half is known to all, and whoever lists it takes it from its owner."""
+    theirs = PrivateKey.generate(KeyUse.REQ, ED25519)
+    kenya = record(KENYA)
+    net.list_records("ke", [kenya | {"keys": [*kenya["keys"], key_row(theirs)]}])
+    net.refresh()
+    copied = PublicKey.load(KeyUse.RCPT, ED25519, theirs.public.pub)
+    row = record("at-moj")
+    row["keys"].append(key_row(theirs) | {"use": "rcpt", "kid": copied.kid})
+    with pytest.raises(GatewayRefusal, match="key-conflict"):
+        net.publication.draft_record("at", row, now=NOW)
+    assert "state-at" not in net.publication.drafts()
+    forger = Forger.of(net)
+    forger.put_file("state-at", "states/at/at-moj.json", dumps(row), signers(*net.speakers["at"]))
+    found = await follower.refresh(forger.issue(), NOW)
+    assert found.refused["at-moj"] == "key-conflict"
+
+
+def test_what_is_no_record_claims_no_key(net: Net) -> None:
+    published = net.publication.published("at")
+    assert published is not None
+    path = "states/at/_state.json"
+    held = json.loads(published.files[path]) | {"keys": record(KENYA)["keys"]}
+    content = StateDraft(network=NETWORK, cc="at", files={**published.files, path: dumps(held)})
+    assert content.listed_keys().keys() == StateDraft.of(NETWORK, "state-at", published).listed_keys().keys()
 
 
 @pytest.mark.parametrize(
