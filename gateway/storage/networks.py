@@ -14,7 +14,8 @@ class NetworkRow:
     """One followed network.
 
     Attributes:
-        root, snapshot, timestamp: Highest versions ever trusted; nothing below them is taken again.
+        root, snapshot, timestamp: Versions trusted last; nothing below them is taken again, but under a newer
+            root snapshots and timestamps may count anew.
         fresh_until: Until when the network speaks; ``None``: nothing was ever trusted.
         refreshed_at: When it was last found current.
         code: Why the last attempt failed.

@@ -37,6 +37,8 @@ from gateway.services.registry.policy import (
 from gateway.services.registry.reading import RecordsRead
 
 _CONFIG = UpdaterConfig(max_root_rotations=256, prefix_targets_with_hash=False)
+#: All numbers of a network are below this; files cannot be named after greater ones.
+_MOST_VERSIONS = 10**10
 #: For roles whose expiry is told instead of enforced.
 _NEVER_LATE = datetime.min.replace(tzinfo=UTC)
 
@@ -158,6 +160,7 @@ def verify(
             first = updater.root.version
             updater.refresh()
             _check_roots(updater, first, network)
+            _check_number(updater)
             return _collect(updater, files, network, held)
         except (RepositoryError, DownloadError, ValueError) as error:
             raise _refusal(error, files, held) from None
@@ -175,6 +178,7 @@ def verify_timestamp(
         try:
             updater = _begin(Path(name), files, held.root, held, now)
             updater.refresh_timestamp()
+            _check_number(updater)
         except UnsignedMetadataError:
             return None
         except (RepositoryError, DownloadError, ValueError) as error:
@@ -212,6 +216,12 @@ def _check_roots(updater: _DatedUpdater, first: int, network: str) -> None:
         check_root(root)
         if network_of(root)[0] != network:
             raise GatewayRefusal("directory-wrong-network", detail="root")
+
+
+def _check_number(updater: _DatedUpdater) -> None:
+    # The one number that stands in no file's name; a thief of the automatic keys may choose any.
+    if updater.timestamp.version >= _MOST_VERSIONS:
+        raise GatewayRefusal("directory-damaged", detail="number of the timestamp")
 
 
 def _collect(

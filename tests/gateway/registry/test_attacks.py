@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from securesystemslib.formats import encode_canonical
-from tuf.api.metadata import DelegatedRole, Delegations, TargetFile
+from tuf.api.metadata import DelegatedRole, Delegations, Metadata, TargetFile, Timestamp
 
 from crypto.audience import seal_for
 from crypto.keys import ED25519, KeyUse, PrivateKey, PublicKey
@@ -147,6 +147,22 @@ async def test_a_newer_timestamp_that_has_run_out_is_a_freeze(
     await refused(follower, net.server, "directory-expired", folder=folder, now=NOW + 3 * DAY)
     second_issue(net)
     await refused(follower, net.server, "directory-expired", folder=folder, now=NOW + 3 * DAY)
+
+
+@pytest.mark.parametrize("with_bundle", [False, True])
+async def test_a_number_that_no_database_holds_is_refused_whoever_signed_it(
+    net: Net, follower: Follower, folder: Path, with_bundle: bool
+) -> None:
+    if with_bundle:
+        second_issue(net)
+    timestamp = Metadata[Timestamp].from_bytes((net.publication.repository / "timestamp.json").read_bytes())
+    timestamp.signed.version = 10**10
+    timestamp.signatures.clear()
+    for signer in signers(net.automatic):
+        timestamp.sign(signer, append=True)
+    server = net.server
+    server.replaced = {"timestamp.json": timestamp.to_bytes()}
+    await refused(follower, server, "directory-damaged", folder=folder, detail="number")
 
 
 async def test_fresh_timestamps_do_not_keep_old_holders_decisions_alive(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from tuf.api.metadata import Metadata, Timestamp
 
 from crypto.errors import Refusal
 from crypto.keys import KeyUse
@@ -21,7 +22,7 @@ from gateway.services.registry.publisher import Publication
 from gateway.storage import peers, transmissions
 from gateway.storage.networks import networks
 from tests.following import Following
-from tests.gateway.registry.networks import NETWORK
+from tests.gateway.registry.networks import NETWORK, holder
 from tests.world import audit, make_lab_home, sample_request
 
 KE, SG, NG = "ke-ag", "sg-agc", "ng-fmj"
@@ -161,6 +162,32 @@ async def test_a_disk_put_back_to_yesterday_is_not_believed(lab: Following) -> N
     lab.server.replaced = {}
     await app.networks.refresh(NETWORK)
     assert app.directory.lookup(SG).status is LookupStatus.FOUND
+
+
+async def test_holders_end_numbers_that_a_thief_of_the_automatic_keys_drove_up(lab: Following) -> None:
+    now = lab.world.clock.now()
+    timestamp = Metadata[Timestamp].from_bytes((lab.server.folder / "timestamp.json").read_bytes())
+    timestamp.signed.version = 10**9
+    timestamp.signatures.clear()
+    for signer in lab.net.automatic.tuf_signers():
+        timestamp.sign(signer, append=True)
+    lab.server.replaced = {"timestamp.json": timestamp.to_bytes()}
+    assert (await lab.world[KE].networks.refresh(NETWORK)).timestamp == 10**9
+    # Not even a newer issue by the same keys is taken then.
+    lab.server.replaced = {}
+    lab.publish([SG])
+    with pytest.raises(GatewayRefusal, match="directory-rollback"):
+        await lab.world[KE].networks.refresh(NETWORK)
+    lab.net.automatic, publication = holder("Secretariat, new machine"), lab.net.publication
+    people = [person.public for person in lab.net.people]
+    publication.draft_root(people, lab.net.needed, lab.net.automatic.public, now)
+    for role in ("root", "targets"):
+        lab.net.sign(role, lab.net.people[: lab.net.needed], now)
+    publication.publish(now)
+    lab.net.refresh(now)
+    assert (await lab.world[KE].networks.refresh(NETWORK)).versions[0] == 2
+    await lab.world.restart(KE)
+    assert lab.world[KE].directory.lookup(SG).status is LookupStatus.FOUND
 
 
 async def test_damaged_files_begin_anew_from_the_root_of_the_settings(lab: Following) -> None:
