@@ -102,7 +102,8 @@ class Situation:
         uses: What was tried, by channel.
         answers: What people said, by channel.
         planned: The channel that was named when the bundle was submitted, or the last one tried: what
-            protects less than that needs a person's consent.
+            protects less than that needs a person's consent. ``None`` where nobody could name one: a sealed
+            one was meant.
     """
 
     channels: Sequence[Channel]
@@ -123,10 +124,10 @@ class Situation:
 
     def needs_consent(self, channel: str) -> bool:
         """Tell whether confidentiality falls with a channel: below the best one known, or to a browser."""
-        named = [c.channel for c in self.channels[:1]] + ([self.planned] if self.planned else [])
         level = PROTECTION.get(channel, Protection.BROWSER)
-        # Once it went sealed, a record that now starts with something less does not lower the bar.
-        bar = max((PROTECTION.get(name, Protection.BROWSER) for name in [*named, *self.uses]), default=level)
+        # Once it went sealed, or was meant to, a record that now starts with something less lowers no bar.
+        known = [*(c.channel for c in self.channels[:1]), self.planned or "gateway_https", *self.uses]
+        bar = max(PROTECTION.get(name, Protection.BROWSER) for name in known)
         return level < bar or level is Protection.BROWSER
 
 

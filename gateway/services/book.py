@@ -87,7 +87,9 @@ class TransmissionBook:
         return row
 
     def _add_attempt(self, tx: Transaction, row: TransmissionRow, tried: Tried) -> TransmissionRow:
-        row = replace(row, channel=tried.channel, attempts=row.attempts + 1, changed_at=tried.ended_at)
+        # Where nothing could be tried, the channel it is meant for stays known.
+        channel = row.channel if tried.hold else tried.channel
+        row = replace(row, channel=channel, attempts=row.attempts + 1, changed_at=tried.ended_at)
         add_attempt(
             tx,
             row,

@@ -83,7 +83,8 @@ class Failover:
 
     def lesser(self, to: str, lane: str) -> frozenset[str]:
         """Return the channels of the record with which confidentiality falls, before anything was tried."""
-        found = Situation(channels=self.channels(to, lane))
+        listed = self.channels(to, lane)
+        found = Situation(channels=listed, planned=listed[0].channel if listed else None)
         return frozenset(c.channel for c in found.channels if found.needs_consent(c.channel))
 
     async def situation(self, key: Key, lane: str, *, planned: str | None) -> Situation:

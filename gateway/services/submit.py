@@ -395,7 +395,14 @@ class Submitter:
             parts=sealed.refs,
         )
         owner = lease[0] if lease else ""
-        job = Job(to=to, lane=env.lane, next_action=way.next_action, source=source, lease_owner=owner)
+        job = Job(
+            to=to,
+            lane=env.lane,
+            next_action=way.next_action,
+            channel=way.channel,
+            source=source,
+            lease_owner=owner,
+        )
         tx.after_commit(lambda: self._courier.hand(job))
         return receipt
 

@@ -114,6 +114,8 @@ def test_a_record_that_now_lists_only_less_than_was_submitted_to_needs_consent()
     assert choose(found, PACE, START).channel is None
     assert choose(found, PACE, START).ask == ("email_smime",)
     assert choose(situation("email_smime"), PACE, START).channel is not None
+    # Nobody could name a channel at submission: a sealed one was meant.
+    assert choose(Situation(channels=listed("email_smime")), PACE, START).ask == ("email_smime",)
     assert situation("email_smime").tried("email_sealed", START).needs_consent("email_smime")
 
 

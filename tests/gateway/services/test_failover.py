@@ -463,3 +463,29 @@ async def test_the_duty_officer_is_told_once_that_an_urgent_bundle_has_no_receip
         world.faults[RO] = Faults()
         await world.run_for(timedelta(minutes=6), step=timedelta(minutes=1))
         assert (await world[RO].cases.status(bid)).tasks == []
+
+
+async def test_a_time_in_which_nothing_could_be_tried_lowers_no_bar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with World.create(tmp_path, RO, US, schemes=(SMIME,)) as world:
+        world.box(US, SMIME)
+        directory = world[RO].directory
+        sent = await world.submit(RO, *sample_request(3))
+        monkeypatch.setattr(directory, "hold", lambda aid, lane: "directory-stale")
+        await world.run()
+        monkeypatch.undo()
+        found = directory.lookup(US)
+        assert found.entry is not None
+        # Its record starts with ordinary mail now, and lists nothing else.
+        by_mail = tuple(c for c in found.entry.channels if c.channel == SMIME)
+        changed = replace(found, entry=replace(found.entry, channels=by_mail))
+        monkeypatch.setattr(directory, "lookup", lambda aid: changed)
+        await world.run_for(timedelta(minutes=10), step=timedelta(minutes=1))
+        assert world.boxes[RO][SMIME].attempts == 0
+        (way,) = (await world[RO].cases.status(sent.bid)).transmissions
+        assert (way.channel, way.last_code, way.consents) == (
+            "gateway_https",
+            "consent-needed",
+            {SMIME: "asked"},
+        )
