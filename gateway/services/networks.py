@@ -136,10 +136,16 @@ class Networks:
                     network = await asyncio.to_thread(follower.load, decapsulators=self._decapsulators())
                     self._refuse(network, rows.get(each.name))
                     self._followers[each.name] = follower
-                    view = source_view(network)
+                    view = await asyncio.to_thread(self._prepared, network)
                 except GatewayRefusal as refusal:
                     self._log.error("network.unreadable", network=each.name, code=refusal.code)
             self._directory.set_source(view, self._clock.now())
+
+    def _prepared(self, network: VerifiedNetwork) -> SourceView:
+        """Return what a network says with its keys imported; not in the loop: it may take a second."""
+        source = source_view(network)
+        self._directory.preload(source)
+        return source
 
     def _decapsulators(self) -> Mapping[str, Decapsulator]:
         """Return what opens the member-only contacts."""
@@ -274,7 +280,8 @@ class Networks:
                 raise
             waiting = await self._database.read(waiting_peers)
             before = self._known(waiting)
-            self._directory.set_source(source_view(network), now)
+            source = await asyncio.to_thread(self._prepared, network)
+            self._directory.set_source(source, now)
             after = self._known(waiting)
             changed = [aid for aid in waiting if before[aid] != after[aid]]
             root, snapshot, timestamp = _versions(network)

@@ -66,16 +66,12 @@ async def refresh(
     networks: Networks, directory: Directory, params: RefreshParams, *, now: datetime
 ) -> NetworksResult:
     """Ask one network, or all that are served somewhere; what failed is told with each network."""
-    names = (
-        [params.network]
-        if params.network
-        else [n.name for n in await networks.statuses() if not n.is_carried]
-    )
-    for name in names:
+    served = [each.name for each in await networks.statuses() if not each.is_carried]
+    for name in [params.network] if params.network else served:
         try:
             await networks.refresh(name)
-        except GatewayRefusal as refusal:
-            if refusal.code == "network-unknown":
+        except GatewayRefusal:
+            if name not in served:
                 raise
     return await status(networks, directory, now=now)
 

@@ -9,7 +9,7 @@ one use; an authority speaks for its own State's prefix; lab and real networks n
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from gateway.services.directory.enrolment import (
     read_enrolment,
 )
 from gateway.services.directory.localfile import LocalFile, remembered_rows
-from gateway.services.directory.merge import MergedView, SourceView, Voucher, merge
+from gateway.services.directory.merge import MergedView, SourceView, Voucher, load_keys, merge
 from gateway.services.keyring import Keyring
 
 
@@ -66,6 +66,7 @@ class Directory:
         self._clock = clock
         self._networks: dict[str, SourceView] = {}
         self._notices: dict[tuple[str, str], KeyNotice] = {}
+        self._preloaded: Mapping[tuple[str, str, str, bytes], PublicKey] = {}
         self._view = MergedView()
         self._version = local.issue - 1
         self._rebuild(clock.now())
@@ -110,14 +111,14 @@ class Directory:
         view = merge(
             sources,
             now=now,
-            before=self._view,
+            before=replace(self._view, loaded={**self._view.loaded, **self._preloaded}),
             remembered=self._local.remembered(),
             decisions=self._local.decisions(),
             notices=self._notices,
         )
         if {r.key.kid for r in view.remembered} != {r.key.kid for r in self._local.remembered()}:
             self._local.change({"remembered": remembered_rows(view.remembered)}, now)
-        self._view = view
+        self._view, self._preloaded = view, {}
         self._version += 1
 
     @property
@@ -146,6 +147,13 @@ class Directory:
         return self._view
 
     # Sources
+
+    def preload(self, source: SourceView) -> None:
+        """Import the keys of a source ahead of ``set_source``; a second's work for a thousand authorities.
+
+        Safe in a thread: nothing that is in force changes.
+        """
+        self._preloaded = load_keys(source, self._view)
 
     def set_source(self, source: SourceView, now: datetime) -> None:
         """Take what a network says now in place of what it said before; remembered keys are durable then."""

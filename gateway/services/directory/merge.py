@@ -221,6 +221,15 @@ def merge(
     )
 
 
+def load_keys(source: SourceView, before: MergedView) -> dict[tuple[str, str, str, bytes], PublicKey]:
+    """Return the keys of a source, imported and checked; what the next view takes over costs it nothing."""
+    loaded: dict[tuple[str, str, str, bytes], PublicKey] = {}
+    for entry in source.entries.values():
+        for row in entry.keys:
+            _load(row, before, loaded)
+    return loaded
+
+
 def _claims_by_authority(
     sources: Sequence[SourceView],
     decisions: Mapping[str, Decision],
