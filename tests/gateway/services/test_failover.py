@@ -459,6 +459,8 @@ async def test_the_duty_officer_is_told_once_that_an_urgent_bundle_has_no_receip
         await world.run_for(timedelta(minutes=20), step=timedelta(seconds=20))
         (task,) = (await world[RO].cases.status(bid)).tasks
         assert (task.code, task.owner) == ("no-receipt", "duty_officer")
+        # Told once: telling it at every try would put off the time at which it is shown again.
+        assert task.next_action_at == task.created_at + timedelta(hours=4)
         assert await entered(world, "task.") == [("task.raised", None)]
         world.faults[RO] = Faults()
         await world.run_for(timedelta(minutes=6), step=timedelta(minutes=1))
