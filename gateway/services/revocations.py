@@ -22,6 +22,7 @@ from gateway.errors import GatewayError, GatewayRefusal, from_refusal
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.revoked import KeyNotice
 from gateway.services.directory import Directory
+from gateway.services.directory.merge import MergedView
 from gateway.services.peers import endpoint_at, push_address
 from gateway.services.tokens import request_token
 from gateway.storage import revocations as store
@@ -42,7 +43,8 @@ _LEASE = timedelta(seconds=120)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """What came of one notice: ``is_new`` is false where it, or a weightier one, was known."""
+    """What came of one notice: ``is_new`` is false where it, or a weightier one, was known, and where every
+    record of the key was stated later."""
 
     notice: KeyNotice
     is_new: bool
@@ -117,8 +119,12 @@ class Revocations:
             invalid_since=said.invalid_since,
             by_state=by_state,
         )
-        text = read.text.decode("ascii")
-        is_new = await self._database.write(lambda tx: self._store(tx, notice, text, bearer, now))
+        view = self._directory.view
+        if not _counts(view, notice):
+            # Kept, it would stand in the way of a notice of today: who has the key can date one back.
+            return Taken(notice=notice, is_new=False)
+        text, is_ended = read.text.decode("ascii"), _is_ended(view, notice)
+        is_new = await self._database.write(lambda tx: self._store(tx, notice, text, bearer, is_ended, now))
         if is_new:
             self._notices[notice.aid, notice.kid] = notice
             self._directory.set_notices(self._notices)
@@ -152,10 +158,16 @@ class Revocations:
         notice: KeyNotice,
         text: str,
         bearer: str | None,
+        is_ended: bool,
         now: datetime,
     ) -> bool:
         known = store.find_revocation(tx.view(("notice", notice.aid, notice.kid)), notice.aid, notice.kid)
-        if known is not None and _notice(known).weight >= notice.weight:
+        # One that a record has overtaken holds no later one up.
+        if (
+            known is not None
+            and _notice(known).weight >= notice.weight
+            and (is_ended or known.at >= notice.at)
+        ):
             if bearer is not None:
                 # Whoever brings it has it.
                 store.notice_told(tx, aid=notice.aid, kid=notice.kid, to_aid=bearer)
@@ -322,6 +334,26 @@ class Revocations:
             return _PULL_PATIENCE
         step: timedelta = _FIRST_PAUSE * 2 ** min(attempts, 16)
         return min(step, _LONGEST_PAUSE) * (0.5 + self._rng.random() / 2)
+
+
+def _counts(view: MergedView, notice: KeyNotice) -> bool:
+    """Tell whether a notice ends anything: some record of the key was stated before, or nobody knows when."""
+    stated = [
+        source.stated_at.get(notice.aid)
+        for source in view.sources
+        if (entry := source.entries.get(notice.aid)) is not None
+        and notice.kid in {key.kid for key in entry.keys}
+    ]
+    return not stated or any(at is None or at <= notice.at for at in stated)
+
+
+def _is_ended(view: MergedView, notice: KeyNotice) -> bool:
+    """Tell whether the key of a notice is ended already."""
+    return any(
+        key.in_force.status != "active"
+        for (aid, _, kid), key in view.keys.items()
+        if (aid, kid) == (notice.aid, notice.kid)
+    )
 
 
 def _notice(row: store.RevocationRow) -> KeyNotice:

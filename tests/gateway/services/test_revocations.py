@@ -229,6 +229,35 @@ async def test_a_notice_older_than_the_record_ends_nothing(tmp_path: Path) -> No
         assert status(world[B], old) == "active"
 
 
+async def test_a_thief_of_the_key_cannot_keep_its_owner_from_ending_it(tmp_path: Path) -> None:
+    async with World.create(tmp_path, A, B) as world:
+        app, notice = world[B], lost(world[A])
+        long_ago = notice.at - timedelta(days=400)
+        first = replace(notice, at=long_ago, invalid_since=long_ago)
+        assert not (await app.revocations.take(sign_revocation(first, own_signer(world[A])))).is_new
+        assert await rows(app) == []
+        assert (await app.revocations.take(by_key(world[A]))).is_new
+        assert status(app, notice) == "revoked"
+
+
+async def test_a_key_that_a_record_gave_back_can_be_ended_again(tmp_path: Path) -> None:
+    async with World.create(tmp_path, A, B) as world:
+        app, notice = world[B], lost(world[A], KeyUse.REQ)
+        await app.revocations.take(by_key(world[A], KeyUse.REQ))
+        world.advance(timedelta(hours=1))
+        await world[A].desk.upkeep.rotate([KeyUse.RCPT])
+        app.directory.enrol(world[A].home.enrolment.read_bytes(), now=world.clock.now())
+        assert status(app, notice, KeyUse.REQ) == "active"
+        again = by_key(world[A], KeyUse.REQ)
+        assert (await app.revocations.take(again)).is_new
+        assert status(app, notice, KeyUse.REQ) == "revoked"
+        assert not (await app.revocations.take(again)).is_new
+        later = replace(lost(world[A], KeyUse.REQ), at=world.clock.now() + timedelta(seconds=60))
+        repeated = sign_revocation(later, own_signer(world[A], KeyUse.REQ))
+        # No flood: what is ended is ended.
+        assert not (await app.revocations.take(repeated)).is_new
+
+
 async def test_who_is_enrolled_later_is_told_too(tmp_path: Path) -> None:
     async with World.create(tmp_path, A, B) as world:
         notice = lost(world[A])
