@@ -205,8 +205,26 @@ class Follower:
         root = self._root if held is None else held.root
         with _disk():
             trusted = verify(files, network=self.network, root=root, held=held, now=now)
+            sealed = self._fuller(trusted.network, sealed, decapsulators)
             self._store(trusted, sealed, now)
         return self._keep(trusted, sealed, decapsulators)
+
+    def _fuller(
+        self, network: VerifiedNetwork, sealed: bytes, decapsulators: Mapping[str, Decapsulator] | None
+    ) -> bytes:
+        """Return the stored contacts in place of new ones that say less: nobody signs the file itself."""
+        held = self._stored_members()
+        if not decapsulators or len(self._contacts(network, sealed, decapsulators)) >= len(
+            self._contacts(network, held, decapsulators)
+        ):
+            return sealed
+        return held
+
+    def _contacts(
+        self, network: VerifiedNetwork, sealed: bytes, decapsulators: Mapping[str, Decapsulator]
+    ) -> dict[str, dict[str, Any]]:
+        records = {aid: vouched.record for aid, vouched in network.records.items()}
+        return open_members(sealed, self.network, records, decapsulators)
 
     def _renew(self, held: Trusted, timestamp: bytes, now: datetime) -> VerifiedNetwork | None:
         """Return the held state, fresh for longer; ``None`` if the timestamp speaks of another one."""
@@ -248,10 +266,8 @@ class Follower:
     ) -> VerifiedNetwork:
         network = trusted.network
         if decapsulators:
-            # The older file is as good for every entry that has not changed.
             sealed = sealed or self._stored_members()
-            records = {aid: vouched.record for aid, vouched in network.records.items()}
-            network = replace(network, members=open_members(sealed, self.network, records, decapsulators))
+            network = replace(network, members=self._contacts(network, sealed, decapsulators))
         self._held = replace(trusted, network=network)
         self.current = network
         return network

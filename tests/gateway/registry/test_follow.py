@@ -60,6 +60,20 @@ async def test_contacts_stay_when_their_file_cannot_be_had(net: Net, tmp_path: P
     assert later.members == first.members
 
 
+async def test_contacts_stay_when_another_file_is_served_in_their_place(net: Net, tmp_path: Path) -> None:
+    """Anybody can seal a file for us; only entries that a State signed count, and fewer of them never win."""
+    follower = net.follower(tmp_path / "f")
+    first = await follower.refresh(net.server, NOW, decapsulators=openers("at-moj"))
+    net.list_records("at", [record("at-moj") | {"name_en": "Federal Ministry"}])
+    net.refresh()
+    server = net.server
+    server.replaced = {"members.sealed": b"{}"}
+    found = await follower.refresh(server, NOW, decapsulators=openers("at-moj"))
+    assert found.bundle_version == 2
+    assert found.members == first.members != {}
+    assert Follower.open(tmp_path / "f").load(decapsulators=openers("at-moj")).members == first.members
+
+
 async def test_nothing_new_is_one_request(net: Net, tmp_path: Path) -> None:
     follower = net.follower(tmp_path / "f")
     first = await follower.refresh(net.server, NOW)
