@@ -460,7 +460,7 @@ class App:
             tls = ServerTLS(
                 identity=self._identity,
                 certificates=lambda: self.directory.tls_certificates().keys(),
-                version=lambda: self.directory.version,
+                version=lambda: self.directory.tls_version,
             )
             limits = PeerLimits(max_bundle_bytes=peer.max_bundle_bytes, idle_s=peer.idle_timeout_s)
             api = PeerAPI(

@@ -47,7 +47,7 @@ class LookupStatus(StrEnum):
 
     FOUND = "found"  # the verified directory lists it
     NOT_LISTED = "not_listed"  # the verified directory does not list it
-    UNVERIFIABLE = "unverifiable"  # there is a directory, and its signature does not hold
+    UNVERIFIABLE = "unverifiable"  # what is said of it cannot be read or believed, or contradicts itself
     STALE = "stale"  # listed, but the directory's freshness has run out
 
 

@@ -69,6 +69,7 @@ class Directory:
         self._preloaded: Mapping[tuple[str, str, str, bytes], PublicKey] = {}
         self._view = MergedView()
         self._version = local.issue - 1
+        self._tls_version = 0
         self._rebuild(clock.now())
 
     @classmethod
@@ -118,6 +119,8 @@ class Directory:
         )
         if {r.key.kid for r in view.remembered} != {r.key.kid for r in self._local.remembered()}:
             self._local.change({"remembered": remembered_rows(view.remembered)}, now)
+        if view.tls != self._view.tls:
+            self._tls_version += 1
         self._view, self._preloaded = view, {}
         self._version += 1
 
@@ -351,6 +354,11 @@ class Directory:
     def tls_certificates(self) -> Mapping[bytes, str]:
         """Return certificate (DER) → authority for every listed transport certificate."""
         return self._view.tls
+
+    @property
+    def tls_version(self) -> int:
+        """Number that grows when transport certificates change; what trusts them is then made anew."""
+        return self._tls_version
 
     @property
     def states(self) -> Mapping[str, StateRecord]:
