@@ -31,7 +31,10 @@ ROOMS: dict[str, tuple[set[str], set[str] | None]] = {
         {"gateway.web", "gateway.services", "gateway.model"} | GROUND,
         {"aiohttp", "msgspec", "structlog"},
     ),
-    "crypto": ({"crypto"}, {"cryptography", "jwt", "mnemonic", "msgspec", "pybase64", "asn1crypto", "pyhanko"}),
+    "crypto": (
+        {"crypto"},
+        {"cryptography", "jwt", "mnemonic", "msgspec", "pybase64", "asn1crypto", "pyhanko"},
+    ),
     "adapters": ({"adapters", "crypto"}, None),
     "migrations.versions": (set(), {"alembic", "sqlalchemy"}),
 }

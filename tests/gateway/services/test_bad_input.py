@@ -232,12 +232,12 @@ async def test_an_addressee_without_the_designation_is_named_with_its_article(wo
     form, documents = a_request()
     entry = json.loads(json.dumps(world[KE].directory.lookup(SG).entry.raw))  # type: ignore[union-attr]
     bare = {**entry, "designations": [], "roles": ["other"]}
-    world[KE].directory._store(bare, None, world.clock.now())
+    world[KE].directory._store(bare, None, None, world.clock.now())
     try:
         async with refused("contents-missing", world[KE]) as caught:
             await world.submit(KE, form, documents)
     finally:
-        world[KE].directory._store(entry, None, world.clock.now())
+        world[KE].directory._store(entry, None, None, world.clock.now())
     assert [(i["code"], i["source"]) for i in caught.value.items] == [("V11", "UNTOC 18(13)")]
 
 

@@ -189,7 +189,7 @@ async def test_a_revoked_key_signs_nothing_any_more(
         "revoked_at": wire_time((now + revoked).replace(microsecond=0)),
     }
     keys = [row | change if row["use"] == "sig" else row for row in good["keys"]]
-    directory._store({**good, "keys": keys}, None, now)
+    directory._store({**good, "keys": keys}, None, None, now)
     try:
         if code is None:
             assert verdict(await send(world[SG], bundle)) == ("consignment", None)
@@ -197,7 +197,7 @@ async def test_a_revoked_key_signs_nothing_any_more(
             async with refused(code, world[SG]):
                 await send(world[SG], bundle)
     finally:
-        directory._store(good, None, now)
+        directory._store(good, None, None, now)
 
 
 async def test_only_the_sender_itself_may_hand_in_its_bundle(world: World) -> None:

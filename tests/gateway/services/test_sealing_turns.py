@@ -46,4 +46,5 @@ async def test_an_urgent_request_waits_for_no_turn_of_the_routine_lane(tmp_path:
             sent = await world.submit("ro-diicot", form, documents)
         key: Any = ("ro-diicot", sent.bid, "us-ccips")
         row = await world["ro-diicot"].database.read(lambda c: transmissions.find_transmission(c, *key))
-        assert row is not None and row.lane == "urgent"
+        assert row is not None
+        assert row.lane == "urgent"
