@@ -26,6 +26,10 @@ from gateway.services.registry.repository import parse
 #: One State's records, requirements and contacts.
 DRAFT_LIMIT = 16 * 1024 * 1024
 
+#: What one State may publish: all go in one bundle (``bundle``), and few may not fill it for the others.
+#: Two hundred authorities with requirements and all their keys are below it.
+STATE_FILES, STATE_BYTES = 500, 4 * 1024 * 1024
+
 _TOP = ("root", "targets")
 
 
@@ -86,7 +90,10 @@ class Draft:
         return draft
 
     def check(self) -> None:
-        """Return if role, metadata and files belong together. Raises ``GatewayRefusal`` ``draft-invalid``."""
+        """Return if role, metadata and files belong together.
+
+        Raises ``GatewayRefusal`` ``draft-invalid`` or ``directory-too-large``.
+        """
         signed = self._parsed().signed
         if self.role not in _TOP:
             try:
@@ -107,10 +114,17 @@ class Draft:
                 info.verify_length_and_hashes(self.files[path])
             except RepositoryError:
                 raise GatewayRefusal("draft-invalid", detail=f"file {path[:80]}") from None
+        self.refuse_large()
         public = self._public_records()
         for aid, entry in self.members.items():
             if aid not in public or member_entry(public[aid], entry) is None:
                 raise GatewayRefusal("draft-invalid", detail="member-only contacts")
+
+    def refuse_large(self) -> None:
+        """Return if a State's draft leaves room for the others. Raises ``directory-too-large``."""
+        size = len(self.metadata) + sum(map(len, self.files.values()))
+        if self.role not in _TOP and (len(self.files) > STATE_FILES or size > STATE_BYTES):
+            raise GatewayRefusal("directory-too-large", detail=self.role)
 
     @property
     def version(self) -> int:

@@ -117,16 +117,18 @@ class StateDraft:
                 yield from ((path, key) for key in read_json(data)["keys"])
 
     def renewed(self, role: str, version: int, expires: datetime) -> Draft:
-        """Return the content as a draft nobody has signed yet."""
+        """Return the content as a draft nobody has signed yet. Raises ``directory-too-large``."""
         listed = {path: TargetFile.from_data(path, data, ["sha256"]) for path, data in self.files.items()}
         metadata = Metadata(Targets(version=version, expires=expires, targets=listed))
-        return Draft(
+        draft = Draft(
             network=self.network,
             role=role,
             metadata=metadata.to_bytes(),
             files=dict(self.files),
             members=dict(self.members),
         )
+        draft.refuse_large()
+        return draft
 
     def _requirements(self, record: Mapping[str, Any], requirements: Mapping[str, Any]) -> dict[str, Any]:
         check_requirements(requirements, str(record.get("authority_id")), reader=False)

@@ -13,8 +13,9 @@ from crypto.encoding import b64u
 from crypto.strictjson import dumps
 from gateway.demo.samples import read_sample_directory, read_sample_requirements
 from gateway.errors import LOCAL_CODES, GatewayRefusal
+from gateway.services.registry import drafts
 from gateway.services.registry.bundle import MemoryFetcher
-from gateway.services.registry.drafts import Draft
+from gateway.services.registry.drafts import STATE_BYTES, Draft
 from gateway.services.registry.follower import root_words
 from gateway.services.registry.holders import Holder, HolderKeys
 from gateway.services.registry.publisher import Publication
@@ -292,6 +293,23 @@ def test_a_publication_that_was_cut_short_is_not_shown_by_halves(
     assert everything(net) == before
     assert net.publication.publish(NOW) == ["targets", "attested-ke"]
     net.refresh()
+
+
+def test_one_state_does_not_fill_the_directory_for_the_others(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = everything(net)
+    published = net.publication.published("at")
+    assert published is not None
+    metadata = published.targets()
+    metadata.signed.version += 1
+    metadata.signed.unrecognized_fields["x"] = "x" * STATE_BYTES
+    with pytest.raises(GatewayRefusal, match="directory-too-large"):
+        net.publication.take_draft(replace(published, metadata=metadata.to_bytes()).to_json(), NOW)
+    monkeypatch.setattr(drafts, "STATE_FILES", 2)
+    with pytest.raises(GatewayRefusal, match="directory-too-large"):
+        net.publication.draft_record("at", record("at-moj") | {"authority_id": "at-x", "keys": []}, now=NOW)
+    assert everything(net) == before
 
 
 def test_a_draft_that_has_run_out_is_neither_signed_nor_published(net: Net) -> None:
