@@ -17,6 +17,7 @@ from gateway.errors import GatewayRefusal
 from gateway.model.authority import LookupStatus
 from gateway.services.directorychecks import check_directory, check_networks
 from gateway.services.doctor import Diagnosis
+from gateway.services.peers import pullable
 from gateway.services.registry.follower import LookupFailed
 from gateway.services.registry.publisher import Publication
 from gateway.storage import peers, transmissions
@@ -438,3 +439,15 @@ async def test_the_doctor_names_keys_in_contradiction_and_where_to_look(lab: Fol
     assert said(findings)[0] == ("red", f"Directories contradict each other about the keys of {SG}.")
     found = await ke.desk.doctor.examine()
     assert any("rogatory directory status" in finding.action for finding in found if finding.check == "tasks")
+
+
+async def test_an_authority_without_keys_is_listed_and_neither_polled_nor_missed(lab: Following) -> None:
+    now = lab.world.clock.now()
+    lab.net.delegate("ng", [holder("ng, first"), holder("ng, second")], now=now)
+    lab.net.list_records("ng", [entry(NG)], now)
+    lab.net.refresh(now)
+    ke = lab.world[KE]
+    await ke.networks.refresh(NETWORK)
+    assert ke.directory.lookup(NG).status is LookupStatus.FOUND
+    assert set(pullable(ke.directory, KE)) == {SG}
+    assert [str(f.level) for f in check_directory(ke.directory, now)] == ["green"]
