@@ -5,6 +5,7 @@ as trouble on the way. Codes are taken from a problem's ``type`` only; what they
 sender is the table of ``crypto.errors``.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -22,7 +23,8 @@ MAX_PROBLEM_BYTES = 64 * 1024
 #: Largest JSON answer read: receipts with their proofs, or a page of the outbox.
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
-_PROBLEM_PREFIX = "urn:gw:err:"
+#: Codes are kept, logged and shown, so nothing else passes for one.
+_PROBLEM = re.compile(r"urn:gw:err:([a-z][a-z0-9-]{0,31})")
 _MAX_RETRY_AFTER_S = 86_400
 _TO_THE_END = 1 << 53
 
@@ -86,8 +88,8 @@ async def read_reply(response: aiohttp.ClientResponse, progress: Callable[[], No
             if is_good:
                 return Reply(status=0, detail="answer is not strict JSON")
         kind = body.get("type")
-        if not is_good and isinstance(kind, str) and kind.startswith(_PROBLEM_PREFIX) and len(kind) <= 80:
-            code = kind.removeprefix(_PROBLEM_PREFIX)
+        if not is_good and isinstance(kind, str) and (match := _PROBLEM.fullmatch(kind)) is not None:
+            code = match[1]
     elif data and is_good:
         return Reply(status=0, detail="answer is not JSON")
     return _reply(response, body=body, code=code, detail=f"HTTP {response.status}")

@@ -247,6 +247,15 @@ async def test_every_code_of_the_registry_becomes_what_the_table_says(
     assert outcome.receipts == ()
 
 
+@pytest.mark.parametrize("code", ["x\x1b[31m", "x\n", "Two words", "x" * 33, ""])
+async def test_what_is_no_code_is_handed_on_as_none(
+    https_peer: HTTPSPeer, adapter: HTTPSAdapter, code: str
+) -> None:
+    body = strictjson.dumps({"type": f"urn:gw:err:{code}"})
+    await https_peer.start_script(answering(http_answer(422, body, media=PROBLEM)))
+    assert await adapter.probe(https_peer.endpoint, "a.b.c") == ProbeOutcome(is_sent=False)
+
+
 async def test_a_refusal_hands_on_the_receipts_it_brings_to_be_verified(
     https_peer: HTTPSPeer, adapter: HTTPSAdapter
 ) -> None:
