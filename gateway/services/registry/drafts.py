@@ -6,7 +6,7 @@ sees what is signed; a draft whose files are not those the metadata names cannot
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -177,12 +177,15 @@ class Draft:
             metadata.sign(signer, append=True)
         return replace(self, metadata=metadata.to_bytes())
 
-    def with_signatures_of(self, other: "Draft") -> "Draft | None":
-        """Return this draft with another's signatures added, ``None`` if that one has another content."""
+    def with_signatures_of(self, other: "Draft", *, keeping: Collection[str] = ()) -> "Draft | None":
+        """Return this draft with another's signatures added, ``None`` if that one has another content.
+
+        Those of the keys in ``keeping`` stay ours: what comes from a stick may be none.
+        """
         mine, theirs = self._parsed(), other._parsed()
         if mine.signed_bytes != theirs.signed_bytes:
             return None
-        mine.signatures.update(theirs.signatures)
+        mine.signatures.update({k: s for k, s in theirs.signatures.items() if k not in keeping})
         return replace(self, metadata=mine.to_bytes())
 
     def root(self) -> Metadata[Root]:

@@ -39,6 +39,19 @@ def asked(draft: Draft, shelf: Shelf) -> set[str]:
     return {keyid for delegator in _delegators(draft, shelf) for keyid in keyids(delegator, draft.role)}
 
 
+def good(draft: Draft, shelf: Shelf) -> set[str]:
+    """Return the keys whose signatures over a draft are there and hold."""
+    metadata: Metadata[Any] = draft.root() if draft.role == "root" else draft.targets()
+    return {
+        keyid
+        for delegator in _delegators(draft, shelf)
+        if keyids(delegator, draft.role)
+        for keyid in delegator.get_verification_result(
+            draft.role, metadata.signed_bytes, metadata.signatures
+        ).signed
+    }
+
+
 def progress_of(draft: Draft, shelf: Shelf) -> Progress:
     """Return how far a draft is. Raises ``draft-missing`` if nobody is named for its role."""
     metadata: Metadata[Any] = draft.root() if draft.role == "root" else draft.targets()

@@ -36,7 +36,7 @@ from gateway.services.registry.policy import (
     state_role,
     threshold,
 )
-from gateway.services.registry.progress import Progress, asked, progress_of
+from gateway.services.registry.progress import Progress, asked, good, progress_of
 from gateway.services.registry.shelf import Shelf
 from gateway.services.registry.statedraft import StateDraft
 
@@ -124,7 +124,9 @@ class Publication:
         if taken.network != self.network:
             raise GatewayRefusal("directory-wrong-network", detail="draft")
         ours = self._shelf.draft(taken.role)
-        merged = None if ours is None else ours.with_signatures_of(taken)
+        merged = None
+        if ours is not None:
+            merged = ours.with_signatures_of(taken, keeping=good(ours, self._shelf))
         if merged is None:
             self._check_taken(taken, now)
             merged = taken

@@ -312,6 +312,20 @@ def test_one_state_does_not_fill_the_directory_for_the_others(
     assert everything(net) == before
 
 
+def test_a_signature_that_holds_is_not_lost_to_one_that_does_not(net: Net) -> None:
+    net.publication.draft_renewal("state-at", NOW)
+    before = net.publication.draft("state-at")
+    first, second = net.speakers["at"]
+    net.publication.sign("state-at", first, NOW)
+    spoilt = net.publication.draft("state-at").sign(second).targets()
+    for signature in spoilt.signatures.values():
+        signature.signature = "00" * (len(signature.signature) // 2)
+    data = replace(before, metadata=spoilt.to_bytes()).to_json()
+    assert net.publication.take_draft(data, NOW).signed == ("Austria, first",)
+    # Nor does one that does not hold keep a good one out.
+    assert net.publication.take_draft(before.sign(second).to_json(), NOW).complete
+
+
 def test_a_draft_that_has_run_out_is_neither_signed_nor_published(net: Net) -> None:
     net.publication.draft_renewal("state-at", NOW)
     net.sign("state-at", net.speakers["at"])
