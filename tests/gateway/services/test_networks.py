@@ -24,6 +24,7 @@ from gateway.storage import peers, transmissions
 from gateway.storage.networks import networks
 from tests.following import Following
 from tests.gateway.registry.networks import NETWORK, holder
+from tests.sampledata import entry
 from tests.world import audit, make_lab_home, sample_request
 
 KE, SG, NG = "ke-ag", "sg-agc", "ng-fmj"
@@ -451,3 +452,16 @@ async def test_an_authority_without_keys_is_listed_and_neither_polled_nor_missed
     assert ke.directory.lookup(NG).status is LookupStatus.FOUND
     assert set(pullable(ke.directory, KE)) == {SG}
     assert [str(f.level) for f in check_directory(ke.directory, now)] == ["green"]
+
+
+async def test_a_recipient_that_is_late_says_so_and_the_bundle_arrives_once_it_is_not(lab: Following) -> None:
+    lab.world.clock.at += 2 * DAY
+    await lab.world[KE].upkeep.rotate(["sig"])
+    bid = await send(lab)
+    await lab.world.step()
+    assert await state_of(lab, bid) == ("QUEUED", "directory-stale")
+    lab.publish([KE])
+    await lab.refresh()
+    lab.stay_fresh(HOUR)
+    await lab.world.run()
+    assert (await state_of(lab, bid))[0] == "CONSIGNED"
