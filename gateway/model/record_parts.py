@@ -118,11 +118,11 @@ class PublishedRequirements:
 def parse_channel(row: Mapping[str, Any]) -> Channel:
     """Return a channel. Raises ``KeyError`` or ``TypeError`` for a row of the wrong shape."""
     return Channel(
-        channel=row["channel"],
+        channel=_code(row["channel"]),
         priority=row["priority"],
         use=frozenset(row["use"]),
         address=row["address"],
-        status=row["status"],
+        status=_code(row["status"]),
     )
 
 
@@ -154,13 +154,13 @@ def parse_key(row: Mapping[str, Any]) -> KeyRecord:
         raise EntryInvalid("a key needs exactly one of pub and cert")
     revoked_at, invalid_since = row.get("revoked_at"), row.get("invalid_since")
     return KeyRecord(
-        use=row["use"],
-        alg=row["alg"],
+        use=_code(row["use"]),
+        alg=_code(row["alg"]),
         kid=row["kid"],
         material=_unb64u(row["pub"] if "pub" in row else row["cert"]),
         nbf=_instant(row["nbf"]),
         exp=_instant(row["exp"]),
-        status=row["status"],
+        status=_code(row["status"]),
         revoked_at=None if revoked_at is None else _instant(revoked_at),
         reason=row.get("reason"),
         invalid_since=None if invalid_since is None else _instant(invalid_since),
@@ -173,6 +173,13 @@ def parse_published(row: object) -> PublishedRequirements | None:
     if not isinstance(version, int) or isinstance(version, bool) or not digest:
         return None
     return PublishedRequirements(version=version, sha256=digest)
+
+
+def _code(value: object) -> str:
+    """Return a code, known or not. As a reader the schema leaves out lists of values, and with them types."""
+    if not isinstance(value, str):
+        raise TypeError("a code is no text")
+    return value
 
 
 def _unb64u(encoded: str) -> bytes:

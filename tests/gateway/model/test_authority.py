@@ -71,6 +71,7 @@ def test_a_required_channel_comes_first() -> None:
         {"authority_id": "my-agc"},
         {"authority_id": "sg-agc\n"},
         {"channels": None},
+        {"channels": [channel(status=["accepted"])]},
         {"designations": [{}]},
         {"keys": [{"use": "sig", "alg": "X", "kid": "k", "nbf": "now", "exp": "never", "status": "active"}]},
     ],
@@ -100,7 +101,14 @@ def test_a_key_is_read_with_its_times() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"pub": "AAEC="}, {"pub": "AB"}, {"pub": "!!"}, {"cert": "AAEC"}, {"nbf": "2026-01-01T00:00:00+00:00"}],
+    [
+        {"pub": "AAEC="},
+        {"pub": "AB"},
+        {"pub": "!!"},
+        {"cert": "AAEC"},
+        {"nbf": "2026-01-01T00:00:00+00:00"},
+        {"status": {}},
+    ],
 )
 def test_another_spelling_of_a_key_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(EntryInvalid):
