@@ -1,6 +1,6 @@
 """Signed heads of the log and proofs under them, made after each commit (docs/decisions/0003).
 
-Decides when a head is signed: at once for those who wait, else within 50 ms; all who wait at one time share
+Decides when a head is signed: at once for those who wait, else within 200 ms; all who wait at one time share
 one. Before signing, the new right edge is hashed again from what the database holds. A head is durable in
 the second place before anybody sees it. If the database or the second place contradicts what was signed
 before, nothing is signed any more and proofs are not given; that never blocks a receipt.
@@ -38,7 +38,7 @@ from gateway.storage.audit import Connection
 T = TypeVar("T")
 
 #: A head nobody waits for is signed at most this often: it costs two signatures and a write to disk.
-LAZY_S = 0.05
+LAZY_S = 0.2
 #: After the disk or the database failed, the head is tried again no sooner.
 RETRY_S = 1.0
 #: A second place slower than this is written in a thread.

@@ -50,7 +50,7 @@ class AuditReport:
         size: Entries in the database.
         root: Root recomputed over them, hex.
         head_size: Entries the head in the head file covers; None if it could not be used.
-        unsigned: Entries after the head; a running gateway signs them within 50 ms.
+        unsigned: Entries after the head; a running gateway signs them within 200 ms.
         heads: Signed heads in the database.
         erased: Entries whose body was lawfully erased.
         receipts: Own receipts found in the log.
