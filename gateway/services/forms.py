@@ -2,8 +2,9 @@
 
 Writers are held to the whole schema. Readers keep and ignore unknown members and unknown codes, so a
 peer with a newer minor version is understood or handed to a person, never refused wholesale:
-``additionalProperties: false`` and ``enum`` do not bind them, except an ``enum`` inside ``if``, which
-says what kind of form it is. What the treaties ask for is decided in ``model.contents``.
+``additionalProperties: false`` and ``enum`` do not bind them but for the type of its codes, except an
+``enum`` inside ``if``, which says what kind of form it is. What the treaties ask for is decided in
+``model.contents``.
 """
 
 import re
@@ -168,6 +169,9 @@ def _validator(name: FormName, reader: bool) -> jsonschema_rs.Draft202012Validat
     )
 
 
+_TYPE_OF: Mapping[type, str] = {str: "string", bool: "boolean", int: "integer", type(None): "null"}
+
+
 def _for_reader(schema: Any, *, condition: bool = False) -> Any:
     """Return the schema as a reader applies it; ``condition`` is true inside an ``if``."""
     if isinstance(schema, list):
@@ -183,7 +187,11 @@ def _for_reader(schema: Any, *, condition: bool = False) -> Any:
             read[key] = {member: _member_for_reader(member, rule) for member, rule in value.items()}
         elif key == "$defs":
             read[key] = {member: _for_reader(rule) for member, rule in value.items()}
-        elif not (key == "enum" or (key == "additionalProperties" and value is False)):
+        elif key == "enum":
+            # A code that is not known here is a code all the same: nothing after this meets another type.
+            if "type" not in schema:
+                read["type"] = sorted({_TYPE_OF[type(code)] for code in value})
+        elif not (key == "additionalProperties" and value is False):
             read[key] = _for_reader(value, condition=key == "if")
     return read
 

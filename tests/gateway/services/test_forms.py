@@ -1,5 +1,6 @@
 """Forms against their schema: writers in full, readers openly, and every problem says what to do."""
 
+import copy
 import time
 from typing import Any, get_args
 
@@ -42,6 +43,18 @@ def test_a_list_entry_is_named_by_its_number() -> None:
     form = request(1)
     form["assistance"][1]["description"] = ""
     assert only_problem(form) == ("$.assistance[1].description", "This is empty: fill it in.")
+
+
+@pytest.mark.parametrize("value", [["accepted"], {}, 1, None, True])
+def test_a_code_that_a_reader_does_not_know_is_still_text(value: object) -> None:
+    directory = {**sample("directory.json"), "states": []}
+    row = copy.deepcopy(directory["authorities"][0])
+    directory["authorities"] = [row]
+    row["channels"][0]["status"] = "newer"
+    assert check_form(directory, "directory", reader=True) == ()
+    row["channels"][0]["status"] = value
+    where = "$.authorities[0].channels[0].status"
+    assert only_problem(directory, "directory", reader=True) == (where, "This must be text.")
 
 
 def test_a_reader_keeps_unknown_members_and_codes_that_bind_a_writer() -> None:
