@@ -174,7 +174,7 @@ class Networks:
         rows = await self._database.read(networks)
         for each in self._followed.values():
             row = rows.get(each.name)
-            if each.fetch is not None and (row is None or row.next_action_at <= now):
+            if each.fetch is not None and (row is None or _is_due(row.next_action_at, now)):
                 try:
                     await self.refresh(each.name)
                 except GatewayRefusal as refusal:
@@ -401,6 +401,11 @@ class Networks:
             )
             for each in self._followed.values()
         )
+
+
+def _is_due(at: datetime, now: datetime) -> bool:
+    """Tell whether a network is to be asked: also where a clock that was ahead put that off for years."""
+    return at <= now or at > now + 2 * _EVERY
 
 
 def _is_behind(now: tuple[int, int, int], then: tuple[int, int, int]) -> bool:

@@ -91,6 +91,19 @@ async def test_a_network_is_asked_when_it_is_due_and_not_before(lab: Following) 
     assert lab.server.asked == ["timestamp.json"]
 
 
+async def test_a_clock_that_was_years_ahead_puts_no_refresh_off_for_years(lab: Following) -> None:
+    right = lab.world.clock.now()
+    lab.world.clock.at = right + 1000 * DAY
+    await lab.world[KE].networks.look()
+    assert (await lab.world[KE].database.read(networks))[NETWORK].code == "directory-expired"
+    lab.world.clock.at = right + 2 * HOUR
+    lab.net.refresh(lab.world.clock.now())
+    lab.server.asked.clear()
+    await lab.world[KE].networks.look()
+    assert lab.server.asked == ["timestamp.json"]
+    assert (await lab.world[KE].database.read(networks))[NETWORK].code is None
+
+
 async def test_sending_never_asks_a_network(lab: Following) -> None:
     lab.stay_fresh(2 * HOUR)
     lab.server.asked.clear()
