@@ -31,7 +31,7 @@ class KeyInForce:
     Attributes:
         public: The key.
         nbf, exp: First and last instant of its life, UTC.
-        status: ``revoked`` ends it; any other status says nothing here.
+        status: ``active``; every other one ends it, like a revocation, known here or not.
         revoked_at: When the revocation was published.
         reason: ``superseded``, ``cessation`` or ``compromise``.
         invalid_since: Under ``compromise``, since when the owner says others could sign.
@@ -40,7 +40,7 @@ class KeyInForce:
     public: PublicKey
     nbf: datetime
     exp: datetime
-    status: str = "current"
+    status: str = "active"
     revoked_at: datetime | None = None
     reason: str | None = None
     invalid_since: datetime | None = None
@@ -69,13 +69,13 @@ def key_verdict(
     signed_at = min(signed_at, now)
     if not key.nbf <= signed_at <= key.exp:
         raise Refusal("sig-revoked", "outside the key's life")
-    if key.status != "revoked":
+    if key.status == "active":
         return KeyVerdict.GOOD
     if key.reason in ("superseded", "cessation"):
         if key.revoked_at is None or signed_at >= key.revoked_at:
             raise Refusal("sig-revoked", "revoked before it signed")
         return KeyVerdict.GOOD
-    # Compromise, or a reason this version does not know: the stated time may be forged.
+    # Compromise, or a status or reason this version does not know: the stated time may be forged.
     if proved_at is not None:
         if key.invalid_since is not None and proved_at < key.invalid_since:
             return KeyVerdict.GOOD

@@ -155,6 +155,22 @@ def test_a_revocation_in_one_source_holds_in_all() -> None:
         assert view.keys[SG, KeyUse.SIG, key("a").kid].in_force.reason == "compromise"
 
 
+@pytest.mark.parametrize("reason", ["superseded", "compromise"])
+def test_a_status_that_is_not_known_here_gives_no_key_back(reason: str) -> None:
+    ended = replace(
+        key("a"), status="revoked", reason=reason, revoked_at=NOW, invalid_since=NOW - timedelta(days=9)
+    )
+    unknown = replace(key("a"), status="suspended")
+    later = NOW + timedelta(hours=1)
+    for listed in (
+        [source("un", entry(ended)), source("other", entry(unknown))],
+        [source("un", entry(unknown))],
+    ):
+        (held,) = merge(listed, now=NOW).by_use[SG, KeyUse.SIG]
+        with pytest.raises(Refusal, match="sig-revoked"):
+            key_verdict(held, later, later)
+
+
 def test_an_emergency_notice_ends_a_key_that_sources_still_list() -> None:
     notice = KeyNotice(
         aid=SG,
