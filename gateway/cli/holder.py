@@ -180,6 +180,10 @@ def show(draft: Path, *, common: Common | None = None) -> int:
             "version": read.version,
             "expires": read.expires,
             "words": list(read.words()),
+            "holders": {
+                role: {"words": {name: list(said) for name, said in names.items()}, "needed": needed}
+                for role, (names, needed) in read.holders().items()
+            },
             "authorities": [_authority(record) for record in read.records().values()],
         }
         return Answer(data=data, show=lambda console: _show_draft(console, read))
@@ -220,6 +224,9 @@ def _show_draft(console: Console, read: Any) -> None:
         rows = [(role, ", ".join(names), str(needed)) for role, (names, needed) in holders.items()]
         console.print()
         console.print(table("role", "holders", "of whom must sign", rows=rows))
+        console.print("\nWords of their keys, as each holder read them out when the keys were handed over:\n")
+        for name, said in dict.fromkeys((n, w) for names, _ in holders.values() for n, w in names.items()):
+            console.print(f"  {text(name)}:  {' '.join(said)}")
     console.print("\nWords of this draft, the same on every holder's screen:\n")
     console.print("  [bold]" + " ".join(read.words()) + "[/bold]\n")
 

@@ -19,7 +19,7 @@ from crypto.strictjson import dumps, loads_object
 from crypto.words import fingerprint_words
 from gateway.errors import GatewayRefusal
 from gateway.services.registry.holders import HolderKeys
-from gateway.services.registry.policy import check_root, holder_names, role_state
+from gateway.services.registry.policy import check_root, holder_words, role_state
 from gateway.services.registry.records import REQUIREMENTS, STATE_FILE, member_entry, read_json
 from gateway.services.registry.repository import parse
 
@@ -147,17 +147,20 @@ class Draft:
         """Return twelve words that stand for exactly what is signed: the same on every holder's screen."""
         return fingerprint_words(bytes.fromhex(self.digest))
 
-    def holders(self) -> dict[str, tuple[tuple[str, ...], int]]:
-        """Return role to its holders and how many of them must sign, where this draft names any."""
+    def holders(self) -> dict[str, tuple[dict[str, tuple[str, ...]], int]]:
+        """Return role to its holders and how many of them must sign, where this draft names any.
+
+        With each name stand the words of its keys: a name is easily given to other keys.
+        """
         signed = self._parsed().signed
         if isinstance(signed, Root):
-            roles: Mapping[str, Role] = {name: signed.roles[name] for name in _TOP}
+            roles: Mapping[str, Role] = signed.roles
             keys = signed.keys
         elif signed.delegations is not None:
             roles, keys = signed.delegations.roles or {}, signed.delegations.keys
         else:
             return {}
-        return {name: (holder_names(role, keys), role.threshold // 2) for name, role in roles.items()}
+        return {name: (holder_words(role, keys), role.threshold // 2) for name, role in roles.items()}
 
     def records(self) -> dict[str, dict[str, Any]]:
         """Return the authority records it lists, by authority, with their member-only contacts put back."""

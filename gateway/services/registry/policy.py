@@ -16,6 +16,7 @@ from tuf.api.metadata import DelegatedRole, Role, Root, Targets
 
 from crypto.errors import KeyRefused
 from crypto.revocation import Quorum
+from crypto.words import fingerprint_words
 from gateway.errors import GatewayRefusal
 from gateway.services.registry.holders import Holder, holder_of
 
@@ -167,9 +168,17 @@ def _automatic(root: Root) -> set[str]:
     return {keyid for name in ("snapshot", "timestamp") for keyid in root.roles[name].keyids}
 
 
-def holder_names(role: Role, keys: Mapping[str, Key]) -> tuple[str, ...]:
-    """Return the names of a role's holders in order. Raises ``GatewayRefusal`` ``directory-unsigned``."""
-    return tuple(dict.fromkeys(_holder(keys, keyid)[0] for keyid in role.keyids))
+def holder_words(role: Role, keys: Mapping[str, Key]) -> dict[str, tuple[str, ...]]:
+    """Return the holders of a role by name, in order, and the words that stand for the keys of each.
+
+    Raises ``GatewayRefusal`` ``directory-unsigned``.
+    """
+    halves: dict[str, list[tuple[str, bytes]]] = {}
+    for keyid in role.keyids:
+        name, raw = _holder(keys, keyid)
+        halves.setdefault(name, []).append((keys[keyid].keytype, raw))
+    # Ed25519 first, as in ``Holder.words``.
+    return {name: fingerprint_words(b"".join(raw for _, raw in sorted(own))) for name, own in halves.items()}
 
 
 def quorum_of(role: Role, keys: Mapping[str, Key]) -> Quorum:

@@ -326,6 +326,21 @@ def test_a_signature_that_holds_is_not_lost_to_one_that_does_not(net: Net) -> No
     assert net.publication.take_draft(before.sign(second).to_json(), NOW).complete
 
 
+def test_a_draft_shows_other_keys_under_a_known_name(net: Net) -> None:
+    """Whoever works at the secretariat drafts; holders see the words of every key before they sign."""
+    first, second = net.speakers["at"]
+    impostor = HolderKeys.generate(first.name)
+    net.publication.draft_state("at", [impostor.public, second.public], 2, now=NOW)
+    names, needed = net.publication.draft("targets").holders()["state-at"]
+    assert names == {first.name: impostor.public.words(), second.name: second.public.words()}
+    assert (needed, names[first.name] != first.public.words()) == (2, True)
+    net.publication.discard("targets")
+    machine = HolderKeys.generate(net.automatic.name).public
+    net.publication.draft_root([h.public for h in net.people], 2, machine, NOW)
+    shown = net.publication.draft("root").holders()
+    assert shown["timestamp"] == shown["snapshot"] == ({machine.name: machine.words()}, 1)
+
+
 def test_a_draft_that_has_run_out_is_neither_signed_nor_published(net: Net) -> None:
     net.publication.draft_renewal("state-at", NOW)
     net.sign("state-at", net.speakers["at"])
