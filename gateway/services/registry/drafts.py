@@ -94,6 +94,11 @@ class Draft:
 
         Raises ``GatewayRefusal`` ``draft-invalid`` or ``directory-too-large``.
         """
+        try:
+            # What parsers disagree about, depth above all, would stop some followers and not the publisher.
+            loads_object(self.metadata, max_bytes=DRAFT_LIMIT)
+        except Refusal as refused:
+            raise GatewayRefusal("draft-invalid", detail=str(refused)) from None
         signed = self._parsed().signed
         if self.role not in _TOP:
             try:

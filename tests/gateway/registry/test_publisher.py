@@ -341,6 +341,19 @@ def test_a_draft_shows_other_keys_under_a_known_name(net: Net) -> None:
     assert shown["timestamp"] == shown["snapshot"] == ({machine.name: machine.words()}, 1)
 
 
+@pytest.mark.parametrize("odd", ["[" * 500 + "]" * 500, "1.5", '1,"x":2'])
+def test_metadata_that_parsers_disagree_about_is_no_draft(net: Net, odd: str) -> None:
+    before = everything(net)
+    published = net.publication.published("at")
+    assert published is not None
+    metadata = published.targets()
+    metadata.signed.version += 1
+    data = metadata.to_bytes().replace(b'"spec_version"', f'"x":{odd},"spec_version"'.encode(), 1)
+    with pytest.raises(GatewayRefusal, match="draft-invalid"):
+        net.publication.take_draft(replace(published, metadata=data).to_json(), NOW)
+    assert everything(net) == before
+
+
 def test_a_draft_that_has_run_out_is_neither_signed_nor_published(net: Net) -> None:
     net.publication.draft_renewal("state-at", NOW)
     net.sign("state-at", net.speakers["at"])
