@@ -248,11 +248,13 @@ def _answer(paths: HomePaths, plan: HomePlan, made: NewHome) -> Answer:
         console.print(f"[green]The gateway of {text(own.id)} is ready[/green] in {text(paths.root)}.\n")
         console.print("Next:")
         console.print(
-            f"  1. Copy {text(paths.keys)} to a safe place: without it nothing here can be read again."
+            f"  1. Copy {text(paths.keys)} to a safe place: without it nothing here can be read again.",
+            soft_wrap=True,
         )
-        console.print(f"  2. rogatory serve --home {text(paths.root)}")
+        console.print(f"  2. rogatory serve --home {text(paths.root)}", soft_wrap=True)
         console.print(
-            f"  3. Hand {text(made.enrolment)} to your State's holders, for the network's directory."
+            f"  3. Hand {text(made.enrolment)} to your State's holders, for the network's directory.",
+            soft_wrap=True,
         )
         console.print("     Without a network: send it to your peers, and enrol theirs:")
         console.print("     rogatory directory enrol PEER.json")

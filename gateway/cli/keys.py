@@ -51,8 +51,10 @@ def renew(
             console.print(
                 table("use", "algorithm", "next key", "used from (UTC)", "good until (UTC)", rows=rows)
             )
-            console.print(f"\nNext: hand {text(made.enrolment)} to your State's holders for the directory,")
-            console.print("and to the peers you are enrolled with by hand. Traffic goes on meanwhile.")
+            console.print(
+                f"\nNext: hand {text(made.enrolment)} to your State's holders for the directory, "
+                "and to the peers you are enrolled with by hand. Traffic goes on meanwhile."
+            )
 
         return Answer(data=made, show=show)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gateway.cli.output import Answer, Common, note, run, table, text, when
+from gateway.cli.output import Answer, Common, counted, note, run, table, text, when
 from gateway.cli.session import call
 from gateway.web import calls as api
 from gateway.web.networkviews import (
@@ -140,11 +140,13 @@ def _answer(found: NetworksResult, *, ok: bool | None = None) -> Answer:
 def _show(console: Console, network: NetworkView) -> None:
     console.print(f"[bold]{text(network.name)}[/bold]  {_STATES[network.state]}")
     attested = f", {network.attested} of them attested by the secretariat" if network.attested else ""
-    console.print(f"  {network.states} States, {network.authorities} authorities{attested}")
+    authorities = counted(network.authorities, "authority", "authorities")
+    console.print(f"  {counted(network.states, 'State')}, {authorities}{attested}")
     if network.fresh_until is not None:
-        left = network.fresh_until - datetime.now(UTC)
-        hours = f", {left.total_seconds() / 3600:.0f} hours from now" if left.total_seconds() > 0 else ""
-        console.print(f"  speaks until {when(network.fresh_until)} UTC{hours}")
+        hours = round((network.fresh_until - datetime.now(UTC)).total_seconds() / 3600)
+        left = counted(hours, "hour") if hours < 72 else counted(hours // 24, "day")
+        ahead = f", {left} from now" if hours > 0 else ""
+        console.print(f"  speaks until {when(network.fresh_until)} UTC{ahead}")
     console.print(
         f"  versions: root {network.root}, snapshot {network.snapshot}, timestamp {network.timestamp}"
     )

@@ -97,9 +97,8 @@ def countersign(
 def _notice_answer(notice: Path, name: str, lines: int) -> Answer:
     def show(console: Console) -> None:
         console.print(f"{text(notice)} is signed by {text(name)}; holders so far: {lines}.")
-        console.print(
-            "Once there are enough: `rogatory directory notice FILE` on any gateway tells all others,"
-        )
-        console.print("and `rogatory directory publish end-key FOLDER FILE` puts it into the directory.")
+        console.print("\nOnce there are enough:")
+        console.print("  to all gateways, from any of them: rogatory directory notice FILE")
+        console.print("  into the directory: rogatory directory publish end-key FOLDER FILE")
 
     return Answer(data={"notice": str(notice), "holder": name, "signatures": lines}, show=show)

@@ -156,6 +156,11 @@ def when(at: datetime | str | None) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: ``1 State``, ``2 States``, ``2 authorities``."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 def size(count: int) -> str:
     """Return a number of bytes as people read it."""
     value, unit = float(count), "B"

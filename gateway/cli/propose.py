@@ -224,7 +224,7 @@ def renew(folder: Path, role: str, *, common: Common | None = None) -> int:
     async def work() -> Answer:
         with open_desk(folder) as desk:
             desk.propose_renewal(role, now=moment())
-        return _drafted(folder, role, [])
+        return _drafted(folder, role, [f"{role}: the same again, with a later end."])
 
     return run(common, work)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from rich.console import Console
 
-from gateway.cli.output import Answer, CommandFailed, Common, run, table, text, when
+from gateway.cli.output import Answer, CommandFailed, Common, counted, run, table, text, when
 
 if TYPE_CHECKING:
     from gateway.services.publishing.desk import DraftStatus, PublishingDesk
@@ -107,7 +107,7 @@ def status(folder: Path, *, common: Common | None = None) -> int:
         }
 
         def show(console: Console) -> None:
-            console.print(f"[bold]{text(network)}[/bold], {kind} network, {len(states)} States\n")
+            console.print(f"[bold]{text(network)}[/bold], {kind} network, {counted(len(states), 'State')}\n")
             for row in drafts:
                 signed = text(row["signed_by"] or "nobody")
                 left = "complete" if row["complete"] else f"still asked: {text(row['missing'])}"
@@ -298,7 +298,7 @@ def refresh(folder: Path, *, days: int = 1, common: Common | None = None) -> int
         )
 
         def show(console: Console) -> None:
-            console.print(f"[green]Fresh[/green] for {days} days from now.")
+            console.print(f"[green]Fresh[/green] for {counted(days, 'day')} from now.")
             for role in late:
                 console.print(f"[yellow]! {text(role)} runs out at {when(end[role])} UTC[/yellow]: renew it.")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from gateway.cli.output import Answer, CommandFailed, Common, run, table, text
+from gateway.cli.output import Answer, CommandFailed, Common, counted, run, table, text
 from gateway.cli.registers import json_object
 from gateway.cli.registershown import ask
 from gateway.services.publishing.desk import PublishingDesk
@@ -108,7 +108,7 @@ def draft(*, records: Path, publication: Path, by: str, common: Common | None = 
         def show(console: Console) -> None:
             if drafted.roles:
                 console.print(
-                    f"{len(drafted.authorities)} records are drafted: {_names(drafted.authorities)}."
+                    f"Drafted {counted(len(drafted.authorities), 'record')}: {_names(drafted.authorities)}."
                 )
                 console.print(f"To be signed: [bold]{_names(drafted.roles)}[/bold]. Next:")
                 console.print(f"  rogatory directory publish take-out {text(publication)} --to FOLDER")
@@ -157,9 +157,10 @@ def sources(target: str, *, records: Path, common: Common | None = None) -> int:
                 )
                 for where, row in known["values"].items()
             ]
-            console.print(table("value", "register", "of", "source", "taken by", rows=rows))
             if not rows:
                 console.print("Nothing here was taken from a register.")
+                return
+            console.print(table("value", "register", "of", "source", "taken by", rows=rows))
 
         return Answer(data=known, show=show)
 

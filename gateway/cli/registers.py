@@ -215,7 +215,9 @@ def compare(
         def show(console: Console) -> None:
             show_proposal(console, proposal)
             if proposal.differences:
-                console.print(f"\nNothing was taken. Decide with: rogatory registers accept {text(place)}")
+                decide = f"rogatory registers accept {text(place)} --records {text(records)}"
+                console.print("\nNothing was taken. Decide with:")
+                console.print(f"  {decide}", soft_wrap=True)
 
         return Answer(data={"proposal": str(place), **msgspec.to_builtins(proposal)}, show=show)
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
-from gateway.cli.output import in_words, table, text, when, words
+from gateway.cli.output import counted, in_words, table, text, when, words
 from gateway.cli.probe import age
 from gateway.model import fields
 from gateway.model.requirements import asked_for, issue
@@ -30,6 +30,12 @@ _STATUS = {
 }
 
 _KEPT = "kept for authorities enrolled in its network; not at hand here"
+
+#: In fewer columns than these a table of authorities would break their names apart.
+_TABLE_WIDTH = 110
+
+#: Addresses up to this length stand on one line.
+_ADDRESS_WIDTH = 40
 
 #: Warnings that are information only.
 _CALM = frozenset({"preservation-term", "procedural-note", "copy", "kind", "requester-unknown"})
@@ -111,8 +117,9 @@ def show_authority(console: Console, found: AuthorityView) -> None:
     console.print(f"[bold]{text(found.authority_id)}[/bold]  {text(found.name)}")
     if found.status != "found":
         console.print(f"  [bold red]✗ It {text(_STATUS[found.status])}[/bold red]")
-    if found.is_unconfirmed:
-        console.print("  [yellow]! Nobody has confirmed this record for 180 days.[/yellow]")
+    if found.is_unconfirmed and all(voucher.assurance != "own" for voucher in found.vouchers):
+        since = " for 180 days" if found.verified_at else " yet"
+        console.print(f"  [yellow]! Nobody has confirmed this record{since}.[/yellow]")
     part = "central authority" if found.part == "part_1_central" else "other competent authority"
     rows = _grid()
     for label, value in (
@@ -157,17 +164,15 @@ def show_authority(console: Console, found: AuthorityView) -> None:
     console.print(Padding(rows, (0, 0, 0, 2)))
     _show_designations(console, found.designations)
     console.print()
-    console.print(
-        table(
-            "channel",
-            "address",
-            "for",
-            "status",
-            rows=[
-                (c.channel, c.address, in_words(", ".join(c.use)), in_words(c.status)) for c in found.channels
-            ],
-        )
+    channels = table(
+        "channel",
+        "address",
+        "for",
+        "status",
+        rows=[(c.channel, c.address, in_words(", ".join(c.use)), in_words(c.status)) for c in found.channels],
     )
+    channels.columns[1].no_wrap = all(len(c.address) <= _ADDRESS_WIDTH for c in found.channels)
+    console.print(channels)
     console.print()
     if found.keys:
         keys = [
@@ -199,22 +204,48 @@ def _show_requirements(console: Console, published: Mapping[str, Any]) -> None:
 
 
 def show_list(console: Console, rows: Sequence[DirectoryEntryView]) -> None:
-    """Show the authorities listed."""
+    """Show the authorities listed: as a table, or one below the other where there is no room for one."""
+    if console.width < _TABLE_WIDTH:
+        grid = _grid()
+        for row in rows:
+            grid.add_row(text(row.authority_id), _entry(row))
+        console.print(grid)
+        return
     cells = [
         (
             row.authority_id + (" (we)" if row.own else ""),
             row.state,
             row.name,
-            ", ".join(row.channels),
+            in_words(", ".join(row.channels)),
             str(row.keys),
             row.status,
-            (row.verified_at or "never") + (" (unconfirmed)" if row.is_unconfirmed else ""),
-            ", ".join(f"{in_words(life.channel)} {age(life)}" for life in row.lives),
+            _confirmed(row),
+            _last_answers(row),
         )
         for row in rows
     ]
     headings = ("authority", "State", "name", "channels", "keys", "status", "confirmed", "last answers")
     console.print(table(*headings, rows=cells))
+
+
+def _entry(row: DirectoryEntryView) -> str:
+    whose = "we ourselves, " if row.own else ""
+    lines = [f"{whose}{row.state}, {row.status}; {counted(row.keys, 'key')}; confirmed {_confirmed(row)}"]
+    lines.append(in_words(", ".join(row.channels)) or "no channel")
+    if row.lives:
+        lines.append(f"last answers: {_last_answers(row)}")
+    return "\n".join([f"[bold]{text(row.name)}[/bold]", *(text(line) for line in lines)])
+
+
+def _confirmed(row: DirectoryEntryView) -> str:
+    """Return the day of the last confirmation; nobody has to confirm to us what we say of ourselves."""
+    if row.own:
+        return row.verified_at or "–"
+    return (row.verified_at or "never") + (" (unconfirmed)" if row.is_unconfirmed and row.verified_at else "")
+
+
+def _last_answers(row: DirectoryEntryView) -> str:
+    return ", ".join(f"{in_words(life.channel)} {age(life)}" for life in row.lives)
 
 
 def _show_designations(console: Console, rows: Iterable[DesignationView]) -> None:

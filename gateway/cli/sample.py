@@ -49,11 +49,10 @@ def sample(*, to: Path, network: str = "sample", common: Common | None = None) -
             console.print("A home in a lab network follows it with these lines in its rogatory.toml,")
             console.print("\n  \\[\\[directory.network]]")
             console.print(f'  name = "{text(data["network"])}"')
-            console.print(f'  root_sha256 = "{data["root_sha256"]}"\n')
-            console.print(f"and rogatory directory import {text(data['repository'])}\n")
-            console.print(
-                f"Set registers against it: rogatory registers compare FILE --records {text(to / 'records')}"
-            )
+            console.print(f'  root_sha256 = "{data["root_sha256"]}"\n', soft_wrap=True)
+            console.print(f"and rogatory directory import {text(data['repository'])}\n", soft_wrap=True)
+            compare = f"rogatory registers compare FILE --records {text(to / 'records')}"
+            console.print(f"Set registers against it: {compare}", soft_wrap=True)
             console.print(
                 f"Sign as its holders: their keys, and the passphrase of all, are in {text(to / 'holders')}."
             )

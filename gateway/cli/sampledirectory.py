@@ -59,7 +59,7 @@ def list_() -> DirectoryResult:
             verified_at=entry.verified_at.isoformat() if entry.verified_at else None,
             is_unconfirmed=entry.is_unconfirmed(datetime.now(UTC).date()),
         )
-        for entry in entries
+        for entry in sorted(entries, key=lambda entry: entry.authority_id)
     ]
     return DirectoryResult(source=_SOURCE, issue=0, network="lab", authorities=rows)
 

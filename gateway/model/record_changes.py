@@ -64,7 +64,7 @@ def _keys(aid: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Reco
     for kid, row in has.items():
         before = had.get(kid)
         if before is None:
-            sentence = f"{aid}: a new {row['use']} key, {kid[:12]}, used from {row['nbf']}."
+            sentence = f"{aid}: a new {row['use']} key, {kid[:12]}, in force from {row['nbf'][:10]}."
             found.append(_change(aid, "keys", sentence))
         elif before != row:
             is_end = before["status"] == "active" and row["status"] == "revoked"

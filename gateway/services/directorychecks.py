@@ -32,9 +32,12 @@ def check_directory(directory: Directory, now: datetime) -> list[Diagnosis]:
     contradicted = sorted(directory.view.contradicted)
     if not others and not contradicted:
         sentence = "No other authority is known yet."
+        is_following = any(source.name.startswith("network:") for source in directory.sources())
         action = (
-            "Name a network in the settings and run `rogatory directory refresh`; or exchange enrolment.json "
-            "with a peer, then run: rogatory directory enrol PEER.json"
+            "Others appear here once the network lists them."
+            if is_following
+            else "Name a network in the settings and run `rogatory directory refresh`; or exchange "
+            "enrolment.json with a peer, then run: rogatory directory enrol PEER.json"
         )
         return [_finding(Level.YELLOW, sentence, action)]
     found = []

@@ -280,8 +280,8 @@ def check_listed(keyring: Keyring, directory: Directory, now: datetime) -> list[
         Diagnosis(
             check="keys",
             level=Level.RED if each.is_pressing else Level.YELLOW,
-            sentence=f"{each.source} does not list a {each.use} key of ours that is used "
-            f"from {each.begins:%Y-%m-%d} on.",
+            sentence=f"The network {each.source.removeprefix('network:')} does not list a {each.use} key "
+            f"of ours that is used from {each.begins:%Y-%m-%d} on.",
             action="Hand enrolment.json to your State's holders, so that the record is renewed in time.",
         )
         for each in unlisted_keys(keyring.authority_id, keyring.held, directory.sources(), now)
