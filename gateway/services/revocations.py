@@ -106,10 +106,16 @@ class Revocations:
         now = self._clock.now()
         try:
             read = read_notice(data, now)
+            said, text = read.revocation, read.text.decode("ascii")
+            if bearer is not None and text in await self.waiting(bearer):
+                # Handed back, as what comes with an outbox is; by now the key may be listed no more.
+                await self._database.write(
+                    lambda tx: store.notice_told(tx, aid=said.aid, kid=said.kid, to_aid=bearer)
+                )
+                return Taken(notice=self._notices[said.aid, said.kid], is_new=False)
             by_state = self._verify(read)
         except Refusal as refusal:
             raise from_refusal(refusal) from None
-        said = read.revocation
         notice = KeyNotice(
             aid=said.aid,
             kid=said.kid,
@@ -120,11 +126,12 @@ class Revocations:
             by_state=by_state,
         )
         view = self._directory.view
-        if not _counts(view, notice):
-            # Kept, it would stand in the way of a notice of today: who has the key can date one back.
-            return Taken(notice=notice, is_new=False)
-        text, is_ended = read.text.decode("ascii"), _is_ended(view, notice)
-        is_new = await self._database.write(lambda tx: self._store(tx, notice, text, bearer, is_ended, now))
+        counts, is_ended = _counts(view, notice), _is_ended(view, notice)
+
+        def unit(tx: Transaction) -> bool:
+            return self._store(tx, notice, text, bearer, counts=counts, is_ended=is_ended, now=now)
+
+        is_new = await self._database.write(unit)
         if is_new:
             self._notices[notice.aid, notice.kid] = notice
             self._directory.set_notices(self._notices)
@@ -134,7 +141,7 @@ class Revocations:
                 self._on_waiting(aid)
             if notice.aid == self._authority_id:
                 await self._on_own(notice)
-        return Taken(notice=self._notices[notice.aid, notice.kid], is_new=is_new)
+        return Taken(notice=self._notices.get((notice.aid, notice.kid), notice), is_new=is_new)
 
     def _verify(self, notice: Notice) -> bool:
         """Return whether the State's holders signed, not the key itself. Raises ``Refusal``."""
@@ -158,18 +165,20 @@ class Revocations:
         notice: KeyNotice,
         text: str,
         bearer: str | None,
+        *,
+        counts: bool,
         is_ended: bool,
         now: datetime,
     ) -> bool:
         known = store.find_revocation(tx.view(("notice", notice.aid, notice.kid)), notice.aid, notice.kid)
-        # One that a record has overtaken holds no later one up.
-        if (
-            known is not None
-            and _notice(known).weight >= notice.weight
-            and (is_ended or known.at >= notice.at)
-        ):
-            if bearer is not None:
-                # Whoever brings it has it.
+        is_known = known is not None and _notice(known).weight >= notice.weight
+        if known is not None and is_known and not is_ended:
+            # One that a record has overtaken holds no later one up.
+            is_known = known.at >= notice.at
+        # Kept, one dated back would stand in the way of one of today, and who has the key can date one so.
+        if is_known or not counts:
+            if bearer is not None and known is not None and notice.weight == _notice(known).weight:
+                # Whoever brings it has it; whoever brings a lesser one has not.
                 store.notice_told(tx, aid=notice.aid, kid=notice.kid, to_aid=bearer)
             return False
         store.put_revocation(

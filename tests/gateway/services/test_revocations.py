@@ -258,6 +258,42 @@ async def test_a_key_that_a_record_gave_back_can_be_ended_again(tmp_path: Path) 
         assert not (await app.revocations.take(repeated)).is_new
 
 
+async def test_who_hands_back_a_notice_that_a_record_has_overtaken_has_it(tmp_path: Path) -> None:
+    async with World.create(tmp_path, A, B, C, pull_only=[C]) as world:
+        app, notice = world[B], lost(world[A], KeyUse.REQ)
+        data = by_key(world[A], KeyUse.REQ)
+        await app.revocations.take(data)
+        world.advance(timedelta(hours=1))
+        await world[A].desk.upkeep.rotate([KeyUse.RCPT])
+        app.directory.enrol(world[A].home.enrolment.read_bytes(), now=world.clock.now())
+        assert status(app, notice, KeyUse.REQ) == "active"
+        assert len(await app.revocations.waiting(C)) == 1
+        assert not (await app.revocations.take(data, bearer=C)).is_new
+        # Else its next poll would be answered at once, and every one after it.
+        assert await app.revocations.waiting(C) == []
+
+
+async def test_who_hands_back_a_notice_has_it_though_the_key_is_listed_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with World.create(tmp_path, A, B, C, pull_only=[C]) as world:
+        app, data = world[B], by_key(world[A], KeyUse.REQ)
+        await app.revocations.take(data)
+        (waiting,) = await app.revocations.waiting(C)
+        monkeypatch.setattr(app.directory, "listed_key", lambda aid, kid: None)
+        answer = await app.revocations.take_all(caller=C, jti=None, exp=None, body={"notices": [waiting]})
+        assert answer == {"refused": [None]}
+        assert await app.revocations.waiting(C) == []
+
+
+async def test_who_brings_a_lesser_notice_is_told_of_the_graver_one(tmp_path: Path) -> None:
+    async with World.create(tmp_path, A, B, C, pull_only=[C]) as world:
+        app = world[B]
+        await app.revocations.take(by_key(world[A]))
+        assert not (await app.revocations.take(by_key(world[A], reason="superseded"), bearer=C)).is_new
+        assert len(await app.revocations.waiting(C)) == 1
+
+
 async def test_who_is_enrolled_later_is_told_too(tmp_path: Path) -> None:
     async with World.create(tmp_path, A, B) as world:
         notice = lost(world[A])
