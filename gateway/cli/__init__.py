@@ -145,13 +145,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help_on_error=False,
         result_action="return_value",
     )
+    named = _named(words)
     for name, (place, line) in COMMANDS.items():
-        app.command(place, name=name, help=line)
+        _add(app, place, name, line, is_named=named == (name,))
     for group, (line, commands) in GROUPS.items():
-        inner = _group(group, line, commands)
+        inner = _group(line, commands, (group,), named)
         for (outer, name), (about, within) in INNER_GROUPS.items():
             if outer == group:
-                inner.command(_group(name, about, within))
+                inner.command(_group(about, within, (outer, name), named))
         app.command(inner)
     try:
         code = app(words, exit_on_error=False, print_error=False)
@@ -162,13 +163,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _group(name: str, line: str, commands: Mapping[str, tuple[str, str]]) -> "cyclopts.App":
+def _group(
+    line: str, commands: Mapping[str, tuple[str, str]], path: tuple[str, ...], named: tuple[str, ...]
+) -> "cyclopts.App":
     import cyclopts
 
-    made = cyclopts.App(name=name, help=line, result_action="return_value")
+    made = cyclopts.App(name=path[-1], help=line, result_action="return_value")
     for word, (place, text) in commands.items():
-        made.command(place, name=word, help=text)
+        _add(made, place, word, text, is_named=named == (*path, word))
     return made
+
+
+def _add(app: "cyclopts.App", place: str, name: str, line: str, *, is_named: bool) -> None:
+    """Add a command. The one that is named is loaded anyway: its help says all that its docstring does."""
+    if is_named:
+        app.command(place, name=name)
+    else:
+        app.command(place, name=name, help=line)
+
+
+def _named(words: Sequence[str]) -> tuple[str, ...]:
+    """Return the command that a command line names, as far as it names one."""
+    first, second, third = [*words[:3], "", "", ""][:3]
+    if first in COMMANDS:
+        return (first,)
+    if first not in GROUPS:
+        return ()
+    if second in GROUPS[first][1]:
+        return (first, second)
+    if (first, second) not in INNER_GROUPS:
+        return (first,)
+    return (first, second, third) if third in INNER_GROUPS[first, second][1] else (first, second)
 
 
 def _common_last(words: Sequence[str]) -> list[str]:
@@ -189,5 +214,5 @@ def _usage(words: Sequence[str], text: str) -> int:
     if "--json" in words:
         print(json.dumps({"ok": False, "error": {"code": "usage", "sentence": sentence}}, ensure_ascii=False))
     else:
-        sys.stderr.write(f"{sentence}\nTry: rogatory --help\n")
+        sys.stderr.write(f"{sentence}\nTry: {' '.join(('rogatory', *_named(words), '--help'))}\n")
     return 2

@@ -54,6 +54,22 @@ def contents(folder: Path) -> dict[str, bytes]:
 # Help and usage
 
 
+def test_the_help_of_one_command_warns_of_what_cannot_be_taken_back(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for words in (["keys", "revoke"], ["directory", "publish", "revoke"]):
+        assert main([*words, "--help"]) == 0
+        assert "cannot be taken back" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("words", [["status"], ["keys", "revoke"], ["directory", "publish", "sign"]])
+def test_a_usage_error_names_the_help_of_its_command(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    assert f"Try: rogatory {' '.join(words)} --help\n" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_help_names_every_command_and_loads_none() -> None:
     code = (

@@ -1,5 +1,6 @@
 """``rogatory directory resolve``, ``show``, ``list``: from the sample, from a home, and refused well."""
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from gateway.cli import main
 from gateway.cli.output import terminal
-from gateway.cli.resolveshown import show_authority, show_resolution
+from gateway.cli.resolveshown import show_authority, show_list, show_resolution
 from gateway.demo.samples import read_sample_directory
 from gateway.model.authority import LookupStatus, parse_entry
 from gateway.model.listing import Query, Requester, listing_of
@@ -19,6 +21,7 @@ from gateway.model.resolution import resolve
 from gateway.model.states import parse_state
 from gateway.web.addressees import ListedKeyView
 from gateway.web.authorities import authority_view
+from gateway.web.calls import DirectoryEntryView
 from gateway.web.choosing import resolution_view
 from tests.sampledata import entry, sample
 
@@ -203,6 +206,25 @@ def test_show_and_list_tell_the_record(run: Run, show: Callable[..., str]) -> No
         "gb-nca",
     }
     assert "no authority of XX" in show("list", "--state", "xx")
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_list_breaks_no_word_apart_however_narrow_the_terminal_is(columns: int) -> None:
+    row = DirectoryEntryView(
+        authority_id="ke-ag",
+        state="KE",
+        name="Office of the Attorney-General, Extradition and International Cooperation",
+        channels=["gateway_https", "email_sealed", "offline_media"],
+        keys=1,
+        own=True,
+        status="active",
+    )
+    console = Console(width=columns, record=True, file=io.StringIO(), color_system=None)
+    show_list(console, [row])
+    shown = console.export_text()
+    for word in ("Attorney-General,", "Extradition", "International", "Cooperation", "gateway", "https,"):
+        assert word in shown
+    assert "unconfirmed" not in shown, "nobody has to confirm to us what we say of ourselves"
 
 
 def test_nothing_from_a_record_moves_the_cursor_or_starts_markup(capsys: pytest.CaptureFixture[str]) -> None:
