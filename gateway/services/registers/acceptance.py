@@ -223,8 +223,10 @@ class _Work:
         name = record["name_en"]
         others = {**self._before.authorities, **self.records}
         for other, row in others.items():
-            if other != target and row["state"] == record["state"] and look_alike(name, row["name_en"]):
-                raise GatewayRefusal("register-lookalike", field=target)
+            if other != target and row["state"] == record["state"]:
+                known = (row["name_en"], row.get("name_local") or row["name_en"])
+                if any(look_alike(name, each) for each in known):
+                    raise GatewayRefusal("register-lookalike", field=target)
         if disguise(name, latin_only=True) or disguise(record.get("name_local") or "-"):
             raise GatewayRefusal("register-lookalike", field=target)
 

@@ -108,13 +108,15 @@ class AuthorityComparison:
         wrong = []
         seen: dict[tuple[str, str], list[tuple[str, str]]] = {}
         for aid, record in self._records.authorities.items():
-            key = (record["state"], shape(record["name_en"]))
-            seen.setdefault(key, []).append((plain(record["name_en"]), aid))
+            for name in {record["name_en"], record.get("name_local") or record["name_en"]}:
+                seen.setdefault((record["state"], shape(name)), []).append((plain(name), aid))
         for entry in entries:
             alike = seen.setdefault((entry.state, shape(entry.name)), [])
             # A person who linked the row has looked at both names.
             if not any(row in self._links for row in entry.rows):
-                where = next((where for name, where in alike if name != plain(entry.name)), None)
+                said = plain(entry.name)
+                same = {where for name, where in alike if name == said}
+                where = next((where for name, where in alike if name != said and where not in same), None)
                 if where is not None:
                     wrong.append(
                         f"Row {entry.rows[0]}: the name looks like that of {where} and differs; correct it, "

@@ -138,10 +138,17 @@ def test_a_link_that_leads_nowhere_or_to_another_state_is_refused(
         "Office of the Attorney-General and Department of Justiсe, Central Authority",  # Cyrillic с
         "Office of the Attorney-General and Department of Justice, Centra1 Authority",
         "Office of the Attomey-General and Department of Justice, Central Authority",
+        "Office of the Attomey-General and Department of Justice",  # its own name for itself
     ],
 )
 def test_a_name_that_looks_like_one_of_ours_is_refused(folder: RecordFolder, name: str) -> None:
     assert refused(folder, KENYA | {"Name of authority": name}).code == "register-lookalike"
+
+
+def test_an_authority_may_be_called_as_it_calls_itself(folder: RecordFolder) -> None:
+    own_name = "Office of the Attorney-General and Department of Justice"
+    proposal = propose(folder, KENYA | {"Name of authority": own_name})
+    assert all(difference.action != "new" for difference in proposal.differences)
 
 
 @pytest.mark.parametrize(
