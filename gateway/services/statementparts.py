@@ -35,6 +35,13 @@ _CHANNELS: Final = {
     "offline_media": "Carrier with removable media",
 }
 _PARTS: Final = {"request": "the request", "annexes": "the annexes", "all": "the request and its annexes"}
+#: What a threshold is counted in, by the end of its code, where neither its meaning nor its row says so.
+_UNITS: Final = {"days": "days", "months": "months", "mib": "MiB"}
+#: What is known of a State's treaties rests on one of these; anything else is said as it was written.
+_BASES: Final = {
+    "memory": "memory; not checked",
+    "depositary_list": "list of the depositary",
+}
 _FORMS: Final = {"paper": "paper", "certified_paper": "certified paper"}
 
 
@@ -210,7 +217,7 @@ def requirements_sections(requirements: Mapping[str, Any]) -> Iterable[Section]:
             (
                 _kind(row["request_kind"]),
                 _meaning("threshold_type", row["type"]),
-                " ".join(str(part) for part in (row["value"], row["unit"]) if part is not None),
+                " ".join(str(part) for part in (row["value"], _unit(row)) if part not in (None, "")),
                 row.get("note") or "",
             )
             for row in requirements["thresholds"]
@@ -260,7 +267,7 @@ def treaties(state: Mapping[str, Any] | None) -> Section:
             _meaning("instrument", code),
             _meaning("participation_status", row["status"])
             + ("" if row.get("instrument_in_force", True) else "; the instrument is not in force"),
-            str(row["basis"]).replace("_", " "),
+            _BASES.get(str(row["basis"]), str(row["basis"]).replace("_", " ")),
         )
         for code, row in known.items()
     )
@@ -302,6 +309,11 @@ def _texts(value: object) -> tuple[Passage, ...]:
 
 def _pairs(given: Sequence[tuple[str, Any]]) -> tuple[tuple[str, str], ...]:
     return tuple((name, str(value)) for name, value in given if value not in (None, ""))
+
+
+def _unit(threshold: Mapping[str, Any]) -> str:
+    unit = threshold["unit"] or _UNITS.get(threshold["type"].rpartition("_")[2], "")
+    return "" if unit in _meaning("threshold_type", threshold["type"]) else str(unit)
 
 
 def _yes_no(value: object, yes: str, no: str) -> str:

@@ -44,6 +44,7 @@ def test_requirements_stand_in_it_in_words_and_in_their_languages() -> None:
     assert "Extradition | Arrest warrant | certified paper | 30 days of sending" in text
     assert "Extradition | Least maximum penalty in months | 12 | Prosecution" in text
     assert "if the person has not been identified by a court" in text
+    assert "Longest period asked at once | 90 days |" in as_text(statement_of("us-ccips"))
     assert "[ar] قيم نموذجية" in text
     assert "ma-mj.json | " + "ab" * 32 in text
 
