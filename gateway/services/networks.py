@@ -169,7 +169,7 @@ class Networks:
             await asyncio.sleep(_LOOK_S)
 
     async def look(self) -> None:
-        """Refresh what is due now, and raise the alarm for what is past its end."""
+        """Refresh what is due now, raise the alarm for what is past its end, and let go what has ended."""
         now = self._clock.now()
         rows = await self._database.read(networks)
         for each in self._followed.values():
@@ -180,8 +180,20 @@ class Networks:
                 except GatewayRefusal as refusal:
                     self._log.warning("network.refused", network=each.name, code=refusal.code)
         ended = [s for s in self._directory.sources() if s.fresh_until is not None and s.fresh_until < now]
-        if ended:
-            await self._database.write(lambda tx: raise_expiry(tx, ended, now))
+        if freed := self._directory.let_ended_go(now):
+            self._log.warning("network.ended", freed=len(freed))
+        if ended or freed:
+            await self._database.write(lambda tx: self._store_ended(tx, ended, freed, now))
+        if freed:
+            self._on_changed()
+
+    def _store_ended(
+        self, tx: Transaction, ended: Iterable[SourceView], freed: Iterable[str], now: datetime
+    ) -> None:
+        raise_expiry(tx, ended, now)
+        settle(tx, self._directory.view.contradicted, now)
+        for aid in freed:
+            wake_peer(tx, aid, now)
 
     async def refresh(self, name: str) -> NetworkRow:
         """Ask a network's server now; durable when it returns.

@@ -164,6 +164,14 @@ class Directory:
         self._rebuild(now, networks=networks)
         self._networks = networks
 
+    def let_ended_go(self, now: datetime) -> frozenset[str]:
+        """Make the view anew where a network has ended; return who is no longer unverifiable for it."""
+        if not self._view.is_overtaken(now):
+            return frozenset()
+        before = self._view.contradicted
+        self._rebuild(now)
+        return before - self._view.contradicted
+
     def sources(self) -> tuple[SourceView, ...]:
         """Return every source, what persons enrolled first."""
         return self._view.sources
@@ -235,9 +243,17 @@ class Directory:
         return None
 
     def quorums(self, authority_id: str) -> tuple[Quorum, ...]:
-        """Return whose signatures speak for the State of an authority, one per network that says so."""
+        """Return whose signatures speak for the State of an authority, one per network that says so.
+
+        A network that has ended says so no more: its holders may long be others.
+        """
         state = authority_id[:2]
-        return tuple(s.quorums[state] for s in self._view.sources if state in s.quorums)
+        now = self._clock.now()
+        return tuple(
+            source.quorums[state]
+            for source in self._view.sources
+            if state in source.quorums and freshness(source.fresh_until, now) is not Freshness.ENDED
+        )
 
     # Look-ups
 

@@ -4,8 +4,9 @@ Pure: verified statements in, one view out. Decides who is believed where source
 before it comes here; nothing in here makes a key trusted that no source lists.
 
 Invariants: an authority whose sources have no active ``sig`` key in common is ``unverifiable``: none of its
-keys is trusted but those that were before, and those only for what they signed before. A revocation in one
-source holds in all. A key that two authorities claim is the one's who had it first, or nobody's.
+keys is trusted but those that were before, and those only for what they signed before. A source that has
+ended stands against none that speaks. A revocation in one source holds in all. A key that two authorities
+claim is the one's who had it first, or nobody's.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +21,7 @@ from crypto.errors import KeyRefused
 from crypto.keys import KeyUse, PublicKey
 from crypto.revocation import Quorum
 from gateway.model.authority import DirectoryEntry
-from gateway.model.freshness import freshest
+from gateway.model.freshness import Freshness, freshest, freshness
 from gateway.model.record_parts import KeyRecord
 from gateway.model.revoked import KeyNotice, as_revoked, with_notices
 from gateway.model.states import StateRecord
@@ -47,6 +48,10 @@ class Voucher:
     source: str
     assurance: str
     fresh_until: datetime | None = None
+
+    def is_ended(self, now: datetime) -> bool:
+        """Tell whether its time is over, that of grace too: it then stands against nobody who speaks."""
+        return freshness(self.fresh_until, now) is Freshness.ENDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +152,7 @@ class MergedView:
     remembered: tuple[Remembered, ...] = ()
     doubtful: frozenset[str] = frozenset()
     loaded: Mapping[tuple[str, str, str, bytes], PublicKey] = field(default_factory=dict, repr=False)
+    made_at: datetime | None = None
 
     @cached_property
     def by_use(self) -> Mapping[tuple[str, str], tuple[KeyInForce, ...]]:
@@ -170,6 +176,16 @@ class MergedView:
         """Authorities that are unverifiable because their sources contradict each other."""
         return frozenset(aid for aid, merged in self.authorities.items() if merged.is_contradicted)
 
+    def is_overtaken(self, now: datetime) -> bool:
+        """Tell whether one of several sources of an authority has ended since, or had not after all."""
+        made_at = self.made_at
+        return made_at is not None and any(
+            claim.voucher.is_ended(made_at) is not claim.voucher.is_ended(now)
+            for merged in self.authorities.values()
+            if len(merged.claims) > 1
+            for claim in merged.claims
+        )
+
 
 def merge(
     sources: Sequence[SourceView],
@@ -190,7 +206,10 @@ def merge(
     """
     before = before or MergedView()
     notices = notices or {}
-    claims = _claims_by_authority(sources, decisions or {}, notices)
+    claims = {
+        aid: _against_who_speaks(rows, now)
+        for aid, rows in _claims_by_authority(sources, decisions or {}, notices).items()
+    }
     past = [
         replace(row, key=as_revoked(row.key, notices.get((row.authority_id, row.key.kid))))
         for row in _past(before, sources, claims, remembered, now)
@@ -218,6 +237,7 @@ def merge(
         remembered=tuple(past),
         doubtful=doubtful,
         loaded=loaded,
+        made_at=now,
     )
 
 
@@ -268,6 +288,31 @@ def _active_sig(entry: DirectoryEntry, now: datetime | None) -> set[str]:
         for key in entry.keys_for(KeyUse.SIG)
         if key.status == "active" and (now is None or now <= key.exp)
     }
+
+
+def _against_who_speaks(claims: list[Claim], now: datetime) -> list[Claim]:
+    """Return the claims, those of ended sources without keys that would contradict one who still speaks.
+
+    What an ended source revoked stays revoked. Where none speaks any more, all stay as they are.
+    """
+    speaking = [
+        kids
+        for claim in claims
+        if not claim.voucher.is_ended(now) and (kids := _active_sig(claim.entry, now))
+    ]
+    return [
+        _revocations_of(claim)
+        if claim.voucher.is_ended(now)
+        and any(kids.isdisjoint(_active_sig(claim.entry, now)) for kids in speaking)
+        else claim
+        for claim in claims
+    ]
+
+
+def _revocations_of(claim: Claim) -> Claim:
+    """Return a claim that only says which keys are not to be trusted."""
+    revoked = tuple(key for key in claim.entry.keys if key.status != "active")
+    return replace(claim, entry=replace(claim.entry, keys=revoked))
 
 
 def _contradict(claims: Sequence[Claim], now: datetime) -> bool:

@@ -124,6 +124,55 @@ def test_an_ended_enrolment_contradicts_nobody() -> None:
     assert not view.contradicted
 
 
+def ended(*entries: DirectoryEntry, days: int = 400) -> SourceView:
+    return source("un", *entries, until=NOW - timedelta(days=days))
+
+
+def test_a_network_that_has_ended_contradicts_nobody_who_still_speaks() -> None:
+    bilateral = source("bilateral", entry(key("a")))
+    at_its_end = source("un", entry(key("b"), key("e", KeyUse.REQ)), until=NOW - URGENT_GRACE)
+    assert merge([bilateral, at_its_end], now=NOW).contradicted == {SG}
+    view = merge([bilateral, at_its_end], now=NOW + timedelta(seconds=1))
+    assert not view.contradicted
+    assert {kid for _, _, kid in view.keys} == {key("a").kid}
+
+
+def test_what_an_ended_network_revoked_stays_revoked() -> None:
+    revoked = replace(key("a"), status="revoked", revoked_at=NOW - timedelta(days=500), reason="compromise")
+    view = merge([source("bilateral", entry(key("a"))), ended(entry(revoked, key("b")))], now=NOW)
+    assert trusted(view) == set()
+    assert view.keys[SG, KeyUse.SIG, key("a").kid].in_force.reason == "compromise"
+
+
+def test_keys_of_an_ended_network_that_were_trusted_verify_what_they_signed_before() -> None:
+    network = ended(entry(key("b")), days=1)
+    before = merge([network], now=NOW)
+    later = NOW + URGENT_GRACE
+    view = merge([network, source("bilateral", entry(key("a")))], now=later, before=before)
+    assert trusted(view) == {key("a").kid}
+    kept = view.keys[SG, KeyUse.SIG, key("b").kid].in_force
+    key_verdict(kept, NOW, later)
+    with pytest.raises(Refusal, match="sig-revoked"):
+        key_verdict(kept, later + APART, later + APART)
+
+
+def test_where_all_networks_have_ended_none_is_believed_against_another() -> None:
+    late = source("coe", entry(key("a")), until=NOW - timedelta(days=300))
+    view = merge([late, ended(entry(key("b")))], now=NOW)
+    assert view.contradicted == {SG}
+    assert view.keys == {}
+
+
+def test_a_view_is_overtaken_when_one_of_several_sources_ends_or_the_clock_was_wrong() -> None:
+    network, after = source("un", entry(key("b")), until=NOW), NOW + URGENT_GRACE + timedelta(seconds=1)
+    view = merge([source("bilateral", entry(key("a"))), network], now=NOW)
+    assert not view.is_overtaken(NOW + URGENT_GRACE)
+    assert view.is_overtaken(after)
+    ahead = merge(view.sources, now=after, before=view)
+    assert not ahead.is_overtaken(after)
+    assert ahead.is_overtaken(NOW)
+
+
 def test_a_rotation_contradicts_nobody_and_a_key_that_replaces_the_enrolled_one_does() -> None:
     bilateral = source("bilateral", entry(key("a")))
     rotated = merge([bilateral, source("un", entry(key("a"), key("b")))], now=NOW)

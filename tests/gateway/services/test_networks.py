@@ -276,6 +276,32 @@ async def test_keys_in_contradiction_stop_traffic_until_a_person_decides(both: F
     assert (await audit(lab.world[KE])).verified
 
 
+async def test_traffic_goes_on_by_itself_once_the_network_in_contradiction_has_ended(both: Following) -> None:
+    lab = both
+    ke = lab.world[KE]
+    own = lab.world[SG].directory.own.raw["keys"]
+    strangers = [row for row in _keys_of_a_stranger(lab) if row["use"] == "sig"]
+    lab.publish([SG], {SG: {"keys": [row for row in own if row["use"] != "sig"] + strangers}})
+    await ke.networks.refresh(NETWORK)
+    lab.world.advance(15 * DAY)
+    await ke.networks.look()
+    assert ke.directory.lookup(SG).status is LookupStatus.UNVERIFIABLE
+    bid = await send(lab)
+    await lab.world.run()
+    assert await state_of(lab, bid) == ("QUEUED", "authority-unverifiable")
+    lab.world.advance(2 * HOUR)
+    await ke.networks.look()
+    assert ke.directory.lookup(SG).status is LookupStatus.FOUND
+    assert await tasks(lab) == [(NETWORK, "directory-stale")]
+    assert await entered(lab, "directory.reconciled") == 1
+    await lab.world.run()
+    assert (await state_of(lab, bid))[0] == "CONSIGNED"
+    # Its keys count again with its next word, and contradict.
+    lab.net.refresh(lab.world.clock.now())
+    await ke.networks.refresh(NETWORK)
+    assert ke.directory.lookup(SG).status is LookupStatus.UNVERIFIABLE
+
+
 def _keys_of_a_stranger(lab: Following) -> list[dict[str, object]]:
     from gateway.services.keyring import Keyring
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from crypto.opener import key_verdict
 from crypto.revocation import Quorum, Revocation, join_lines, sign_revocation
 from gateway.app import App
 from gateway.errors import GatewayRefusal
+from gateway.model.freshness import URGENT_GRACE
 from gateway.services.directory.merge import SourceView
 from gateway.storage import revocations as store
 from tests.world import World, make_lab_home
@@ -64,9 +65,9 @@ async def rows(app: App) -> list[store.RevocationRow]:
     return await app.database.read(store.all_revocations)
 
 
-def know_holders(app: App, state: str = "ke") -> None:
+def know_holders(app: App, state: str = "ke", until: datetime | None = None) -> None:
     """Let a network say whose signatures speak for a State."""
-    source = SourceView(name="network:fictional", quorums={state: QUORUM})
+    source = SourceView(name="network:fictional", quorums={state: QUORUM}, fresh_until=until)
     app.directory.set_source(source, app.clock.now())
 
 
@@ -133,6 +134,18 @@ async def test_the_states_holders_revoke_a_key_that_cannot_speak_for_itself(tmp_
         assert status(world[B], notice, KeyUse.ENC) == "revoked"
         with pytest.raises(GatewayRefusal, match="no-encryption-key"):
             world[B].directory.encryption_key(A, world.clock.now())
+
+
+async def test_the_holders_of_a_network_that_has_ended_revoke_nothing(tmp_path: Path) -> None:
+    async with World.create(tmp_path, A, B) as world:
+        app, now, notice = world[B], world.clock.now(), lost(world[A])
+        know_holders(app, until=now - URGENT_GRACE - timedelta(seconds=1))
+        with pytest.raises(GatewayRefusal, match="sig-invalid"):
+            await app.revocations.take(by_state(notice))
+        assert await rows(app) == []
+        assert status(app, notice) == "active"
+        know_holders(app, until=now - URGENT_GRACE)
+        assert (await app.revocations.take(by_state(notice))).notice.by_state
 
 
 @pytest.mark.parametrize(
