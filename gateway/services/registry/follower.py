@@ -143,7 +143,17 @@ class Follower:
         except (OSError, Refusal):
             raise GatewayRefusal("directory-damaged", detail="bundle") from None
         files = parse_bundle(data, self.network) | {TIMESTAMP: str(accepted.get("timestamp")).encode("utf-8")}
-        trusted = verify(files, network=self.network, root=self._root, held=None, now=at)
+        imitated = accepted.get("imitated", [])
+        if not isinstance(imitated, list):
+            raise GatewayRefusal("directory-damaged", detail=_ACCEPTED)
+        trusted = verify(
+            files,
+            network=self.network,
+            root=self._root,
+            held=None,
+            now=at,
+            imitated=frozenset(map(str, imitated)),
+        )
         return self._keep(trusted, b"", decapsulators)
 
     async def refresh(
@@ -242,7 +252,7 @@ class Follower:
             versions={**held.network.versions, "timestamp": renewed.version},
         )
         with _disk():
-            self._accept(bundle_name(network.bundle_version), timestamp, now)
+            self._accept(bundle_name(network.bundle_version), timestamp, held.imitated, now)
         self._held = replace(held, files=files, network=network)
         self.current = network
         return network
@@ -252,13 +262,19 @@ class Follower:
         write_durably(self._folder / name, make_bundle(self.network, trusted.files))
         if sealed:
             write_durably(self._folder / MEMBERS_FILE, sealed)
-        self._accept(name, trusted.files[TIMESTAMP], now)
+        self._accept(name, trusted.files[TIMESTAMP], trusted.imitated, now)
         for old in self._folder.glob("*.bundle"):
             if old.name != name:
                 old.unlink(missing_ok=True)
 
-    def _accept(self, name: str, timestamp: bytes, now: datetime) -> None:
-        accepted = {"v": 1, "at": wire_time(now), "bundle": name, "timestamp": timestamp.decode("utf-8")}
+    def _accept(self, name: str, timestamp: bytes, imitated: frozenset[str], now: datetime) -> None:
+        accepted = {
+            "v": 1,
+            "at": wire_time(now),
+            "bundle": name,
+            "timestamp": timestamp.decode("utf-8"),
+            "imitated": sorted(imitated),
+        }
         write_durably(self._folder / _ACCEPTED, dumps(accepted))
 
     def _keep(

@@ -4,7 +4,7 @@ A file that is missing or another than the one listed refuses the whole; what a 
 others is decided record by record.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,10 +85,19 @@ class RecordsRead:
             requirements=requirements,
         )
 
-    def drop_shared_keys(self) -> None:
-        """Leave out every authority that lists a key of another one."""
-        for owners in self.owners.values():
-            if len(owners) > 1:
-                for aid in owners:
-                    self.records.pop(aid, None)
-                    self.refused[aid] = "key-conflict"
+    def drop_shared_keys(self, had: Callable[[str, bytes], bool]) -> frozenset[str]:
+        """Leave out every authority that lists a key of another one; return those whose keys others listed.
+
+        A key stays with the one authority that ``had`` it, so that nobody takes another out of the directory
+        by listing its public half; where none of them had it, or several, all are left out.
+        """
+        shared = [(key, claimants) for key, claimants in self.owners.items() if len(claimants) > 1]
+        imitated: set[str] = set()
+        for key, claimants in shared:
+            before = {aid for aid in claimants if had(aid, key)}
+            keepers = before if len(before) == 1 else set()
+            imitated |= keepers
+            for aid in claimants - keepers:
+                self.records.pop(aid, None)
+                self.refused[aid] = "key-conflict"
+        return frozenset(imitated & self.records.keys())

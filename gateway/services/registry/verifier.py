@@ -7,9 +7,10 @@ a record that breaks a rule is left out with its code while all others stay.
 """
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from tuf.api.exceptions import (
@@ -26,6 +27,7 @@ from tuf.api.metadata import DelegatedRole, Metadata, Root, Snapshot, Targets, T
 from tuf.ngclient import Updater, UpdaterConfig
 
 from gateway.errors import GatewayRefusal
+from gateway.model.authority import parse_entry
 from gateway.services.registry.bundle import BASE, TIMESTAMP, MemoryFetcher
 from gateway.services.registry.network import VerifiedNetwork
 from gateway.services.registry.policy import (
@@ -48,12 +50,14 @@ class Trusted:
     """A verified repository: its files by name, the newest root, and what they say.
 
     ``content_until``: when root, snapshot or targets run out, whatever the timestamp says.
+    ``imitated``: authorities that keep keys which others listed as well, because they had them first.
     """
 
     files: Mapping[str, bytes] = field(repr=False)
     root: bytes = field(repr=False)
     content_until: datetime
     network: VerifiedNetwork
+    imitated: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,11 +151,19 @@ def verify_root(root: bytes) -> Root:
 
 
 def verify(
-    files: Mapping[str, bytes], *, network: str, root: bytes, held: Trusted | None, now: datetime
+    files: Mapping[str, bytes],
+    *,
+    network: str,
+    root: bytes,
+    held: Trusted | None,
+    now: datetime,
+    imitated: frozenset[str] = frozenset(),
 ) -> Trusted:
     """Return what a repository says at ``now``, if it is newer than or equal to what is held.
 
-    ``root`` is the newest trusted one. Raises ``GatewayRefusal`` with the codes of ``Follower.refresh``.
+    ``root`` is the newest trusted one; ``imitated`` is what was found when these very files were verified
+    first, for a state that is read again with nothing held. Raises ``GatewayRefusal`` with the codes of
+    ``Follower.refresh``.
     """
     with tempfile.TemporaryDirectory(prefix="rogatory-") as name:
         folder = Path(name)
@@ -161,7 +173,7 @@ def verify(
             updater.refresh()
             _check_roots(updater, first, network)
             _check_number(updater)
-            return _collect(updater, files, network, held)
+            return _collect(updater, files, network, held, imitated)
         except (RepositoryError, DownloadError, ValueError) as error:
             raise _refusal(error, files, held) from None
 
@@ -225,7 +237,11 @@ def _check_number(updater: _DatedUpdater) -> None:
 
 
 def _collect(
-    updater: _DatedUpdater, files: Mapping[str, bytes], network: str, held: Trusted | None
+    updater: _DatedUpdater,
+    files: Mapping[str, bytes],
+    network: str,
+    held: Trusted | None,
+    imitated: frozenset[str],
 ) -> Trusted:
     root, snapshot, timestamp, targets = updater.root, updater.snapshot, updater.timestamp, updater.targets
     found = RecordsRead(kind=network_of(root)[1], files=files)
@@ -239,7 +255,7 @@ def _collect(
             continue
         versions[role.name] = signed.version
         found.take(cc, role, signed)
-    found.drop_shared_keys()
+    imitated = found.drop_shared_keys(_keys_before(held, imitated))
     keys = targets.delegations.keys if targets.delegations is not None else {}
     content_until = min(root.expires, snapshot.expires, targets.expires)
     loaded = [role.name for role in delegated.values() if role.name in versions]
@@ -262,7 +278,22 @@ def _collect(
             members={},
             quorums={cc: quorum_of(role, keys) for cc, role in delegated.items()},
         ),
+        imitated=imitated,
     )
+
+
+def _keys_before(held: Trusted | None, imitated: frozenset[str]) -> Callable[[str, bytes], bool]:
+    """Return what tells whether an authority had a key in the last good state."""
+    if held is None:
+        return lambda aid, _: aid in imitated
+
+    @cache
+    def materials(aid: str) -> frozenset[bytes]:
+        vouched = held.network.records.get(aid)
+        entry = None if vouched is None else parse_entry(vouched.record)
+        return frozenset() if entry is None else frozenset(key.material for key in entry.keys)
+
+    return lambda aid, key: key in materials(aid)
 
 
 def _refusal(error: Exception, files: Mapping[str, bytes], held: Trusted | None) -> GatewayRefusal:
