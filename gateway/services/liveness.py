@@ -2,12 +2,15 @@
 
 Puts signed questions, checks signed answers, answers those of others. What it finds is shown to people; it
 changes no order of channels and moves no transmission, because a peer that is away now may be there at night.
+Of itself it asks only whom it deals with, and no host more than a few times a day, whatever records say.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 from adapters.base import Adapter, ProbeOutcome, Prober
 from crypto import probe as signed
@@ -21,6 +24,7 @@ from gateway.model.authority import DirectoryEntry, channels_for
 from gateway.model.codes import Lane
 from gateway.model.record_parts import Channel
 from gateway.services.directory import Directory
+from gateway.services.directory.merge import BILATERAL
 from gateway.services.failover import PULL
 from gateway.services.keyring import Keyring
 from gateway.services.peers import endpoint_at
@@ -34,6 +38,15 @@ _LOOK_EVERY_S = 900.0
 
 #: Probes under way at once.
 _AT_ONCE = 8
+
+#: Probes that go to one host in ``PROBE_EVERY`` unless a person asks for more: whoever writes records decides
+#: which host they name, and must not make every gateway of a network call a stranger hundreds of times.
+PER_HOST = 8
+
+#: Whom a gateway probes by itself: enrolled by hand, heard of, or written to in this time.
+DEALT_WITH = timedelta(days=90)
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +87,7 @@ class Liveness:
         self._log = get_log("liveness")
 
     async def run(self) -> None:
-        """Probe each channel once a day until cancelled."""
+        """Probe the channels of those we deal with once a day until cancelled."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
             try:
@@ -83,16 +96,41 @@ class Liveness:
                 self._log.warning("probe.unavailable", code=error.code)
 
     async def probe_due(self) -> int:
-        """Probe every channel whose last probe is a day old; return how many that were."""
+        """Probe channels whose last probe is a day old, of those we deal with; return how many that were.
+
+        Those that waited longest come first where a host has more of them than ``PER_HOST``.
+        """
         now = self._clock.now()
         asked = {(row.authority_id, row.channel): row.asked_at for row in await self._rows()}
-        due = [
-            (entry, channel)
-            for entry, channel in self._listed(())
-            if now - asked.get((entry.authority_id, channel.channel), now - PROBE_EVERY) >= PROBE_EVERY
-        ]
+        dealt_with = await self._dealt_with(now - DEALT_WITH)
+        asked_of: Counter[str] = Counter()
+        waiting: list[tuple[datetime, DirectoryEntry, Channel]] = []
+        for entry, channel in self._listed(()):
+            last = asked.get((entry.authority_id, channel.channel), _NEVER)
+            if now - last < PROBE_EVERY:
+                asked_of[_host(channel.address)] += 1
+            elif entry.authority_id in dealt_with:
+                waiting.append((last, entry, channel))
+        due: list[tuple[DirectoryEntry, Channel]] = []
+        for _, entry, channel in sorted(waiting, key=lambda each: each[0]):
+            host = _host(channel.address)
+            if asked_of[host] < PER_HOST:
+                asked_of[host] += 1
+                due.append((entry, channel))
         await asyncio.gather(*(self._probe(entry, channel) for entry, channel in due))
         return len(due)
+
+    async def _dealt_with(self, since: datetime) -> set[str]:
+        def query(connection: Connection) -> set[str]:
+            heard = {aid for aid, at in peers.all_heard(connection).items() if at >= since}
+            return heard | channels.sent_to_since(connection, since)
+
+        enrolled = {
+            aid
+            for aid, merged in self._directory.view.authorities.items()
+            if any(claim.voucher.assurance == BILATERAL for claim in merged.claims)
+        }
+        return enrolled | await self._database.read(query)
 
     async def probe(self, authorities: Collection[str] = ()) -> Sequence[ChannelLife]:
         """Probe the channels of these peers, or of all, and return what is known of them then; durable.
@@ -101,7 +139,8 @@ class Liveness:
         """
         if any(self._directory.lookup(aid).entry is None for aid in authorities):
             raise GatewayRefusal("not-listed")
-        await asyncio.gather(*(self._probe(entry, channel) for entry, channel in self._listed(authorities)))
+        listed = self._listed(authorities)
+        await asyncio.gather(*(self._probe(entry, channel, by_person=True) for entry, channel in listed))
         return [life for life in await self.known() if not authorities or life.authority_id in authorities]
 
     async def known(self) -> Sequence[ChannelLife]:
@@ -145,7 +184,7 @@ class Liveness:
         for row in await self._rows():
             same = (row.authority_id, row.channel) == (answered.sender, answered.channel)
             if same and row.question == answered.question:
-                await self._store(row.authority_id, row.channel, row.asked_at, answered_at=now)
+                await self._store(replace(row, answered_at=now, question=None, code=None), by_person=False)
                 return True
         return False
 
@@ -163,7 +202,7 @@ class Liveness:
             found.extend((entry, channel) for channel in {c.channel: c for c in reversed(both)}.values())
         return found
 
-    async def _probe(self, entry: DirectoryEntry, channel: Channel) -> None:
+    async def _probe(self, entry: DirectoryEntry, channel: Channel, *, by_person: bool = False) -> None:
         aid, name = str(entry.authority_id), channel.channel
         async with self._places:
             asked_at = self._clock.now()
@@ -177,25 +216,34 @@ class Liveness:
             outcome = await self._probers[name].probe(
                 endpoint_at(self._directory, aid, channel.address), question
             )
-            await self._conclude(aid, name, question, asked_at, outcome)
+            row = self._concluded(aid, name, question, asked_at, outcome)
+            await self._store(row, by_person=by_person)
 
-    async def _conclude(
+    def _concluded(
         self, aid: str, channel: str, question: str, asked_at: datetime, outcome: ProbeOutcome
-    ) -> None:
+    ) -> channels.ProbeRow:
         now, digest = self._clock.now(), signed.question_digest(question)
+        answered_at, code = None, None
         if outcome.answer is None:
             code = None if outcome.is_sent else outcome.code or "unreachable"
-            await self._store(aid, channel, asked_at, question=digest if outcome.is_sent else None, code=code)
-            return
-        try:
-            answered = self._checked(outcome.answer, now)
-        except Refusal as refusal:
-            await self._store(aid, channel, asked_at, code=refusal.code)
-            return
-        if (answered.sender, answered.channel, answered.question) != (aid, channel, digest):
-            await self._store(aid, channel, asked_at, code="answer-mismatch")
-            return
-        await self._store(aid, channel, asked_at, answered_at=now)
+        else:
+            try:
+                answered = self._checked(outcome.answer, now)
+            except Refusal as refusal:
+                code = refusal.code
+            else:
+                if (answered.sender, answered.channel, answered.question) == (aid, channel, digest):
+                    answered_at = now
+                else:
+                    code = "answer-mismatch"
+        return channels.ProbeRow(
+            authority_id=aid,
+            channel=channel,
+            asked_at=asked_at,
+            answered_at=answered_at,
+            question=digest if outcome.answer is None and outcome.is_sent else None,
+            code=code,
+        )
 
     def _checked(self, text: str, now: datetime) -> signed.Probe:
         found = _Keys(self._directory)
@@ -206,29 +254,17 @@ class Liveness:
     async def _rows(self) -> list[channels.ProbeRow]:
         return await self._database.read(channels.probes)
 
-    async def _store(
-        self,
-        aid: str,
-        channel: str,
-        asked_at: datetime,
-        *,
-        answered_at: datetime | None = None,
-        question: str | None = None,
-        code: str | None = None,
-    ) -> None:
-        row = channels.ProbeRow(
-            authority_id=aid,
-            channel=channel,
-            asked_at=asked_at,
-            answered_at=answered_at,
-            question=question,
-            code=code,
-        )
-        body = {"peer": aid, "channel": channel, "code": code}
+    async def _store(self, row: channels.ProbeRow, *, by_person: bool) -> None:
+        """Note an outcome; the log tells what a person asked for, and what came out otherwise than before."""
+        aid, channel = row.authority_id, row.channel
+        body = {"peer": aid, "channel": channel, "code": row.code}
 
         def unit(tx: Transaction) -> None:
+            held = channels.find_probe(tx.view(("probe", aid, channel)), aid, channel)
             channels.store_probe(tx, row)
-            tx.audit(PendingAuditEntry(event="channel.probed", body=body, at=answered_at or asked_at))
+            if by_person or _is_news(held, row):
+                at = row.answered_at or row.asked_at
+                tx.audit(PendingAuditEntry(event="channel.probed", body=body, at=at))
 
         await self._database.write(unit)
 
@@ -248,6 +284,22 @@ class _Keys:
         """Return if the key was in force when it signed. Raises ``Refusal`` ``sig-revoked``."""
         assert self._used is not None
         key_verdict(self._directory.key_in_force(self._used[0], KeyUse.REQ, self._used[1]), signed_at, now)
+
+
+def _is_news(held: channels.ProbeRow | None, row: channels.ProbeRow) -> bool:
+    """Tell whether a probe came out otherwise than the one before; an answer still to come is no outcome."""
+    if held is None or held.code != row.code:
+        return True
+    return row.answered_at is not None and held.answered_at is None
+
+
+def _host(address: str) -> str:
+    """Return the host that is called for an address: that of a URL, or what follows a mailbox's ``@``."""
+    try:
+        host = urlsplit(address).hostname
+    except ValueError:
+        host = None
+    return (host or address.rpartition("@")[2].lower()).rstrip(".")
 
 
 def _life(

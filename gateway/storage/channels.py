@@ -122,6 +122,10 @@ _BRING_FORWARD = (
     .values(next_action_at=bindparam("b_now"))
 )
 _PROBES = select(channel_probe).order_by(channel_probe.c.authority_id, channel_probe.c.channel)
+_PROBE = select(channel_probe).where(
+    channel_probe.c.authority_id == bindparam("b_aid"), channel_probe.c.channel == bindparam("b_channel")
+)
+_SENT_TO = select(transmission.c.to_aid).where(transmission.c.created_at >= bindparam("b_since")).distinct()
 _CHANGE_PROBE = (
     update(channel_probe)
     .where(
@@ -209,6 +213,17 @@ def bring_forward(tx: Transaction, key: tuple[str, str, str], now: datetime) -> 
 def probes(connection: Connection) -> list[ProbeRow]:
     """Return what is known of every channel that was ever probed."""
     return [ProbeRow(**row._mapping) for row in connection.execute(_PROBES)]
+
+
+def find_probe(connection: Connection, authority_id: str, channel: str) -> ProbeRow | None:
+    """Return what is known of one channel, ``None`` if it was never probed."""
+    row = connection.execute(_PROBE, {"b_aid": authority_id, "b_channel": channel}).first()
+    return None if row is None else ProbeRow(**row._mapping)
+
+
+def sent_to_since(connection: Connection, since: datetime) -> set[str]:
+    """Return the authorities to which something was sent at or after an instant; reads every transmission."""
+    return {aid for (aid,) in connection.execute(_SENT_TO, {"b_since": since})}
 
 
 def store_probe(tx: Transaction, row: ProbeRow) -> None:

@@ -1,8 +1,9 @@
 """Probes between whole authorities: answers, their age, what does not answer, who may not speak for whom."""
 
+import dataclasses
 import json
-from collections.abc import AsyncIterator
-from datetime import timedelta
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,13 @@ import pytest
 from crypto import probe
 from crypto.keys import KeyUse
 from gateway.errors import GatewayRefusal
-from gateway.services.liveness import ChannelLife
-from gateway.storage import audit
-from tests.world import Faults, World
+from gateway.model.authority import AuthorityID, parse_entry
+from gateway.services.directory.merge import SourceView
+from gateway.services.liveness import DEALT_WITH, PER_HOST, ChannelLife
+from gateway.storage import audit, channels, peers
+from gateway.storage.database import Transaction
+from tests import sampledata
+from tests.world import Faults, World, sample_request
 
 pytestmark = pytest.mark.slow
 KE, SG, TN = "ke-ag", "sg-agc", "tn-mj"
@@ -104,6 +109,106 @@ async def test_each_channel_is_probed_once_a_day(world: World) -> None:
     assert await world[KE].liveness.probe_due() == 0
     world.advance(timedelta(hours=1))
     assert await world[KE].liveness.probe_due() == 3
+
+
+def list_many(world: World, count: int) -> list[str]:
+    """Let a network list authorities that all name one host; return them."""
+    sample = parse_entry({**sampledata.entry(SG), "keys": []})
+    https = next(channel for channel in sample.channels if channel.channel == HTTPS)
+    entries = {
+        f"sg-sample{n}": dataclasses.replace(
+            sample,
+            authority_id=AuthorityID(f"sg-sample{n}"),
+            channels=(dataclasses.replace(https, address=f"https://ONE.example.org:{8000 + n}"),),
+        )
+        for n in range(count)
+    }
+    source = SourceView(name="network:fictional", entries=entries, assurance=dict.fromkeys(entries, "state"))
+    world[KE].directory.set_source(source, world.clock.now())
+    return list(entries)
+
+
+async def hear_of(world: World, authorities: Iterable[str], at: datetime) -> None:
+    def unit(tx: Transaction) -> None:
+        for aid in authorities:
+            peers.set_heard(tx, aid, at)
+
+    await world[KE].database.write(unit)
+
+
+async def asked_now(world: World) -> list[str]:
+    """Let a gateway probe what is due; return whom of the network it asked."""
+    await world[KE].liveness.probe_due()
+    now = world.clock.now()
+    lives = await world[KE].liveness.known()
+    return [each.authority_id for each in lives if each.asked_at == now and "sample" in each.authority_id]
+
+
+async def test_one_host_gets_few_probes_a_day_however_many_records_name_it(tmp_path: Path) -> None:
+    async with World.create(tmp_path, KE, SG) as world:
+        many = list_many(world, 20)
+        await hear_of(world, many, world.clock.now())
+        asked: list[str] = []
+        for _ in range(3):
+            found = await asked_now(world)
+            assert len(found) == PER_HOST
+            asked += found
+            world.advance(timedelta(minutes=15))
+            assert await asked_now(world) == []
+            world.advance(timedelta(days=1))
+        # Each has its turn before one is asked again; a person asks as many as he likes.
+        assert set(asked) == set(many)
+        await world[KE].liveness.probe(many)
+        lives = await world[KE].liveness.known()
+        assert {each.authority_id for each in lives if each.asked_at == world.clock.now()} == set(many)
+
+
+async def test_nobody_is_probed_for_a_networks_record_alone(tmp_path: Path) -> None:
+    async with World.create(tmp_path, KE, SG) as world:
+        [quiet, heard, once] = list_many(world, 3)
+        await hear_of(world, [heard], world.clock.now() - DEALT_WITH)
+        await hear_of(world, [once], world.clock.now() - DEALT_WITH - timedelta(seconds=1))
+        assert await asked_now(world) == [heard]
+        assert (await life(world, SG, HTTPS)).answered_at == world.clock.now()
+        assert (await life(world, quiet, HTTPS)).asked_at is None
+
+
+async def test_whom_we_wrote_to_is_probed(tmp_path: Path) -> None:
+    async with World.create(tmp_path, KE, SG) as world:
+        form, documents = sample_request(1)
+        await world.submit(KE, form, documents)
+        since = world.clock.now()
+        sent = await world[KE].database.read(lambda c: channels.sent_to_since(c, since))
+        assert sent == {SG}
+        later = since + timedelta(seconds=1)
+        assert await world[KE].database.read(lambda c: channels.sent_to_since(c, later)) == set()
+
+
+async def test_a_probe_of_every_day_is_entered_where_it_comes_out_otherwise(world: World) -> None:
+    async def of_one_day(**faults: int) -> list[str | None]:
+        known = len(await entered(world, KE))
+        world.faults[KE] = Faults(**faults)
+        await world[KE].liveness.probe_due()
+        world.advance(timedelta(days=1))
+        return [code for aid, by, code in (await entered(world, KE))[known:] if (aid, by) == (SG, HTTPS)]
+
+    found = [await of_one_day(lose_request=n) for n in (0, 0, 10, 10, 0, 0)]
+    assert found == [[None], [], ["unreachable"], [], [None], []]
+    await world[KE].liveness.probe([SG])
+    assert (await entered(world, KE))[-1][:1] == (SG,)
+    await world.check()
+
+
+async def test_the_first_answer_that_comes_later_is_entered_and_those_after_it_are_not(world: World) -> None:
+    box = world.box(SG, MAIL)
+    entries = []
+    for _ in range(3):
+        await world[KE].liveness.probe_due()
+        answer = world[SG].liveness.answer((box / "question.probe").read_text(), caller=KE)
+        assert await world[KE].liveness.take_answer(answer)
+        entries.append(len([row for row in await entered(world, KE) if row[:2] == (SG, MAIL)]))
+        world.advance(timedelta(days=1))
+    assert entries == [2, 2, 2]
 
 
 async def test_nobody_is_asked_who_is_not_listed(world: World) -> None:
