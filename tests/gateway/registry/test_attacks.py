@@ -733,6 +733,22 @@ async def test_a_key_stays_with_whoever_had_it_over_restarts_and_later_issues(
         assert KENYA in found.records
 
 
+async def test_a_key_stays_with_whoever_had_it_when_only_the_timestamp_is_new(
+    net: Net, follower: Follower, folder: Path
+) -> None:
+    forger = imitation(net)
+    await follower.refresh(forger.issue(), NOW)
+    timestamp = Metadata.from_bytes(forger.files["timestamp.json"])
+    timestamp.signed.version += 1
+    timestamp.signatures.clear()
+    for signer in net.automatic.tuf_signers():
+        timestamp.sign(signer, append=True)
+    forger.files["timestamp.json"] = timestamp.to_bytes()
+    renewed = await follower.refresh(forger.server(), NOW)
+    assert renewed.versions["timestamp"] == timestamp.signed.version
+    assert KENYA in Follower.open(folder).load().records
+
+
 async def test_a_key_that_two_list_from_the_first_issue_on_is_nobodys(net: Net, folder: Path) -> None:
     follower = net.follower(folder)
     forger = imitation(net)
