@@ -8,7 +8,6 @@ is entered in the log with its channel, and the person in an entry of its own, i
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal
@@ -17,28 +16,10 @@ from gateway.model.channel_choice import Answer
 from gateway.model.codes import Assurance
 from gateway.model.transmission import TERMINAL
 from gateway.services.failover import Failover, Key
+from gateway.services.reference import BundleNamed
 from gateway.services.tasks import close_tasks
 from gateway.storage import channels, transmissions
 from gateway.storage.database import Database, Transaction
-
-
-class BundleNamed(Protocol):
-    """What a person's reference stands for."""
-
-    @property
-    def sender(self) -> str:
-        """Authority that sealed the bundle."""
-        ...
-
-    @property
-    def bid(self) -> str:
-        """The bundle's identifier."""
-        ...
-
-    @property
-    def peer(self) -> str:
-        """The other authority of the case."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,6 @@ person who says that it was gone. Whether the addressee has it is for its people
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal
@@ -18,6 +17,7 @@ from gateway.model.authority import DirectoryEntry
 from gateway.model.codes import Assurance
 from gateway.model.record_parts import Channel
 from gateway.model.routes import routes_for
+from gateway.services.reference import BundleNamed
 from gateway.services.tasks import close_tasks, raise_task
 from gateway.storage import peers
 from gateway.storage.database import Database, Transaction
@@ -25,25 +25,6 @@ from gateway.storage.database import Database, Transaction
 TASK_KIND = "formal_route"
 
 _REMINDED_AGAIN = timedelta(days=7)
-
-
-class RequestNamed(Protocol):
-    """What a person's reference stands for."""
-
-    @property
-    def sender(self) -> str:
-        """Authority that sealed the bundle."""
-        ...
-
-    @property
-    def bid(self) -> str:
-        """The bundle's identifier."""
-        ...
-
-    @property
-    def peer(self) -> str:
-        """The other authority of the case."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +68,7 @@ class RouteDesk:
         self,
         *,
         database: Database,
-        resolve: Callable[[str], Awaitable[RequestNamed]],
+        resolve: Callable[[str], Awaitable[BundleNamed]],
         authority_id: str,
         clock: Clock,
     ) -> None:
