@@ -367,6 +367,8 @@ MEMBERS: list[tuple[str, dict[str, Any], str]] = [
     ("to holds text", {"to": ["yy-moj"]}, "malformed"),
     ("to names one twice", {"to": [_WRAP, _WRAP]}, "malformed"),
     ("to names 17", {"to": [{**_WRAP, "aid": f"yy-m{n}"} for n in range(17)]}, "malformed"),
+    ("to names no authority", {"to": [{**_WRAP, "aid": "YY-moj"}]}, "malformed"),
+    ("wrap for a key that cannot be", {"to": [{**_WRAP, "kid": _WRAP["kid"][:-1]}]}, "malformed"),
     ("wrap short", {"to": [{**_WRAP, "wrap": _WRAP["wrap"][:-2]}]}, "malformed"),
     ("wrap padded", {"to": [{**_WRAP, "wrap": _WRAP["wrap"] + "="}]}, "malformed"),
     ("wrap with spare bits", {"to": [{**_WRAP, "wrap": _WRAP["wrap"][:-1] + "_"}]}, "malformed"),
@@ -378,6 +380,11 @@ MEMBERS: list[tuple[str, dict[str, Any], str]] = [
     ("parts from 1", {"parts": _PARTS[1:]}, "malformed"),
     ("part size below the smallest", {"parts": [_PARTS[0], {**_PARTS[1], "size": 71}]}, "malformed"),
     ("part size true", {"parts": [_PARTS[0], {**_PARTS[1], "size": True}]}, "malformed"),
+    (
+        "part digest upper case",
+        {"parts": [_PARTS[0], {**_PARTS[1], "sha256": "A" * 64}, *_PARTS[2:]]},
+        "malformed",
+    ),
     (
         "part 0 below the smallest manifest",
         {"parts": [{**_PARTS[0], "size": 4167}, *_PARTS[1:]]},
