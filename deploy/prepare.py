@@ -29,6 +29,11 @@ def have(program):
     return shutil.which(program) is not None
 
 
+def have_daemon(program):
+    """Say whether a program is there that only root's path may name."""
+    return have(program) or os.path.exists("/usr/sbin/" + program)
+
+
 def have_postgresql():
     """Say whether a PostgreSQL server can be started, here or through ``PG_BIN``."""
     return bool(os.environ.get("PG_BIN")) or have("initdb") or any(glob.glob(place) for place in SERVERS)
@@ -49,6 +54,10 @@ CHECKS = {
     "fonts-noto-core": lambda: os.path.exists(FONTS),
     "postgresql": have_postgresql,
     "openssl": lambda: have("openssl"),
+    "postfix": lambda: have_daemon("postfix"),
+    "dovecot-imapd": lambda: have_daemon("dovecot"),
+    "dovecot-lmtpd": lambda: os.path.exists("/usr/lib/dovecot/lmtp"),
+    "gpgsm": lambda: have("gpgsm"),
     "nodejs": lambda: have("node"),
     "npm": lambda: have("npm"),
     "age": lambda: have("age"),
@@ -57,7 +66,8 @@ CHECKS = {
     "gcc": lambda: have("gcc"),
     "libc6-dev": lambda: os.path.exists("/usr/include/stdio.h"),
 }
-TEST = ["python3-venv", "fonts-noto-core", "postgresql", "openssl", "nodejs", "npm"]
+MAIL = ["postfix", "dovecot-imapd", "dovecot-lmtpd", "gpgsm"]
+TEST = ["python3-venv", "fonts-noto-core", "postgresql", "openssl", "nodejs", "npm", *MAIL]
 PACKAGES = {
     "lint": ["python3-venv"],
     "demo": ["python3-venv", "fonts-noto-core"],
