@@ -33,7 +33,16 @@ ROOMS: dict[str, tuple[set[str], set[str] | None]] = {
     ),
     "crypto": (
         {"crypto"},
-        {"cryptography", "jwt", "mnemonic", "msgspec", "pybase64", "asn1crypto", "pyhanko", "pyhanko_certvalidator"},
+        {
+            "cryptography",
+            "jwt",
+            "mnemonic",
+            "msgspec",
+            "pybase64",
+            "asn1crypto",
+            "pyhanko",
+            "pyhanko_certvalidator",
+        },
     ),
     "adapters": ({"adapters", "crypto"}, None),
     "migrations.versions": (set(), {"alembic", "sqlalchemy"}),
