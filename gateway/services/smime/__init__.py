@@ -1,0 +1,1 @@
+"""S/MIME letters between this gateway and people with an ordinary mail program."""
