@@ -82,14 +82,25 @@ class Acceptor:
         self._log = get_log("accept")
 
     async def begin(
-        self, *, caller: str, jti: str | None, exp: datetime | None, sender: str, bid: str
+        self,
+        *,
+        caller: str,
+        jti: str | None,
+        exp: datetime | None,
+        sender: str,
+        bid: str,
+        is_by_post: bool = False,
     ) -> Intake:
         """Start taking a bundle from its first byte; no ``jti`` and ``exp`` where we fetched it ourselves.
+
+        ``is_by_post``: no answer goes back on its way, so that its receipt is pushed.
 
         Raises ``GatewayRefusal`` ``auth-invalid`` if the caller is not the sender, ``busy`` while it arrives.
         """
         token = request_token(caller, jti, exp)
-        intake = Intake(self._reception, caller=caller, token=token, sender=sender, bid=bid)
+        intake = Intake(
+            self._reception, caller=caller, token=token, sender=sender, bid=bid, is_by_post=is_by_post
+        )
         self._enter(intake)
         await self._let_go(intake.key)
         return intake

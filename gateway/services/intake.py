@@ -67,9 +67,17 @@ class Intake:
     """
 
     def __init__(
-        self, reception: Reception, *, caller: str, token: RequestToken | None, sender: str, bid: str
+        self,
+        reception: Reception,
+        *,
+        caller: str,
+        token: RequestToken | None,
+        sender: str,
+        bid: str,
+        is_by_post: bool = False,
     ) -> None:
         self._reception = reception
+        self._is_by_post = is_by_post
         self.caller = caller
         self.token = token
         self.sender = sender
@@ -292,6 +300,7 @@ class Intake:
                 sig_kid=self._sig_kid,
                 parts=self._parts,
                 had_upload=self.durable > 0,
+                is_by_post=self._is_by_post,
             )
             return await self._reception.releaser.answer(arrived)
         finally:

@@ -16,6 +16,7 @@ from crypto import strictjson
 from crypto.encoding import is_bid
 from gateway.errors import GatewayError, GatewayRefusal
 from gateway.services.accept import Acceptor
+from gateway.services.arrival import problem_body, taken_in
 from gateway.services.directory import Directory
 from gateway.services.intake import Intake
 from gateway.services.peers import endpoint_at, pullable
@@ -136,13 +137,9 @@ class PullWorkers:
         try:
             answer = await self._fetch(endpoint, bid, urgent=urgent)
         except GatewayRefusal as refusal:
-            problem = {
-                "from": endpoint.authority_id,
-                "bid": bid,
-                "envelope": item.get("envelope"),
-                "code": refusal.code,
-            }
-            body: Mapping[str, Any] = {"receipts": [], "problems": [problem], "checkpoint_update": None}
+            body: Mapping[str, Any] = problem_body(
+                sender=endpoint.authority_id, bid=bid, envelope=item.get("envelope"), code=refusal.code
+            )
         else:
             if answer is None:
                 return False
@@ -152,11 +149,8 @@ class PullWorkers:
 
     async def _fetch(self, endpoint: Endpoint, bid: str, *, urgent: bool) -> Answer | None:
         """Return the answer to a bundle, ``None`` if the network does not let it through now."""
-        intake = await self._acceptor.begin(
-            caller=endpoint.authority_id, jti=None, exp=None, sender=endpoint.authority_id, bid=bid
-        )
-        is_over = False
-        try:
+
+        async def supply(intake: Intake) -> bool:
             offset = 0
             for _ in range(_RESUMES):
                 with contextlib.suppress(_Enough):
@@ -164,18 +158,13 @@ class PullWorkers:
                         endpoint, bid, offset=offset, sink=_sink(intake), urgent=urgent
                     )
                     if not reply.ok and (reply.offset or 0) <= offset:
-                        return None
+                        return False
                     offset = intake.offset
                 if intake.done or offset == intake.length:
-                    is_over = True
-                    return await intake.finish()
-            return None
-        except GatewayRefusal:
-            is_over = True
-            raise
-        finally:
-            if not is_over:
-                await intake.abort()
+                    return True
+            return False
+
+        return await taken_in(self._acceptor, sender=endpoint.authority_id, bid=bid, supply=supply)
 
 
 class _Enough(Exception):

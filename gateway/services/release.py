@@ -64,6 +64,7 @@ class Arrived:
         parts: Where its parts lie, by number.
         had_upload: A row of the unfinished upload is to be dropped.
         was_relayed: It is stored already, with a relay receipt, and waits to be opened.
+        is_by_post: It came without a connection that an answer could travel on; its receipt is pushed.
     """
 
     token: RequestToken | None
@@ -72,6 +73,7 @@ class Arrived:
     parts: Sequence[BlobRef] = field(repr=False)
     had_upload: bool = False
     was_relayed: bool = False
+    is_by_post: bool = False
 
     @property
     def key(self) -> Key:
@@ -136,7 +138,8 @@ class Releaser:
 
         Raises ``GatewayRefusal`` for everything the open procedure refuses unsigned.
         """
-        if arrived.is_small:
+        # Where nobody waits for the answer it is concluded at once, whatever time it takes.
+        if arrived.is_small or arrived.is_by_post:
             return await self.conclude(arrived)
         work = asyncio.create_task(self._outcome(arrived))
         try:
@@ -278,7 +281,7 @@ class Releaser:
             self._casebook.take_in(
                 tx, Incoming(manifest=outcome.manifest, form=outcome.form, at=receipt.at, stored_at=now)
             )
-        if was_relayed:
+        if was_relayed or arrived.is_by_post:
             self._wire.push(tx, receipt, lane=env.lane, now=now)
         return receipt
 

@@ -6,17 +6,24 @@ or, where it only calls out, finds in its outbox. The proof is asked for and wai
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 from crypto.encoding import b64u
 from gateway.storage.database import Transaction
-from gateway.storage.receipts import ReceiptRow, add_push
+from gateway.storage.receipts import ReceiptRow, add_push, push_once_more
 
 #: How long an answer waits for the log proof; then it goes without and the proof follows.
 PROOF_PATIENCE_S = 1.0
 
 #: Where nobody can be called, the row waits for the peer to fetch it and is looked at again after this time.
 PULL_PATIENCE = timedelta(days=1)
+
+
+class _Plan(TypedDict):
+    to_aid: str
+    lane: str
+    at: datetime
+    outbox_no: int | None
 
 
 class ProofSource(Protocol):
@@ -65,13 +72,18 @@ class ReceiptWire:
 
     def push(self, tx: Transaction, row: ReceiptRow, *, lane: str, now: datetime) -> None:
         """Arrange for a receipt to reach whom it is for, in the transaction that made it."""
+        add_push(tx, row.jws_sha256, **self._plan(row, lane, now))
+
+    def push_again(self, tx: Transaction, row: ReceiptRow, *, lane: str, now: datetime) -> None:
+        """Let a receipt go out once more, because its sender did not get it; one under way stays as it is."""
+        push_once_more(tx, row.jws_sha256, **self._plan(row, lane, now))
+
+    def _plan(self, row: ReceiptRow, lane: str, now: datetime) -> _Plan:
         waits = self._reach.calls_out_only(row.to_aid)
-        add_push(
-            tx,
-            row.jws_sha256,
-            to_aid=row.to_aid,
-            lane=lane,
-            at=now + PULL_PATIENCE if waits else now,
+        return {
+            "to_aid": row.to_aid,
+            "lane": lane,
+            "at": now + PULL_PATIENCE if waits else now,
             # The place in the log grows for ever: it numbers the outbox too.
-            outbox_no=row.leaf_index + 1 if waits and row.leaf_index is not None else None,
-        )
+            "outbox_no": row.leaf_index + 1 if waits and row.leaf_index is not None else None,
+        }

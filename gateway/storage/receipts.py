@@ -80,6 +80,12 @@ _PUSH_LATER = (
         attempts=bindparam("v_attempts"), next_action_at=bindparam("v_at"), lease_owner=None, lease_until=None
     )
 )
+_PUSH_STATE = select(receipt_push.c.state).where(_PUSH_KEY)
+_PUSH_AGAIN = (
+    update(receipt_push)
+    .where(_PUSH_KEY, receipt_push.c.state == "done")
+    .values(state="pending", attempts=0, next_action_at=bindparam("v_at"))
+)
 _OUTBOX = (
     select(receipt_push.c.outbox_no, receipt)
     .join(receipt, receipt.c.jws_sha256 == receipt_push.c.jws_sha256)
@@ -194,6 +200,22 @@ def add_push(
         next_action_at=at,
         outbox_no=outbox_no,
     )
+
+
+def push_once_more(
+    tx: Transaction, jws_sha256: str, *, to_aid: str, lane: str, at: datetime, outbox_no: int | None
+) -> None:
+    """Let an own receipt be sent that was sent before, or travelled in an answer; a pending push stays."""
+    if tx.execute(_PUSH_STATE, {"b_sha256": jws_sha256}).first() is None:
+        add_push(tx, jws_sha256, to_aid=to_aid, lane=lane, at=at, outbox_no=outbox_no)
+    else:
+        tx.execute(_PUSH_AGAIN, {"b_sha256": jws_sha256, "v_at": at})
+
+
+def last_own_receipt(connection: Connection, *, iss: str, sender: str, bid: str) -> ReceiptRow | None:
+    """Return the newest receipt ``iss`` issued about a bundle."""
+    rows = own_receipts(connection, iss=iss, sender=sender, bid=bid)
+    return rows[-1] if rows else None
 
 
 def find_receipt(connection: Connection, jws_sha256: str) -> ReceiptRow:
