@@ -2,7 +2,7 @@
 
 Decides the order: the settings file comes last, so that a home without it was never finished and
 nothing takes it for one. Never writes into a folder that holds anything. Opening a home and
-serving it is the wiring's work (``gateway.app``).
+serving it is the wiring's work (``gateway.wiring``).
 """
 
 import json

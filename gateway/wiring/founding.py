@@ -1,18 +1,17 @@
 """Founding: the first opening of a home, in which its database, its log and its first entries are made.
 
-Part of the wiring (``gateway.app``): constructs what ``services.home`` must not know of. Also gives every
-opening the sequencer of the own log.
+Constructs what ``services.home`` must not know of, and gives every opening the sequencer of the own log.
 """
 
 from urllib.parse import urlsplit
 
-from crypto.keys import NOTE_ED25519, NOTE_ML_DSA_44, KeyUse
 from gateway.clock import Clock, SystemClock
 from gateway.config import HomePaths, Settings
 from gateway.model.audit import PendingAuditEntry
 from gateway.services.headstore import HeadStore
 from gateway.services.home import HomePlan, NewHome, init_home
 from gateway.services.keyring import Keyring
+from gateway.services.logkeys import KeyringLogKeys
 from gateway.services.sequence import Sequencer
 from gateway.services.vault import Vault
 from gateway.storage.database import Database, Transaction
@@ -23,13 +22,10 @@ _log = get_log("app")
 
 
 def log_sequencer(keyring: Keyring, store: HeadStore, clock: Clock) -> Sequencer:
-    """Return the sequencer of the own log, signing with both halves of its key."""
-    now = clock.now()
+    """Return the sequencer of the own log, signing with both halves of its key in force."""
     return Sequencer(
         origin=f"{keyring.authority_id}/log",
-        ed25519=keyring.signer(KeyUse.LOG, now, alg=NOTE_ED25519),
-        ml_dsa=keyring.signer(KeyUse.LOG, now, alg=NOTE_ML_DSA_44),
-        keys=[key.public for key in keyring.held if key.public.use == KeyUse.LOG],
+        keys=KeyringLogKeys(keyring),
         head_store=store,
         clock=clock,
         alarm=lambda state, sentence: _log.error("log.unsigned", state=str(state), detail=sentence),

@@ -1,0 +1,128 @@
+"""What every service stands on: settings, keys, directory, log, database and blobs of one opened home.
+
+A writer brings the tables up to date and starts the sequencer of the own log; a reader changes nothing
+and may work beside a running service. What is opened is closed by the stack it was opened on, backwards.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from adapters.egress import EgressPolicy, Network
+from crypto.errors import Refusal
+from gateway.clock import Clock
+from gateway.config import HomePaths, Settings, read_settings
+from gateway.errors import GatewayRefusal
+from gateway.services.directory import Directory
+from gateway.services.headstore import HeadStore
+from gateway.services.keyring import Keyring, KeyringError
+from gateway.services.sequence import Sequencer
+from gateway.services.vault import Vault
+from gateway.storage.blobs import Blobs
+from gateway.storage.database import Database
+from gateway.storage.group import Commit
+from gateway.storage.migrate import upgrade
+from gateway.wiring.founding import log_sequencer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """One opened home; ``sequencer`` is ``None`` where it was opened for reading."""
+
+    paths: HomePaths
+    settings: Settings
+    clock: Clock
+    keyring: Keyring
+    directory: Directory
+    database: Database
+    blobs: Blobs
+    vault: Vault
+    sequencer: Sequencer | None
+
+    @property
+    def authority_id(self) -> str:
+        """Whose gateway this is."""
+        return self.settings.authority.id
+
+    @property
+    def egress(self) -> EgressPolicy:
+        """Which addresses calls out may go to."""
+        return EgressPolicy(network=Network(self.settings.authority.network))
+
+
+async def open_ground(
+    paths: HomePaths, *, stack: AsyncExitStack, clock: Clock, writer: bool, commit: Commit
+) -> Ground:
+    """Open directory, log and database of a home, under its lock if it is to be written.
+
+    Raises ``SettingsError``, or ``GatewayRefusal`` ``home-in-use``, ``keys-unreadable``,
+    ``directory-unverifiable``, ``home-invalid``.
+    """
+    settings = read_settings(paths.settings)
+    keyring = _open_keyring(paths, settings)
+    if writer:
+        stack.enter_context(_locked(paths))
+    directory = Directory.open(paths.directory, keyring=keyring, clock=clock)
+    if directory.network != settings.authority.network:
+        raise GatewayRefusal("home-invalid", detail="network differs from the directory's")
+    if directory.own.state != settings.authority.state:
+        raise GatewayRefusal("home-invalid", detail="State differs from the directory's")
+    url = paths.database_url(settings.database)
+    sequencer = None
+    if writer:
+        if not settings.database.url:
+            await upgrade(url)
+        store = HeadStore(paths.resolve(settings.log.head_file))
+        stack.callback(store.close)
+        sequencer = log_sequencer(keyring, store, clock)
+    database = await Database.open(url, read_only=not writer, hook=sequencer, commit=commit)
+    stack.push_async_callback(database.aclose)
+    if sequencer is not None:
+        await sequencer.start(database)
+        stack.push_async_callback(sequencer.aclose)
+    blobs = Blobs(
+        paths.resolve(settings.storage.blobs_folder),
+        database,
+        inline_limit_bytes=settings.storage.inline_max_bytes,
+    )
+    if writer:
+        await blobs.prepare()
+    return Ground(
+        paths=paths,
+        settings=settings,
+        clock=clock,
+        keyring=keyring,
+        directory=directory,
+        database=database,
+        blobs=blobs,
+        vault=await Vault.open(database, kek=keyring.kek, now=clock.now()),
+        sequencer=sequencer,
+    )
+
+
+def _open_keyring(paths: HomePaths, settings: Settings) -> Keyring:
+    try:
+        keyring = Keyring.open(paths.keys)
+    except (KeyringError, Refusal, KeyError) as error:
+        raise GatewayRefusal("keys-unreadable", detail=type(error).__name__) from None
+    if keyring.authority_id != settings.authority.id:
+        raise GatewayRefusal("home-invalid", detail="the keys are another authority's")
+    return keyring
+
+
+@contextlib.contextmanager
+def _locked(paths: HomePaths) -> Iterator[None]:
+    """Hold the home's lock: one process writes. It goes with the process, however that ends."""
+    paths.run.mkdir(mode=0o700, exist_ok=True)
+    handle = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise GatewayRefusal("home-in-use") from None
+        yield
+    finally:
+        os.close(handle)

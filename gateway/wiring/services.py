@@ -1,0 +1,327 @@
+"""The services of one opened home, made area by area in the order in which they need each other.
+
+A new service is made in the area it belongs to; what works by itself also gets a line in ``background``,
+what the doctor asks a line in ``_make_desk``. Nothing here decides or runs.
+"""
+
+import random
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import timedelta
+
+from adapters.base import Adapter
+from adapters.https import HTTPSAdapter
+from gateway.config import DeliverySettings
+from gateway.model.channel_choice import Patience
+from gateway.services.accept import Acceptor
+from gateway.services.admission import Admission, AdmissionLimits
+from gateway.services.book import TransmissionBook
+from gateway.services.casebook import Casebook
+from gateway.services.cases import Cases
+from gateway.services.checkup import check_channels, check_records
+from gateway.services.consent import ConsentDesk
+from gateway.services.courier import Courier, LaneLimits
+from gateway.services.directorychecks import check_directory, check_networks
+from gateway.services.doctor import Diagnosis, Doctor
+from gateway.services.failover import PULL, Failover
+from gateway.services.formalroute import RouteDesk
+from gateway.services.library import Library
+from gateway.services.liveness import Liveness
+from gateway.services.logpages import StoredProofs
+from gateway.services.networks import Networks
+from gateway.services.outbox import Outbox
+from gateway.services.peergate import PeerGate
+from gateway.services.peers import DirectoryReach
+from gateway.services.presence import Presence
+from gateway.services.pull import PullWorkers
+from gateway.services.receipts import ReceiptDesk, ReceiptPusher
+from gateway.services.revocations import Revocations
+from gateway.services.stamp import Stamp
+from gateway.services.submit import Submitter
+from gateway.services.upkeep import Upkeep
+from gateway.services.watch import Watch
+from gateway.services.wire import ReceiptWire
+from gateway.web.operations import Desk
+from gateway.wiring.channels import Channels
+from gateway.wiring.ground import Ground
+
+#: A task that runs until it is cancelled, under the name that logs give it.
+Background = tuple[str, Callable[[], Awaitable[None]]]
+
+
+class Services:
+    """Everything that works on one opened home; ``load`` brings in what must be known before any work."""
+
+    def __init__(self, ground: Ground, channels: Channels) -> None:
+        self.home = ground.paths
+        self.settings = ground.settings
+        self.clock = ground.clock
+        self.keyring = ground.keyring
+        self.authority_id = ground.authority_id
+        self.directory = ground.directory
+        self.database = ground.database
+        self.blobs = ground.blobs
+        self.vault = ground.vault
+        self.sequencer = ground.sequencer
+        self.adapter: HTTPSAdapter = channels.https
+        self.adapters: Mapping[str, Adapter] = channels.adapters
+        self._rng = random.SystemRandom()
+        self._make_records()
+        self._make_keeping(channels)
+        self._make_sending()
+        self._make_receiving()
+        self._make_desk()
+
+    async def load(self) -> None:
+        """Take up what the followed networks and the notices about keys said last."""
+        await self.networks.load()
+        await self.revocations.load()
+
+    def background(self) -> Iterable[Background]:
+        """Return what works by itself while the service runs."""
+        yield "courier", self.courier.run
+        yield "receipts", self.pusher.run
+        yield "pull", self.pull.run
+        yield "revocations", self.revocations.run
+        yield "networks", self.networks.run
+        yield "watch", self.watch.run
+        yield "liveness", self.liveness.run
+        yield "greeting", self.presence.greet
+
+    # Cases, receipts and their proofs: what both directions write
+
+    def _make_records(self) -> None:
+        database = self.database
+        self._stamp = Stamp(keyring=self.keyring)
+        self._library = Library(database=database, blobs=self.blobs, vault=self.vault)
+        self._casebook = Casebook(database=database, library=self._library, authority_id=self.authority_id)
+        self._patience = _patience(self.settings.delivery)
+        self._book = TransmissionBook(
+            stamp=self._stamp, casebook=self._casebook, rng=self._rng, patience=self._patience
+        )
+        proofs = self.sequencer or StoredProofs(
+            database=database, head_file=self.home.resolve(self.settings.log.head_file)
+        )
+        self._wire = ReceiptWire(proofs=proofs, reach=DirectoryReach(self.directory))
+
+    # Keys, directory and who is there
+
+    def _make_keeping(self, channels: Channels) -> None:
+        database, directory, clock = self.database, self.directory, self.clock
+        self.networks = Networks(
+            followed=channels.followed,
+            directory=directory,
+            database=database,
+            keyring=self.keyring,
+            clock=clock,
+            rng=self._rng,
+            on_changed=self.wake_senders,
+        )
+        self.revocations = Revocations(
+            database=database,
+            directory=directory,
+            adapter=self.adapter,
+            authority_id=self.authority_id,
+            clock=clock,
+            rng=self._rng,
+            on_waiting=lambda aid: self.outbox.changed(aid),
+            on_own=lambda notice: self.upkeep.own_key_revoked(notice),
+        )
+        self.upkeep = Upkeep(
+            paths=self.home,
+            settings=self.settings,
+            keyring=self.keyring,
+            directory=directory,
+            database=database,
+            clock=clock,
+        )
+        self.presence = Presence(
+            database=database,
+            directory=directory,
+            adapter=self.adapter,
+            authority_id=self.authority_id,
+            clock=clock,
+            on_heard=self.wake_senders,
+        )
+        self.liveness = Liveness(
+            database=database,
+            directory=directory,
+            keyring=self.keyring,
+            adapters=self.adapters,
+            clock=clock,
+        )
+        self.peer_gate = PeerGate(own_aid=self.authority_id, directory=directory, heard=self.presence.heard)
+
+    # What goes out
+
+    def _make_sending(self) -> None:
+        database, directory, clock = self.database, self.directory, self.clock
+        delivery = self.settings.delivery
+        self.outbox = Outbox(
+            database=database,
+            blobs=self.blobs,
+            wire=self._wire,
+            revocations=self.revocations,
+            authority_id=self.authority_id,
+        )
+        self._failover = Failover(
+            database=database, directory=directory, patience=self._patience, carried={*self.adapters, PULL}
+        )
+        self.courier = Courier(
+            database=database,
+            blobs=self.blobs,
+            directory=directory,
+            keyring=self.keyring,
+            vault=self.vault,
+            book=self._book,
+            failover=self._failover,
+            adapters=self.adapters,
+            clock=clock,
+            limits=LaneLimits(urgent=delivery.urgent_workers, routine=delivery.routine_workers),
+            on_dispatched=self.outbox.changed,
+        )
+        self.submitter = Submitter(
+            database=database,
+            blobs=self.blobs,
+            directory=directory,
+            keyring=self.keyring,
+            vault=self.vault,
+            stamp=self._stamp,
+            casebook=self._casebook,
+            courier=self.courier,
+            failover=self._failover,
+            clock=clock,
+        )
+
+    # What comes in, and its receipts
+
+    def _make_receiving(self) -> None:
+        database, directory, clock = self.database, self.directory, self.clock
+        self.acceptor = Acceptor(
+            database=database,
+            blobs=self.blobs,
+            directory=directory,
+            keyring=self.keyring,
+            vault=self.vault,
+            stamp=self._stamp,
+            casebook=self._casebook,
+            wire=self._wire,
+            admission=Admission(
+                limits=AdmissionLimits(max_bundle_bytes=self.settings.peer.max_bundle_bytes), clock=clock
+            ),
+            clock=clock,
+        )
+        self.receipt_desk = ReceiptDesk(
+            database=database,
+            directory=directory,
+            book=self._book,
+            wire=self._wire,
+            authority_id=self.authority_id,
+            clock=clock,
+            on_requeued=self.courier.wake,
+        )
+        self.pusher = ReceiptPusher(
+            database=database,
+            directory=directory,
+            wire=self._wire,
+            adapter=self.adapter,
+            clock=clock,
+            rng=self._rng,
+        )
+        self.pull = PullWorkers(
+            database=database,
+            directory=directory,
+            acceptor=self.acceptor,
+            desk=self.receipt_desk,
+            adapter=self.adapter,
+            revocations=self.revocations,
+            authority_id=self.authority_id,
+        )
+        self.watch = Watch(
+            database=database,
+            blobs=self.blobs,
+            acceptor=self.acceptor,
+            casebook=self._casebook,
+            upkeep=self.upkeep,
+            clock=clock,
+        )
+
+    # What the own people are given
+
+    def _make_desk(self) -> None:
+        database, directory, clock, own = self.database, self.directory, self.clock, self.authority_id
+        self.cases = Cases(
+            database=database,
+            library=self._library,
+            directory=directory,
+            authority_id=own,
+            stamp=self._stamp,
+            submitter=self.submitter,
+            wire=self._wire,
+            clock=clock,
+            on_receipt=self.pusher.wake,
+        )
+        self.desk = Desk(
+            paths=self.home,
+            settings=self.settings,
+            clock=clock,
+            keyring=self.keyring,
+            directory=directory,
+            carried=frozenset({*self.adapters, PULL}),
+            submitter=self.submitter,
+            cases=self.cases,
+            consents=ConsentDesk(
+                database=database,
+                failover=self._failover,
+                resolve=self.cases.resolve,
+                authority_id=own,
+                clock=clock,
+                on_given=self.courier.wake,
+            ),
+            routes=RouteDesk(database=database, resolve=self.cases.resolve, authority_id=own, clock=clock),
+            upkeep=self.upkeep,
+            revocations=self.revocations,
+            networks=self.networks,
+            doctor=Doctor(
+                paths=self.home,
+                settings=self.settings,
+                keyring=self.keyring,
+                directory=directory,
+                database=database,
+                clock=clock,
+                hello=self.presence.hello,
+                origin=f"{own}/log",
+                further={
+                    "directory": self._check_directory,
+                    "channels": self._check_channels,
+                    "records": self._check_records,
+                },
+            ),
+            liveness=self.liveness,
+        )
+
+    async def _check_directory(self) -> Iterable[Diagnosis]:
+        now = self.clock.now()
+        return [
+            *check_directory(self.directory, now),
+            *check_networks(await self.networks.statuses(), now),
+        ]
+
+    async def _check_channels(self) -> Iterable[Diagnosis]:
+        return check_channels(await self.liveness.known(), self.clock.now())
+
+    async def _check_records(self) -> Iterable[Diagnosis]:
+        return check_records(self.directory.entries(), self.authority_id, self.clock.now())
+
+    def wake_senders(self) -> None:
+        """Let everything that waits for a peer try again: its record changed, or it was heard."""
+        self.courier.wake()
+        self.pusher.wake()
+        self.revocations.wake()
+
+
+def _patience(delivery: DeliverySettings) -> Patience:
+    return Patience(
+        routine=timedelta(seconds=delivery.routine_receipt_s),
+        urgent=timedelta(seconds=delivery.urgent_receipt_s),
+        emergency=timedelta(seconds=delivery.emergency_receipt_s),
+    )
