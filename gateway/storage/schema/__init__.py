@@ -1,0 +1,50 @@
+"""All tables, in SQLAlchemy Core, for SQLite and PostgreSQL alike; one module for each area.
+
+The case moves by messages and the transmission by receipts: two tables, never one.
+Nothing waits without a clock: a row that is not at rest has ``next_action_at``, and the
+database refuses one that has not. Content never stands here in clear. A module that is not
+imported here is unknown to ``metadata``, and its tables to the migrations' test.
+"""
+
+from gateway.storage.schema.audit import audit_body, audit_checkpoint, audit_leaf, audit_tile
+from gateway.storage.schema.bundles import blob, bundle, content_key, envelope, part, storage_key, upload
+from gateway.storage.schema.cases import cases, message, task
+from gateway.storage.schema.ground import AID, BID, SHA256, Instant, RowNumber, meta, metadata
+from gateway.storage.schema.peers import channel_probe, followed_network, peer, seen_token
+from gateway.storage.schema.proofs import receipt, receipt_push, revocation, revocation_push
+from gateway.storage.schema.transmissions import attempt, channel_consent, transmission
+
+__all__ = [
+    "AID",
+    "BID",
+    "SHA256",
+    "Instant",
+    "RowNumber",
+    "attempt",
+    "audit_body",
+    "audit_checkpoint",
+    "audit_leaf",
+    "audit_tile",
+    "blob",
+    "bundle",
+    "cases",
+    "channel_consent",
+    "channel_probe",
+    "content_key",
+    "envelope",
+    "followed_network",
+    "message",
+    "meta",
+    "metadata",
+    "part",
+    "peer",
+    "receipt",
+    "receipt_push",
+    "revocation",
+    "revocation_push",
+    "seen_token",
+    "storage_key",
+    "task",
+    "transmission",
+    "upload",
+]
