@@ -1,0 +1,90 @@
+"""From a settings file to settings: what it says must be TOML, known, in range and fit together.
+
+A ``lab`` home binds to loopback only, whatever the file says, and never mixes with a real network.
+"""
+
+import ipaddress
+import tomllib
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from gateway.config.home import SETTINGS_FILE
+from gateway.config.sections import Settings, SettingsError
+
+
+def read_settings(path: Path) -> Settings:
+    """Return the settings of a home. Raises ``SettingsError`` naming the file, the key and what is wrong."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SettingsError(
+            f"{path.parent} is not the home of an authority. Make one with `rogatory init`."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from None
+    return parse_settings(text, name=str(path))
+
+
+def parse_settings(text: str, *, name: str = SETTINGS_FILE) -> Settings:
+    """Return the settings a TOML text states. Raises ``SettingsError`` like ``read_settings``."""
+    try:
+        settings = msgspec.convert(tomllib.loads(text), Settings)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{name} is not TOML: {error}") from None
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{name}: {error}") from None
+    for check in (_check_authority, _check_peer, _check_directory, _check_database):
+        check(settings, name)
+    return settings
+
+
+def _check_authority(settings: Settings, name: str) -> None:
+    if settings.authority.demo and settings.authority.network != "lab":
+        raise SettingsError(f"{name}: authority.demo is for lab networks only")
+
+
+def _check_peer(settings: Settings, name: str) -> None:
+    peer = settings.peer
+    if peer.listen:
+        host, _ = split_address(peer.listen, name=f"{name}: peer.listen")
+        if settings.authority.network == "lab" and not _is_loopback(host):
+            raise SettingsError(
+                f"{name}: peer.listen must be a loopback address: the home is of a lab network"
+            )
+    proxy = urlsplit(peer.proxy_url)
+    if peer.proxy_url and (proxy.scheme != "http" or not proxy.hostname or proxy.username):
+        raise SettingsError(f"{name}: peer.proxy_url must be http://host:port, without credentials")
+
+
+def _check_directory(settings: Settings, name: str) -> None:
+    names = [network.name for network in settings.directory.network]
+    if len(set(names)) != len(names):
+        raise SettingsError(f"{name}: directory.network: each network has a name of its own")
+
+
+def _check_database(settings: Settings, name: str) -> None:
+    database = urlsplit(settings.database.url)
+    if settings.database.url and database.scheme not in {"postgresql", "postgresql+asyncpg"}:
+        raise SettingsError(f"{name}: database.url must be empty (SQLite) or postgresql://user@host/name")
+    if database.password:
+        raise SettingsError(
+            f"{name}: database.url holds a password; put it into a file, database.password_file"
+        )
+
+
+def split_address(address: str, *, name: str = "the address") -> tuple[str, int]:
+    """Return host and port of ``host:port`` (``[::1]:8443`` for IPv6). Raises ``SettingsError`` otherwise."""
+    host, colon, port = address.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536:
+        raise SettingsError(f"{name} must be host:port, such as 127.0.0.1:8443")
+    return host, int(port)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,152 @@
+"""What a settings file may say: one section for each table, a unit in every name.
+
+A key that no section knows is refused, and so is a value out of its range. Holds no secret: only paths of
+files that do. What sections must say together is checked in ``reading``.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+_AID = r"^(?=.{4,63}$)[a-z]{2}(-[a-z0-9]+)+$"
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+Bytes = Annotated[int, msgspec.Meta(ge=0)]
+Workers = Annotated[int, msgspec.Meta(ge=1, le=64)]
+
+
+class SettingsError(ValueError):
+    """The settings cannot be used; the text names the file and the key, and says what is expected."""
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One table of the file; a key it does not know is an error, not a silent default."""
+
+
+class AuthoritySettings(_Section, frozen=True, kw_only=True):
+    """Whose gateway this is. Fixed at ``init`` and signed into the directory; changing it here is refused.
+
+    Attributes:
+        demo: Made by ``rogatory demo``, of a lab network only: everything in it is fictional.
+    """
+
+    id: Annotated[str, msgspec.Meta(pattern=_AID)]
+    state: Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
+    network: Literal["real", "lab"]
+    demo: bool = False
+
+
+class DatabaseSettings(_Section, frozen=True, kw_only=True):
+    """Where the records lie.
+
+    Attributes:
+        url: Empty for the SQLite file of the home, or ``postgresql://user@host/name``, no password.
+        password_file: File that holds the password of that user, and nothing else; empty if none is needed.
+    """
+
+    url: str = ""
+    password_file: str = ""
+
+
+class PeerSettings(_Section, frozen=True, kw_only=True):
+    """The HTTPS face towards other authorities.
+
+    Attributes:
+        listen: ``host:port``; empty for an authority that only calls out (``https_pull``).
+        max_bundle_bytes: Largest container taken from a peer.
+        proxy_url: CONNECT proxy for calls out, ``http://host:port``; never taken from the environment.
+        segment_bytes: Containers above this size go up in resumable segments of this size.
+        connect_timeout_s: For the connection of one attempt.
+        idle_timeout_s: Longest silence on an open transfer, in either direction.
+    """
+
+    listen: str = ""
+    max_bundle_bytes: Bytes = 128 * 1024**3
+    proxy_url: str = ""
+    segment_bytes: Annotated[int, msgspec.Meta(ge=65_536)] = 8 * 1024**2
+    connect_timeout_s: Seconds = 10.0
+    idle_timeout_s: Seconds = 60.0
+
+
+class DeliverySettings(_Section, frozen=True, kw_only=True):
+    """How many bundles travel at once, and how long a channel may bring no receipt before the next is taken.
+
+    Attributes:
+        urgent_workers, routine_workers: The urgent lane has workers of its own that routine never takes.
+        urgent_receipt_s, emergency_receipt_s, routine_receipt_s: Time for a consignment on one channel; in
+            an emergency all allowed channels are taken after it, otherwise the next one.
+    """
+
+    urgent_workers: Workers = 8
+    routine_workers: Workers = 16
+    urgent_receipt_s: Seconds = 300.0
+    emergency_receipt_s: Seconds = 120.0
+    routine_receipt_s: Seconds = 21_600.0
+
+
+class NetworkSettings(_Section, frozen=True, kw_only=True):
+    """One network whose directory is followed.
+
+    Attributes:
+        name: As the network's root says it.
+        root_sha256: Digest of the network's first root, hex, as it was read out when the root was signed.
+        url: Where its files are served, ``https://host/path``; empty: they are carried here, and taken with
+            ``rogatory directory import``.
+        ca_file: PEM file of the certificates that vouch for that server; empty for those of the system.
+    """
+
+    name: Annotated[str, msgspec.Meta(pattern="^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+    root_sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    url: str = ""
+    ca_file: str = ""
+
+
+class DirectorySettings(_Section, frozen=True, kw_only=True):
+    """The networks whose directories are followed, beside the peers that were enrolled by hand."""
+
+    network: tuple[NetworkSettings, ...] = ()
+
+
+class LogSettings(_Section, frozen=True, kw_only=True):
+    """The audit log.
+
+    Attributes:
+        head_file: Second place of the signed head, outside the database; relative to the home or absolute.
+            Best on another disk: it is what notices a database put back to yesterday.
+    """
+
+    head_file: str = "head/log.head"
+
+
+class StorageSettings(_Section, frozen=True, kw_only=True):
+    """Sealed parts and disk space.
+
+    Attributes:
+        blobs_folder: Write-once store of sealed parts; relative to the home or absolute.
+        inline_max_bytes: Parts up to this size lie in the database itself.
+        reserve_bytes: Free space below which ``doctor`` turns red.
+    """
+
+    blobs_folder: str = "blobs"
+    inline_max_bytes: Bytes = 65_536
+    reserve_bytes: Bytes = 512 * 1024**2
+
+
+class TelemetrySettings(_Section, frozen=True, kw_only=True):
+    """Structured logs on standard error: what happened, never what was said."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(_Section, frozen=True, kw_only=True):
+    """The whole file."""
+
+    authority: AuthoritySettings
+    database: DatabaseSettings = DatabaseSettings()
+    peer: PeerSettings = PeerSettings()
+    delivery: DeliverySettings = DeliverySettings()
+    directory: DirectorySettings = DirectorySettings()
+    log: LogSettings = LogSettings()
+    storage: StorageSettings = StorageSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()

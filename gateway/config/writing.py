@@ -1,0 +1,92 @@
+"""From settings to a settings file: a commented text that parses to exactly these settings."""
+
+import json
+
+from gateway.config.sections import NetworkSettings, Settings
+
+
+def render_settings(settings: Settings) -> str:
+    """Return a commented TOML text that parses to exactly these settings."""
+    authority, database, peer = settings.authority, settings.database, settings.peer
+    return _TEMPLATE.format(
+        lab=_LAB_BANNER if authority.network == "lab" else "",
+        id=_quoted(authority.id),
+        state=_quoted(authority.state),
+        name=_quoted(authority.name),
+        network=_quoted(authority.network),
+        demo=_DEMO_MARK if authority.demo else "",
+        url=_quoted(database.url),
+        password_file=_quoted(database.password_file),
+        listen=_quoted(peer.listen),
+        proxy_url=_quoted(peer.proxy_url),
+        max_bundle_bytes=peer.max_bundle_bytes,
+        segment_bytes=peer.segment_bytes,
+        connect_timeout_s=peer.connect_timeout_s,
+        idle_timeout_s=peer.idle_timeout_s,
+        urgent_workers=settings.delivery.urgent_workers,
+        routine_workers=settings.delivery.routine_workers,
+        urgent_receipt_s=settings.delivery.urgent_receipt_s,
+        emergency_receipt_s=settings.delivery.emergency_receipt_s,
+        routine_receipt_s=settings.delivery.routine_receipt_s,
+        networks="".join(_network(network) for network in settings.directory.network),
+        head_file=_quoted(settings.log.head_file),
+        blobs_folder=_quoted(settings.storage.blobs_folder),
+        inline_max_bytes=settings.storage.inline_max_bytes,
+        reserve_bytes=settings.storage.reserve_bytes,
+        level=_quoted(settings.telemetry.level),
+    )
+
+
+def _network(network: NetworkSettings) -> str:
+    lines = [f"{key} = {_quoted(getattr(network, key))}" for key in ("name", "root_sha256", "url", "ca_file")]
+    return "\n".join(["[[directory.network]]", *lines, "\n"])
+
+
+def _quoted(text: str) -> str:
+    """Return a TOML basic string: JSON's escapes are a subset of it, but for DEL."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+_LAB_BANNER = "# LAB NETWORK: for trials. Loopback only; cannot exchange anything with a real network.\n"
+_DEMO_MARK = "demo = true  # made by `rogatory demo`: persons, cases and documents are fictional\n"
+
+_TEMPLATE = """\
+# Settings of one authority's gateway. No secrets here: only paths of files that hold them.
+# Relative paths are below the folder of this file. Meaning of every key: docs/operator-guide.md.
+{lab}
+[authority]  # fixed when the home was made; another value is refused
+id = {id}
+state = {state}
+name = {name}
+network = {network}
+{demo}
+[database]
+url = {url}  # empty: the SQLite file rogatory.db; else postgresql://user@host/name
+password_file = {password_file}
+
+[peer]
+listen = {listen}  # host:port; empty: this authority only calls out
+proxy_url = {proxy_url}
+max_bundle_bytes = {max_bundle_bytes}
+segment_bytes = {segment_bytes}
+connect_timeout_s = {connect_timeout_s}
+idle_timeout_s = {idle_timeout_s}
+
+[delivery]
+urgent_workers = {urgent_workers}
+routine_workers = {routine_workers}
+urgent_receipt_s = {urgent_receipt_s}  # no receipt in this time: the addressee's next channel as well
+emergency_receipt_s = {emergency_receipt_s}  # the same in an emergency, and then all its channels
+routine_receipt_s = {routine_receipt_s}
+
+{networks}[log]
+head_file = {head_file}  # best on another disk than the database
+
+[storage]
+blobs_folder = {blobs_folder}
+inline_max_bytes = {inline_max_bytes}
+reserve_bytes = {reserve_bytes}
+
+[telemetry]
+level = {level}
+"""
