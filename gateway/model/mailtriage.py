@@ -30,9 +30,7 @@ AUTOMATIC_REASONS = frozenset({"mail-automatic", "mail-list", "mail-own", "mail-
 _BULK = frozenset({"bulk", "list", "junk"})
 _LIST_HEADERS = frozenset({"list-id", "list-unsubscribe", "list-post"})
 #: Written by older responders beside or instead of ``Auto-Submitted``; any value but these means a machine.
-_AUTOMATIC_HEADERS = frozenset(
-    {"x-autoreply", "x-autorespond", "x-auto-response-suppress", "x-autoresponder"}
-)
+_AUTOMATIC_HEADERS = frozenset({"x-autoreply", "x-autorespond", "x-autoresponder"})
 _SMIME = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _SIGNATURES = frozenset({"application/pkcs7-signature", "application/x-pkcs7-signature"})
 _ADDRESS = re.compile(r"<([^<>]*)>\s*\Z")
