@@ -31,6 +31,9 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "authority-unverifiable": "Directories contradict each other about this authority's keys; ring it "
         "up, then say which one is right: rogatory directory decide.",
         "bundle-unreadable": "The gateway's user cannot read this; name a network's bundle, or its folder.",
+        "carrier-needed": "Write it to a medium with `rogatory carrier export`, and hand that to a courier.",
+        "carrier-awaited": "A medium is under way; when no receipt comes back, ask the courier, then export "
+        "it again.",
         "channel-none": "The directory lists no channel this gateway can use for the addressee and the lane.",
         "consent-needed": "What is in use brings no receipt, and the next channel protects the content less; "
         "see `rogatory status`, then consent or refuse with `rogatory consent`.",

@@ -45,6 +45,15 @@ CHANNEL_CODES = frozenset({"too-large", "auth-replay"})
 #: Longest pause before the same bundle goes out once more on a channel that answers later.
 _LONGEST_RESEND = timedelta(days=1)
 
+#: A person carries it on a medium: the bundle stands here until it is exported, and its receipt takes weeks.
+CARRIER = "offline_media"
+
+#: How long a medium may be under way before it is asked for once more.
+CARRIER_TIME = timedelta(days=30)
+
+#: A courier is sent when the channels before it have brought nothing for this long, in the routine lane.
+CARRIER_AFTER = timedelta(days=3)
+
 
 class Answer(StrEnum):
     """What a person said to a channel of lower protection, for one bundle."""
@@ -70,10 +79,12 @@ class Pace:
 
     Attributes:
         all_at_once: After that time every allowed channel is taken, not only the next one.
+        is_patient: Weeks on a medium are in order, and a courier is not sent for a fault of some hours.
     """
 
     after: timedelta
     all_at_once: bool = False
+    is_patient: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +98,7 @@ class Patience:
     def pace(self, lane: str, urgency_level: str = "") -> Pace:
         """Return the pace of a lane; in an emergency all channels are taken at once, and sooner."""
         if lane != Lane.URGENT:
-            return Pace(after=self.routine)
+            return Pace(after=self.routine, is_patient=True)
         if urgency_level == "emergency":
             return Pace(after=self.emergency, all_at_once=True)
         return Pace(after=self.urgent)
@@ -210,6 +221,8 @@ def _turns(
     turn_at = now
     for channel in _candidates(situation):
         name = channel.channel
+        if name == CARRIER and opened and pace.is_patient:
+            turn_at = max(turn_at, _first_try(situation, opened, now) + CARRIER_AFTER)
         if turn_at > now:
             return opened, tuple(ask), turn_at
         if situation.needs_consent(name) and situation.answers.get(name) != Answer.GIVEN:
@@ -218,9 +231,20 @@ def _turns(
             continue
         use = situation.uses.get(name)
         if not opened or not pace.all_at_once:
-            turn_at = (now if use is None else use.first_at) + pace.after
+            turn_at = (now if use is None else use.first_at) + _time_on(name, pace)
         opened.append(channel)
     return opened, tuple(ask), None
+
+
+def _first_try(situation: Situation, opened: Sequence[Channel], now: datetime) -> datetime:
+    """Return when the first of these channels was tried first."""
+    used = (situation.uses.get(channel.channel) for channel in opened)
+    return min((use.first_at for use in used if use is not None), default=now)
+
+
+def _time_on(channel: str, pace: Pace) -> timedelta:
+    """Return how long a channel goes without a consignment before the next is taken as well."""
+    return max(pace.after, CARRIER_TIME) if channel == CARRIER and pace.is_patient else pace.after
 
 
 def _candidates(situation: Situation) -> list[Channel]:
@@ -239,5 +263,7 @@ def _resend_at(channel: str, use: Use, pace: Pace) -> datetime:
     """Return when a channel may be tried again: at once, or after a pause that doubles with each sending."""
     if channel in _ANSWERS_AT_ONCE:
         return use.last_at
+    if channel == CARRIER:
+        return use.last_at + CARRIER_TIME
     pause: timedelta = min(pace.after * (1 << min(use.tries - 1, 20)), max(_LONGEST_RESEND, pace.after))
     return use.last_at + pause

@@ -103,10 +103,15 @@ ACTIONS: Mapping[str, Step] = MappingProxyType(
 )
 
 
-def horizon_of(*, lane: str, created_at: datetime, expires_at: datetime) -> datetime:
-    """Return the instant after which no attempt starts: 14 days for routine, expiry for urgent."""
+def horizon_of(
+    *, lane: str, created_at: datetime, expires_at: datetime, is_carried: bool = False
+) -> datetime:
+    """Return the instant after which no attempt starts: 14 days for routine, expiry for urgent.
+
+    What goes by a carrier waits until it expires, because a medium is under way for weeks.
+    """
     horizon = POLICIES[lane].horizon
-    return expires_at if horizon is None else min(expires_at, created_at + horizon)
+    return expires_at if horizon is None or is_carried else min(expires_at, created_at + horizon)
 
 
 def next_attempt(
@@ -119,6 +124,7 @@ def next_attempt(
     code: str | None,
     jitter: float,
     repeats: int = 0,
+    is_carried: bool = False,
 ) -> Decision:
     """Return what to do after ``attempts`` tries, the last of which ended with ``code``.
 
@@ -127,6 +133,7 @@ def next_attempt(
         code: Refusal code of the last try; ``None`` for a network failure or no try yet.
         jitter: From 0 to 1; spreads the delay over its upper half, so peers do not come back in step.
         repeats: How often the same code had come in a row before this time.
+        is_carried: It goes by a carrier, alone or beside other channels.
 
     The last attempt falls on the horizon itself; ``give_up`` follows only after it.
     """
@@ -135,7 +142,7 @@ def next_attempt(
         action = Step.WAIT
     if action is Step.PERSON:
         return Decision(kind=Step.PERSON, at=now, reason=f"The other gateway answered {code}.")
-    horizon = horizon_of(lane=lane, created_at=created_at, expires_at=expires_at)
+    horizon = horizon_of(lane=lane, created_at=created_at, expires_at=expires_at, is_carried=is_carried)
     if attempts == 0 and now <= horizon:
         return Decision(kind=Step.WAIT, at=now, reason="The first attempt is due.")
     if now >= horizon:
@@ -147,14 +154,11 @@ def next_attempt(
     return Decision(kind=action, at=at, reason=f"Attempt {attempts}: {last}.", alarm=alarm)
 
 
-def overdue_at(
-    *, lane: str, created_at: datetime, expires_at: datetime, now: datetime, due: datetime
-) -> datetime:
+def overdue_at(*, horizon: datetime, now: datetime, due: datetime) -> datetime:
     """Return when what left without a consignment is looked at again: when it is ``due``, or at the end.
 
     What is still without one at the horizon is given up then, on whatever channel it went.
     """
-    horizon = horizon_of(lane=lane, created_at=created_at, expires_at=expires_at)
     return max(now, min(due, horizon))
 
 

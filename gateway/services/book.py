@@ -14,11 +14,10 @@ from functools import partial
 
 from gateway.model.channel_choice import Patience
 from gateway.model.receipt import ISSUED_BY_SENDER, MOVES, ReceiptType
-from gateway.model.schedule import horizon_of
 from gateway.model.transmission import TERMINAL, TransmissionEvent, TransmissionState, apply
 from gateway.services.casebook import Casebook
 from gateway.services.evidence import CheckedReceipt, LogPlace
-from gateway.services.onward import Onward, Tried, ended, log, log_receipt, tell, turn_of
+from gateway.services.onward import Onward, Tried, ended, horizon_for, log, log_receipt, tell, turn_of
 from gateway.services.stamp import Stamp
 from gateway.services.tasks import close_tasks
 from gateway.storage import bundles
@@ -162,7 +161,7 @@ class TransmissionBook:
             log(tx, row, "transmission.overdue", now, attempt=row.attempts)
             self._onward.tell_of_silence(tx, row, since=row.changed_at, now=now)
             row = replace(row, state=str(state), next_action="attempt", next_action_at=now, changed_at=now)
-            if now >= horizon_of(lane=row.lane, created_at=row.created_at, expires_at=row.expires_at):
+            if now >= horizon_for(row):
                 row = self._onward.give_up(tx, row, row.last_code, now)
             store_transmission(tx, row)
 
@@ -271,7 +270,12 @@ class TransmissionBook:
 
 def _had_trouble(row: TransmissionRow) -> bool:
     """Tell whether a task may be open: spares the look-up where the first attempt went well."""
-    return row.attempts > 1 or row.last_code is not None or row.state in TERMINAL
+    return (
+        row.attempts > 1
+        or row.last_code is not None
+        or row.carried_since is not None
+        or row.state in TERMINAL
+    )
 
 
 def _warn_of_proof(receipt: CheckedReceipt) -> None:

@@ -29,7 +29,7 @@ from gateway.services.book import TransmissionBook
 from gateway.services.container import ContainerSource, load_container
 from gateway.services.directory import Directory
 from gateway.services.evidence import CheckedReceipt, check_receipt
-from gateway.services.failover import PULL, Failover, Leg
+from gateway.services.failover import STANDING, Failover, Leg
 from gateway.services.keyring import Keyring
 from gateway.services.onward import Tried
 from gateway.services.peers import endpoint_at
@@ -299,8 +299,8 @@ class Courier:
         channel = leg.channel
         if channel is None:
             return await self._nothing(leg, started)
-        if channel.channel == PULL:
-            # It stands in the outbox from now on, and the peer comes for it.
+        if channel.channel in STANDING:
+            # It stands here from now on: the peer comes for it, or a person writes it to a medium.
             return await self._judge(leg, channel.channel, started, Outcome(verdict=Verdict.DISPATCHED))
         source = job.source or await load_container(self._database, self._blobs, job.sender, job.bid)
         outcome = await self._adapters[channel.channel].deliver(

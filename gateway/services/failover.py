@@ -11,6 +11,7 @@ from datetime import datetime
 
 from gateway.model.authority import channels_for
 from gateway.model.channel_choice import (
+    CARRIER,
     CHANNEL_CODES,
     Answer,
     Choice,
@@ -31,6 +32,9 @@ from gateway.storage.database import Connection, Database
 
 #: The peer fetches here what waits for it; nothing of ours carries it.
 PULL = "https_pull"
+
+#: On these a bundle stands here and waits: the peer comes for it, or a person writes it to a medium.
+STANDING = frozenset({PULL, CARRIER})
 
 #: These end a transmission, so that no other channel is needed. A relay receipt does not.
 _SETTLES = frozenset({ReceiptType.CONSIGNMENT, ReceiptType.HANDOVER, ReceiptType.REJECTION})

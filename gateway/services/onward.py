@@ -10,11 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from gateway.errors import sentence_of
 from gateway.model.audit import PendingAuditEntry
-from gateway.model.channel_choice import CHANNEL_CODES, Answer, Outlook, Patience
+from gateway.model.channel_choice import (
+    CARRIER,
+    CARRIER_TIME,
+    CHANNEL_CODES,
+    Answer,
+    Outlook,
+    Patience,
+)
 from gateway.model.codes import Lane
 from gateway.model.receipt import ReceiptType
-from gateway.model.schedule import Decision, Step, next_attempt, overdue_at
+from gateway.model.schedule import Decision, Step, horizon_of, next_attempt, overdue_at
 from gateway.model.transmission import TERMINAL, TransmissionEvent, TransmissionState, apply
 from gateway.services.casebook import Casebook
 from gateway.services.evidence import CheckedReceipt
@@ -80,9 +88,7 @@ class Onward:
             row,
             next_action="await_receipt",
             next_action_at=overdue_at(
-                lane=row.lane,
-                created_at=row.created_at,
-                expires_at=row.expires_at,
+                horizon=horizon_for(row),
                 now=now,
                 due=due if turn_at is None else min(due, turn_at),
             ),
@@ -108,11 +114,24 @@ class Onward:
         if tried.channel == PULL and row.outbox_no is None:
             row = replace(row, outbox_no=entry + 1)
         due = None if tried.outlook is None else tried.outlook.resend_at
+        if tried.channel == CARRIER:
+            row = self._stand_for_carrier(tx, row, now)
+            if row.exported_at is not None:
+                # It was exported since this was planned; that is when its time began.
+                due = row.exported_at + CARRIER_TIME
         if tried.outlook is not None and tried.outlook.retries:
             # A channel that answers at once is in use beside this one, and goes on at its own pace.
             again = self._decide(row, None, now).at
             due = again if due is None else min(due, again)
         return self.await_receipt(replace(row, state=str(state)), now, turn_at=turn_at, due=due)
+
+    @staticmethod
+    def _stand_for_carrier(tx: Transaction, row: TransmissionRow, now: datetime) -> TransmissionRow:
+        """Let a bundle stand here for a carrier, and somebody see to it unless a medium is under way."""
+        if row.exported_at is not None and row.exported_at + CARRIER_TIME > now:
+            return row
+        tell(tx, row, "carrier-needed", now, sentence=f"{sentence_of('carrier-needed')} For: {row.to_aid}.")
+        return replace(row, carried_since=row.carried_since or now, exported_at=None)
 
     def tell_of_silence(
         self,
@@ -148,6 +167,7 @@ class Onward:
             code=code,
             jitter=self._rng.random(),
             repeats=row.repeats,
+            is_carried=is_carried(row),
         )
 
     def after_failure(
@@ -187,6 +207,7 @@ class Onward:
             next_action_at=decision.at,
             # Under its old envelope nobody should fetch it; otherwise it stays where it can be fetched.
             outbox_no=None if is_rewrap else row.outbox_no,
+            exported_at=None if is_rewrap else row.exported_at,
             repeats=0 if decision.alarm else row.repeats,
             changed_at=now,
         )
@@ -210,6 +231,18 @@ class Onward:
         return replace(ended(row, state, now), owner=OWNERS[row.lane])
 
 
+def is_carried(row: TransmissionRow) -> bool:
+    """Tell whether a bundle goes by a carrier, alone or beside other channels."""
+    return row.carried_since is not None or row.channel == CARRIER
+
+
+def horizon_for(row: TransmissionRow) -> datetime:
+    """Return the instant after which a transmission is given up."""
+    return horizon_of(
+        lane=row.lane, created_at=row.created_at, expires_at=row.expires_at, is_carried=is_carried(row)
+    )
+
+
 def ended(row: TransmissionRow, state: TransmissionState, now: datetime) -> TransmissionRow:
     if state in TERMINAL:
         return replace(
@@ -224,7 +257,9 @@ def ended(row: TransmissionRow, state: TransmissionState, now: datetime) -> Tran
     return replace(row, state=str(state), changed_at=now)
 
 
-def tell(tx: Transaction, row: TransmissionRow, code: str, now: datetime) -> None:
+def tell(
+    tx: Transaction, row: TransmissionRow, code: str, now: datetime, *, sentence: str | None = None
+) -> None:
     raise_task(
         tx,
         kind="transmission",
@@ -235,6 +270,7 @@ def tell(tx: Transaction, row: TransmissionRow, code: str, now: datetime) -> Non
         code=code,
         now=now,
         shown_again_at=now + TASK_SHOWN_AGAIN,
+        sentence=sentence,
     )
 
 

@@ -26,6 +26,9 @@ from gateway.storage.blobs import BlobRef, Blobs
 #: How long a bundle may be delivered: far beyond the retry horizon, short enough to be forgotten.
 LIFE = timedelta(days=60)
 
+#: The same where a person carries it on a medium.
+CARRIER_LIFE = timedelta(days=180)
+
 Progress = Callable[[int], None]
 
 
@@ -131,8 +134,9 @@ async def seal_bundle(
     human: Mapping[str, Any] | None,
     context: ThreadContext | None,
     now: datetime,
+    life: timedelta = LIFE,
 ) -> SealedBundle:
-    """Seal form and manifest over documents that are sealed already, and sign the envelope."""
+    """Seal form and manifest over documents that are sealed already, and sign the envelope for ``life``."""
     form_part, form_ref = await _seal_one(
         blobs, bid, content_key, 1, lambda: io.BytesIO(form_bytes), len(form_bytes), None
     )
@@ -153,7 +157,7 @@ async def seal_bundle(
         bid=bid,
         rev=0,
         created=created,
-        expires=created + LIFE,
+        expires=created + life,
         lane=lane,
         bk=content_key,
         recipients=[recipient],

@@ -24,6 +24,7 @@ from gateway.errors import GatewayRefusal, StorageUnavailable
 from gateway.model import requirements
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.authority import LookupStatus
+from gateway.model.channel_choice import CARRIER
 from gateway.model.contents import Finding, blocking, check_contents
 from gateway.model.fields import rows
 from gateway.model.manifest import FORM_MAX_BYTES, ThreadContext, is_request_form
@@ -41,7 +42,16 @@ from gateway.services.failover import Failover
 from gateway.services.formalroute import raise_route_tasks, routes_by_hand
 from gateway.services.forms import check_form
 from gateway.services.keyring import Keyring
-from gateway.services.seal import Document, OpenFile, SealedBundle, encode_form, seal_bundle, seal_documents
+from gateway.services.seal import (
+    CARRIER_LIFE,
+    LIFE,
+    Document,
+    OpenFile,
+    SealedBundle,
+    encode_form,
+    seal_bundle,
+    seal_documents,
+)
 from gateway.services.shelf import shelve, shelve_key
 from gateway.services.stamp import Stamp, Subject
 from gateway.services.vault import Vault
@@ -271,6 +281,7 @@ class Submitter:
                 human=human,
                 context=context,
                 now=now,
+                life=CARRIER_LIFE if channel is not None and channel.channel == CARRIER else LIFE,
             )
             way = Way(
                 to=to,

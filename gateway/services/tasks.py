@@ -27,10 +27,12 @@ def raise_task(
     code: str,
     now: datetime,
     shown_again_at: datetime,
+    sentence: str | None = None,
 ) -> None:
     """Put something before a person, once; durable with the transaction.
 
-    ``sender`` with ``bid`` names a bundle; without ``bid`` it is the peer of the thread.
+    ``sender`` with ``bid`` names a bundle; without ``bid`` it is the peer of the thread. ``sentence``, free
+    of content, says more than the code's own.
     """
     short = code[:_CODE_LENGTH]
     connection = tx.view(("task", kind, sender, thread_id or bid))
@@ -49,7 +51,7 @@ def raise_task(
             thread_id=thread_id,
             owner=owner,
             code=short,
-            sentence=sentence_of(code),
+            sentence=sentence or sentence_of(code),
             created_at=now,
             next_action_at=shown_again_at,
         ),

@@ -36,6 +36,8 @@ class TransmissionRow:
     created_at: datetime
     expires_at: datetime
     changed_at: datetime
+    carried_since: datetime | None = None
+    exported_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,8 @@ _MOVE = (
         lease_owner=None,
         lease_until=None,
         outbox_no=bindparam("v_outbox_no"),
+        carried_since=bindparam("v_carried_since"),
+        exported_at=bindparam("v_exported_at"),
         owner=bindparam("v_owner"),
         expires_at=bindparam("v_expires_at"),
         changed_at=bindparam("v_changed_at"),
@@ -218,6 +222,8 @@ def store_transmission(tx: Transaction, row: TransmissionRow) -> None:
         v_next_action=row.next_action,
         v_next_action_at=row.next_action_at,
         v_outbox_no=row.outbox_no,
+        v_carried_since=row.carried_since,
+        v_exported_at=row.exported_at,
         v_owner=row.owner,
         v_expires_at=row.expires_at,
         v_changed_at=row.changed_at,

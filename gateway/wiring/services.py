@@ -22,7 +22,7 @@ from gateway.services.consent import ConsentDesk
 from gateway.services.courier import Courier, LaneLimits
 from gateway.services.directorychecks import check_directory, check_networks
 from gateway.services.doctor import Diagnosis, Doctor
-from gateway.services.failover import PULL, Failover
+from gateway.services.failover import STANDING, Failover
 from gateway.services.formalroute import RouteDesk
 from gateway.services.library import Library
 from gateway.services.liveness import Liveness
@@ -164,7 +164,10 @@ class Services:
             authority_id=self.authority_id,
         )
         self._failover = Failover(
-            database=database, directory=directory, patience=self._patience, carried={*self.adapters, PULL}
+            database=database,
+            directory=directory,
+            patience=self._patience,
+            carried={*self.adapters, *STANDING},
         )
         self.courier = Courier(
             database=database,
@@ -266,7 +269,7 @@ class Services:
             clock=clock,
             keyring=self.keyring,
             directory=directory,
-            carried=frozenset({*self.adapters, PULL}),
+            carried=frozenset({*self.adapters, *STANDING}),
             submitter=self.submitter,
             cases=self.cases,
             consents=ConsentDesk(

@@ -439,6 +439,18 @@ def create_tables() -> None:
         sa.Column(
             "outbox_no", sa.BigInteger(), nullable=True, comment="place in the peer's outbox (https_pull)"
         ),
+        sa.Column(
+            "carried_since",
+            sa.BigInteger(),
+            nullable=True,
+            comment="stands here for a carrier (offline_media)",
+        ),
+        sa.Column(
+            "exported_at",
+            sa.BigInteger(),
+            nullable=True,
+            comment="last written to a medium, in this envelope",
+        ),
         sa.Column("owner", sa.String(length=24), nullable=True, comment="who must act once it failed"),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),

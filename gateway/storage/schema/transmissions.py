@@ -24,6 +24,8 @@ transmission = Table(
     Column("lease_owner", String(40), nullable=True, comment="one per claim: a result needs it"),
     Column("lease_until", Instant, nullable=True),
     Column("outbox_no", BigInteger, nullable=True, comment="place in the peer's outbox (https_pull)"),
+    Column("carried_since", Instant, nullable=True, comment="stands here for a carrier (offline_media)"),
+    Column("exported_at", Instant, nullable=True, comment="last written to a medium, in this envelope"),
     Column("owner", String(24), nullable=True, comment="who must act once it failed"),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),

@@ -144,3 +144,30 @@ def test_the_pace_follows_lane_urgency_and_settings() -> None:
     assert patience.pace("routine", "emergency").after == timedelta(hours=6)
     assert patience.pace("urgent", "urgent") == Pace(after=timedelta(seconds=40))
     assert patience.pace("urgent", "emergency").all_at_once
+
+
+def test_a_courier_is_sent_after_days_and_not_for_a_fault_of_some_hours() -> None:
+    routine, urgent = Patience().pace("routine"), Patience().pace("urgent")
+    found = situation("gateway_https", "offline_media").tried("gateway_https", START)
+    assert look_ahead(found, routine, START).turn_at == START + timedelta(days=3)
+    assert chosen(found, timedelta(days=3) - timedelta(seconds=1), routine) == "gateway_https"
+    assert chosen(found, timedelta(days=3), routine) == "offline_media"
+    # Where the record takes urgent matters on a medium, its turn comes like that of any other channel.
+    assert chosen(found, urgent.after, urgent) == "offline_media"
+    # With nothing before it, it is the first channel like any other.
+    assert chosen(situation("offline_media", "email_sealed"), timedelta(0), routine) == "offline_media"
+
+
+def test_a_medium_may_be_under_way_for_weeks_before_it_is_asked_for_again() -> None:
+    routine = Patience().pace("routine")
+    found = situation("offline_media", "email_smime").tried("offline_media", START)
+    outlook = look_ahead(found, routine, START)
+    assert (outlook.turn_at, outlook.resend_at, outlook.retries) == (
+        START + timedelta(days=30),
+        START + timedelta(days=30),
+        False,
+    )
+    assert choose(found, routine, START + timedelta(days=29)).ask == ()
+    assert choose(found, routine, START + timedelta(days=30)).ask == ("email_smime",)
+    found = found.tried("offline_media", START + timedelta(days=30))
+    assert look_ahead(found, routine, START + timedelta(days=30)).resend_at == START + timedelta(days=60)

@@ -116,7 +116,17 @@ def test_every_decision_has_a_time_that_is_not_past(
 
 def test_a_missing_receipt_is_looked_for_when_it_is_due_or_at_the_horizon_and_never_in_the_past() -> None:
     soon, late = START + timedelta(minutes=5), START + timedelta(days=90)
-    times = {"lane": "routine", "created_at": START, "expires_at": EXPIRES}
-    assert overdue_at(**times, now=START, due=soon) == soon
-    assert overdue_at(**times, now=START, due=late) == START + timedelta(days=14)
-    assert overdue_at(**times, now=late, due=late + timedelta(hours=1)) == late
+    horizon = horizon_of(lane="routine", created_at=START, expires_at=EXPIRES)
+    assert overdue_at(horizon=horizon, now=START, due=soon) == soon
+    assert overdue_at(horizon=horizon, now=START, due=late) == START + timedelta(days=14)
+    assert overdue_at(horizon=horizon, now=late, due=late + timedelta(hours=1)) == late
+
+
+def test_what_goes_by_a_carrier_is_not_given_up_after_14_days() -> None:
+    times = {"created_at": START, "expires_at": EXPIRES}
+    for lane in ("routine", "urgent"):
+        assert horizon_of(lane=lane, **times, is_carried=True) == EXPIRES
+    late = START + timedelta(days=15)
+    asked = {"attempts": 3, "now": late, "code": None, "jitter": 0.5, "lane": "routine", **times}
+    assert next_attempt(**asked).kind is Step.GIVE_UP
+    assert next_attempt(**asked, is_carried=True).kind is Step.WAIT

@@ -295,13 +295,15 @@ async def test_an_outbox_nobody_ever_empties_is_given_up_at_the_horizon_and_has_
         form, documents = sample_request(5)
         sent = await world.submit("eg-ppo", form, documents)
         app = world["eg-ppo"]
-        for _ in range(100):
+        for days in range(1, 63):
             for job in await app.courier.claim(sent.lane, 4):
                 await app.courier.attempt(job)
-            world.advance(timedelta(hours=5))
-        (way,) = (await app.cases.status(sent.bid)).transmissions
+            world.advance(timedelta(days=1))
+            (way,) = (await app.cases.status(sent.bid)).transmissions
+            # Its record lists a medium as well, and that may be under way for weeks.
+            assert (way.state == "FAILED") == (days > 60), days
         assert (way.state, way.owner) == ("FAILED", "operator")
-        assert way.attempts < 30
+        assert way.attempts < 70
 
 
 async def test_an_attempt_that_another_channels_receipt_overtook_is_entered_and_changes_nothing(
