@@ -8,7 +8,7 @@ from rich.console import Console
 from gateway.cli.output import Answer, Common, counted, note, run, table, text, when
 from gateway.cli.session import call
 from gateway.web import calls as api
-from gateway.web.networkviews import (
+from gateway.web.calls.networks import (
     AllowParams,
     DecideParams,
     ImportParams,

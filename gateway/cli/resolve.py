@@ -16,7 +16,7 @@ from gateway.cli.output import Answer, CommandFailed, Common, note, run, text
 from gateway.cli.session import call
 from gateway.config import is_home_named
 from gateway.web import calls as api
-from gateway.web.addressees import AuthorityParams, ResolveParams
+from gateway.web.calls.addressees import AuthorityParams, ResolveParams
 
 P = TypeVar("P")
 

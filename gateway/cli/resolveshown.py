@@ -11,7 +11,8 @@ from gateway.cli.output import counted, in_words, table, text, when, words
 from gateway.cli.probe import age
 from gateway.model import fields
 from gateway.model.requirements import asked_for, issue
-from gateway.web.addressees import (
+from gateway.web.calls import DirectoryEntryView
+from gateway.web.calls.addressees import (
     AuthorityView,
     CandidateView,
     DesignationView,
@@ -21,7 +22,6 @@ from gateway.web.addressees import (
     ResolutionView,
     ResourceView,
 )
-from gateway.web.calls import DirectoryEntryView
 
 _STATUS = {
     "not_listed": "is not in the directory",

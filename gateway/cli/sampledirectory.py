@@ -11,8 +11,8 @@ from gateway.model.authority import DirectoryEntry, LookupStatus, parse_entry
 from gateway.model.listing import Listing, Requester, listing_of
 from gateway.model.states import parse_state
 from gateway.web import authorities, choosing
-from gateway.web.addressees import AuthorityView, ResolutionView, ResolveParams
 from gateway.web.calls import DirectoryEntryView, DirectoryResult
+from gateway.web.calls.addressees import AuthorityView, ResolutionView, ResolveParams
 
 _SOURCE = "sample"
 

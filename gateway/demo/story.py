@@ -21,7 +21,7 @@ from gateway.demo.network import DemoFailed, LabNetwork, Progress
 from gateway.demo.registry import DemoDirectory
 from gateway.demo.samples import Sample
 from gateway.web import calls as api
-from gateway.web.networkviews import RefreshParams
+from gateway.web.calls.networks import RefreshParams
 from gateway.web.operations import perform
 
 T = TypeVar("T")

@@ -13,7 +13,8 @@ from gateway.model.record_parts import Designation, Hours
 from gateway.model.states import StateRecord
 from gateway.services.directory import Directory
 from gateway.services.directory.merge import OWN
-from gateway.web.addressees import (
+from gateway.web.calls import OwnRecordResult
+from gateway.web.calls.addressees import (
     AuthorityView,
     ChannelView,
     ContactView,
@@ -24,7 +25,6 @@ from gateway.web.addressees import (
     ResourceView,
     VoucherView,
 )
-from gateway.web.calls import OwnRecordResult
 
 
 def show(directory: Directory, authority_id: str, *, now: datetime) -> AuthorityView:

@@ -10,7 +10,8 @@ from gateway.model.listing import Query, Requester
 from gateway.model.profile import in_language
 from gateway.model.resolution import Candidate, Resolution, resolve
 from gateway.services.directory import Directory
-from gateway.web.addressees import (
+from gateway.web.authorities import designation_view, hours_view, phone_views
+from gateway.web.calls.addressees import (
     BasisView,
     CandidateView,
     LeftOutView,
@@ -20,7 +21,6 @@ from gateway.web.addressees import (
     ResolveParams,
     RouteView,
 )
-from gateway.web.authorities import designation_view, hours_view, phone_views
 
 
 def choose(

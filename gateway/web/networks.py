@@ -12,7 +12,7 @@ from gateway.services.directory import Directory
 from gateway.services.networks import Networks, NetworkStatus
 from gateway.services.registry.bundle import BUNDLE_LIMIT
 from gateway.services.registry.members import MEMBERS_FILE, MEMBERS_LIMIT
-from gateway.web.networkviews import (
+from gateway.web.calls.networks import (
     AllowParams,
     ContradictionView,
     DecideParams,

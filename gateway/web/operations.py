@@ -33,7 +33,6 @@ from gateway.services.revocations import Revocations
 from gateway.services.submit import Attachment, Submission, Submitter
 from gateway.services.upkeep import Upkeep
 from gateway.web import authorities, calls, choosing, networks
-from gateway.web.addressees import AuthorityParams, AuthorityView, ResolutionView, ResolveParams
 from gateway.web.calls import (
     AcknowledgeParams,
     AttachmentFile,
@@ -79,7 +78,8 @@ from gateway.web.calls import (
     SubmissionView,
     SubmitParams,
 )
-from gateway.web.networkviews import NetworksResult
+from gateway.web.calls.addressees import AuthorityParams, AuthorityView, ResolutionView, ResolveParams
+from gateway.web.calls.networks import NetworksResult
 
 P = TypeVar("P")
 R = TypeVar("R")

@@ -19,9 +19,9 @@ from gateway.model.authority import LookupStatus, parse_entry
 from gateway.model.listing import Query, Requester, listing_of
 from gateway.model.resolution import resolve
 from gateway.model.states import parse_state
-from gateway.web.addressees import ListedKeyView
 from gateway.web.authorities import authority_view
 from gateway.web.calls import DirectoryEntryView
+from gateway.web.calls.addressees import ListedKeyView
 from gateway.web.choosing import resolution_view
 from tests.sampledata import entry, sample
 

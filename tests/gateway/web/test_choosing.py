@@ -17,7 +17,7 @@ from gateway.services.directory import Directory
 from gateway.services.directory.merge import SourceView
 from gateway.storage import audit
 from gateway.web import authorities, choosing
-from gateway.web.addressees import ResolutionView, ResolveParams
+from gateway.web.calls.addressees import ResolutionView, ResolveParams
 from tests.sampledata import entry, request, sample
 from tests.world import World, sample_request
 

@@ -1,21 +1,16 @@
-"""What is asked and answered about addressees: the types of two calls of the local API.
-
-Types of the API's own, as in ``calls``. Imports nothing of the product.
-"""
+"""Addressees: what is asked and answered about one authority, and about to whom a request goes."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from gateway.web.calls.shape import Value
+
 _Code = Annotated[str, msgspec.Meta(pattern="^[a-z0-9_]{1,64}$")]
 
 
-class _Type(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A value of the API."""
-
-
-class ResolveParams(_Type, kw_only=True):
+class ResolveParams(Value, kw_only=True):
     """What is known of a request before it has an addressee."""
 
     state: Annotated[str, msgspec.Meta(pattern="^[A-Za-z]{2}$", description="requested State, ISO 3166-1")]
@@ -31,14 +26,14 @@ class ResolveParams(_Type, kw_only=True):
     ] = ""
 
 
-class NoteView(_Type, kw_only=True):
+class NoteView(Value, kw_only=True):
     """A warning or a task: its code and a sentence."""
 
     code: str
     sentence: str
 
 
-class BasisView(_Type, kw_only=True):
+class BasisView(Value, kw_only=True):
     """The primary instrument and what is known of it between the two States."""
 
     instrument: str | None
@@ -47,7 +42,7 @@ class BasisView(_Type, kw_only=True):
     others: Annotated[list[str], msgspec.Meta(description="treaties in force for both")]
 
 
-class RouteView(_Type, kw_only=True):
+class RouteView(Value, kw_only=True):
     """One channel, in order."""
 
     channel: str
@@ -57,14 +52,14 @@ class RouteView(_Type, kw_only=True):
     condition: str = ""
 
 
-class LeftOutView(_Type, kw_only=True):
+class LeftOutView(Value, kw_only=True):
     """A channel that may not be used now, and why."""
 
     channel: str
     sentence: str
 
 
-class DesignationView(_Type, kw_only=True):
+class DesignationView(Value, kw_only=True):
     """A task given to an authority under an instrument."""
 
     instrument: str
@@ -73,14 +68,14 @@ class DesignationView(_Type, kw_only=True):
     provisional: bool
 
 
-class PhoneView(_Type, kw_only=True):
+class PhoneView(Value, kw_only=True):
     """A telephone number and what it is for."""
 
     use: str
     number: str
 
 
-class HoursView(_Type, kw_only=True):
+class HoursView(Value, kw_only=True):
     """When the office answers; times with their zone."""
 
     time_zone: str
@@ -90,7 +85,7 @@ class HoursView(_Type, kw_only=True):
     next_opening: datetime | None
 
 
-class CandidateView(_Type, kw_only=True):
+class CandidateView(Value, kw_only=True):
     """An authority that may be addressed, why, how, and what stands in the way."""
 
     authority_id: str
@@ -121,7 +116,7 @@ class CandidateView(_Type, kw_only=True):
     asks_for: list[str]
 
 
-class PassedOverView(_Type, kw_only=True):
+class PassedOverView(Value, kw_only=True):
     """An authority of the State that is no candidate, and why."""
 
     authority_id: str
@@ -129,7 +124,7 @@ class PassedOverView(_Type, kw_only=True):
     sentence: str
 
 
-class ResolutionView(_Type, kw_only=True):
+class ResolutionView(Value, kw_only=True):
     """To whom a request goes, as far as the directory tells. Several candidates are never chosen from."""
 
     source: Annotated[str, msgspec.Meta(description="``sample``: fictional addresses, for a look only")]
@@ -145,13 +140,13 @@ class ResolutionView(_Type, kw_only=True):
     passed_over: list[PassedOverView]
 
 
-class AuthorityParams(_Type, kw_only=True):
+class AuthorityParams(Value, kw_only=True):
     """Names one authority."""
 
     authority_id: Annotated[str, msgspec.Meta(min_length=4, max_length=63)]
 
 
-class ChannelView(_Type, kw_only=True):
+class ChannelView(Value, kw_only=True):
     """One channel as the record lists it."""
 
     channel: str
@@ -161,7 +156,7 @@ class ChannelView(_Type, kw_only=True):
     status: str
 
 
-class ListedKeyView(_Type, kw_only=True):
+class ListedKeyView(Value, kw_only=True):
     """One key over all sources, and which of them vouch for it; none does for one that is listed no more."""
 
     use: str
@@ -173,7 +168,7 @@ class ListedKeyView(_Type, kw_only=True):
     vouchers: list[str]
 
 
-class ContactView(_Type, kw_only=True):
+class ContactView(Value, kw_only=True):
     """An office one can write to."""
 
     office: str
@@ -181,7 +176,7 @@ class ContactView(_Type, kw_only=True):
     languages: list[str]
 
 
-class ResourceView(_Type, kw_only=True):
+class ResourceView(Value, kw_only=True):
     """A law, a template or an agreement."""
 
     title: str
@@ -189,14 +184,14 @@ class ResourceView(_Type, kw_only=True):
     note: str
 
 
-class VoucherView(_Type, kw_only=True):
+class VoucherView(Value, kw_only=True):
     """Who says so."""
 
     source: str
     assurance: str
 
 
-class AuthorityView(_Type, kw_only=True):
+class AuthorityView(Value, kw_only=True):
     """Everything the directory says of one authority."""
 
     source: str

@@ -1,24 +1,16 @@
-"""What is asked and answered about followed networks: the types of some calls of the local API.
-
-Types of the API's own, as in ``calls``. Imports nothing of the product.
-"""
+"""Followed networks: how they stand, refreshing and importing them, and a person's word on them."""
 
 from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
 
+from gateway.web.calls.shape import Nothing, Officer, Value, call
+
 _Network = Annotated[str, msgspec.Meta(max_length=63, description="name of a network in the settings")]
-_Officer = Annotated[
-    str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9_.:+/-]{0,63}$", description="pseudonym, never a name")
-]
 
 
-class _Type(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A value of the API."""
-
-
-class NetworkView(_Type, kw_only=True):
+class NetworkView(Value, kw_only=True):
     """One followed network."""
 
     name: str
@@ -42,14 +34,14 @@ class NetworkView(_Type, kw_only=True):
     refused: Annotated[list[str], msgspec.Meta(description="authorities and States that cannot be believed")]
 
 
-class ContradictionView(_Type, kw_only=True):
+class ContradictionView(Value, kw_only=True):
     """An authority about whose keys sources contradict each other: nothing goes there and nothing comes."""
 
     authority_id: str
     sources: Annotated[list[str], msgspec.Meta(description="who lists it, as `directory decide` takes it")]
 
 
-class NetworksResult(_Type, kw_only=True):
+class NetworksResult(Value, kw_only=True):
     """How the directory stands."""
 
     enrolled: Annotated[int, msgspec.Meta(description="peers taken by hand, ourselves not counted")]
@@ -57,13 +49,13 @@ class NetworksResult(_Type, kw_only=True):
     contradicted: list[ContradictionView]
 
 
-class RefreshParams(_Type, kw_only=True):
+class RefreshParams(Value, kw_only=True):
     """Which network to ask now; all that are served somewhere if none is named."""
 
     network: _Network = ""
 
 
-class ImportParams(_Type, kw_only=True):
+class ImportParams(Value, kw_only=True):
     """A network's bundle on this machine."""
 
     path: Annotated[
@@ -71,16 +63,66 @@ class ImportParams(_Type, kw_only=True):
     ]
 
 
-class DecideParams(_Type, kw_only=True):
+class DecideParams(Value, kw_only=True):
     """A person's word on a contradiction."""
 
     authority_id: Annotated[str, msgspec.Meta(max_length=63)]
     source: Annotated[str, msgspec.Meta(max_length=80, description="`bilateral`, or `network:` and its name")]
-    officer: _Officer = "local"
+    officer: Officer = "local"
 
 
-class AllowParams(_Type, kw_only=True):
+class AllowParams(Value, kw_only=True):
     """Let the urgent lane go on by a network that is past its end."""
 
     network: _Network
-    officer: _Officer = "local"
+    officer: Officer = "local"
+
+
+DIRECTORY_STATUS = call(
+    "network_status",
+    "GET",
+    "/v1/directory/networks",
+    "How the followed networks stand, and what contradicts",
+    params=Nothing,
+    result=NetworksResult,
+)
+
+DIRECTORY_REFRESH = call(
+    "refresh_networks",
+    "POST",
+    "/v1/directory/networks/refreshes",
+    "Ask networks now, instead of waiting for the hourly refresh",
+    params=RefreshParams,
+    result=NetworksResult,
+    writes=True,
+)
+
+DIRECTORY_IMPORT = call(
+    "import_network",
+    "POST",
+    "/v1/directory/networks/imports",
+    "Take a network's bundle that was carried here, by the same verifier",
+    params=ImportParams,
+    result=NetworksResult,
+    writes=True,
+)
+
+DIRECTORY_DECIDE = call(
+    "decide_authority",
+    "POST",
+    "/v1/directory/decisions",
+    "Say which source is right about an authority whose keys sources contradict each other about",
+    params=DecideParams,
+    result=NetworksResult,
+    writes=True,
+)
+
+DIRECTORY_ALLOW = call(
+    "allow_urgent",
+    "POST",
+    "/v1/directory/networks/allowances",
+    "Let what is urgent go on by a network that is past its end",
+    params=AllowParams,
+    result=NetworksResult,
+    writes=True,
+)
