@@ -33,12 +33,14 @@ class Checkpoint:
         size: Number of leaves.
         root: Root hash, 32 bytes.
         signed_at: Signing time as the log's post-quantum signature states it; None before signing.
+        signed_by: The log's keys that signed, by identifier; none before signing.
     """
 
     origin: str
     size: int
     root: bytes
     signed_at: datetime | None = field(default=None, compare=False)
+    signed_by: tuple[str, ...] = field(default=(), compare=False)
 
     def encode(self) -> str:
         """Return the three lines that are signed."""
@@ -118,6 +120,8 @@ def open_checkpoint(note: str, origin: str, keys: Sequence[PublicKey]) -> Checkp
         keys: The log keys of that authority, past ones included. One of each algorithm must have signed;
             they may be of different generations, because the halves may be rotated apart.
 
+    The caller still owes: whether the keys named in ``signed_by`` were in force at ``signed_at``.
+
     Raises:
         Refusal: ``malformed``; ``sig-invalid`` for a wrong or missing signature or another log's head.
     """
@@ -141,10 +145,17 @@ def _opened(note: str, origin: str, keys: tuple[PublicKey, ...]) -> Checkpoint:
             times.append(_cosigned_at(key, value, checkpoint))
 
     log_keys = [NoteKey.named(origin, key) for key in keys if key.use == KeyUse.LOG]
-    signed = {key.public.alg for key in verified_keys(signatures, log_keys, verify)}
-    if signed != {NOTE_ED25519, NOTE_ML_DSA_44}:
+    signed = [key.public for key in verified_keys(signatures, log_keys, verify)]
+    if {public.alg for public in signed} != {NOTE_ED25519, NOTE_ML_DSA_44}:
         raise Refusal("sig-invalid", "the checkpoint lacks one of the log's two signatures")
-    return Checkpoint(origin=origin, size=checkpoint.size, root=checkpoint.root, signed_at=times[-1])
+    return Checkpoint(
+        origin=origin,
+        size=checkpoint.size,
+        root=checkpoint.root,
+        # Two generations of one half may have signed: the latest time is the one all have to stand.
+        signed_at=max(times),
+        signed_by=tuple(sorted(public.kid for public in signed)),
+    )
 
 
 def verify_cosignature(note: str, name: str, public: PublicKey) -> datetime:

@@ -88,7 +88,8 @@ def check_logged_receipt(
         leaf, body, proof: The exact texts that came with the receipt.
         keys: The log keys of ``iss``, past ones included.
 
-    The caller still owes: the receipt itself (``crypto.receipts.read_receipt``).
+    The caller still owes: the receipt itself (``crypto.receipts.read_receipt``), and whether the keys that
+    signed the head were in force then.
 
     Raises:
         Refusal: ``malformed``, ``version``, ``sig-invalid`` or ``proof-invalid``.

@@ -18,7 +18,8 @@ _NOTICE_MAX_BYTES = 128 * 1024
 def renew(
     *,
     use: Annotated[
-        list[Literal["sig", "enc", "req", "rcpt", "tls"]] | None, Parameter(consume_multiple=True)
+        list[Literal["sig", "enc", "req", "rcpt", "log", "wit", "tls"]] | None,
+        Parameter(consume_multiple=True),
     ] = None,
     early: Annotated[bool, Parameter(negative=())] = False,
     common: Common | None = None,
@@ -31,14 +32,15 @@ def renew(
     Parameters
     ----------
     use:
-        Which keys: sig, enc, req, rcpt, tls; all of them if it is not said.
+        Which keys: sig, enc, req, rcpt, log, wit, tls; all of them if it is not said.
     early:
         However long the present keys still last.
     """
     common = common or Common()
 
     async def work() -> Answer:
-        params = api.RenewParams(uses=use or ["sig", "enc", "req", "rcpt", "tls"], early=early)
+        uses = use or ["sig", "enc", "req", "rcpt", "log", "wit", "tls"]
+        params = api.RenewParams(uses=uses, early=early)
         made = await call(common, api.KEYS_RENEW, params, label="Making keys")
 
         def show(console: Console) -> None:

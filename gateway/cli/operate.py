@@ -106,7 +106,8 @@ def list_keys(*, common: Common | None = None) -> int:
 def rotate(
     *,
     use: Annotated[
-        list[Literal["sig", "enc", "req", "rcpt", "tls"]] | None, Parameter(consume_multiple=True)
+        list[Literal["sig", "enc", "req", "rcpt", "log", "wit", "tls"]] | None,
+        Parameter(consume_multiple=True),
     ] = None,
     common: Common | None = None,
 ) -> int:
@@ -118,12 +119,12 @@ def rotate(
     Parameters
     ----------
     use:
-        Which keys: sig, enc, req, rcpt, tls; all of them if it is not said.
+        Which keys: sig, enc, req, rcpt, log, wit, tls; all of them if it is not said.
     """
     common = common or Common()
 
     async def work() -> Answer:
-        params = api.RotateParams(uses=use or ["sig", "enc", "req", "rcpt", "tls"])
+        params = api.RotateParams(uses=use or ["sig", "enc", "req", "rcpt", "log", "wit", "tls"])
         made = await call(common, api.KEYS_ROTATE, params, label="Making keys")
 
         def show(console: Console) -> None:

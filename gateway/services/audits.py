@@ -8,9 +8,9 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from crypto.keys import KeyUse
 from gateway.services.headstore import HeadDamaged, read_head_file
 from gateway.services.keyring import Keyring
+from gateway.services.logkeys import KeyringLogKeys
 from gateway.services.verify import AuditReport, verify_log
 from gateway.storage.database import Database
 
@@ -26,7 +26,7 @@ async def audit_home(
         note = await asyncio.to_thread(read_head_file, head_file)
     except HeadDamaged:
         note = _UNREADABLE
-    keys = [key.public for key in keyring.held if key.public.use == KeyUse.LOG]
+    keys = KeyringLogKeys(keyring).known()
     return await database.read_slow(
         lambda connection: verify_log(
             connection,

@@ -15,9 +15,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from crypto.checkpoint import open_checkpoint
+from crypto.bundle import KeyInForce
 from crypto.errors import Refusal
-from crypto.keys import KeyUse, PublicKey
+from crypto.keys import NOTE_ED25519, NOTE_ML_DSA_44, KeyUse
 from crypto.selftest import SelfTestFailed, run_selftest
 from gateway.clock import Clock
 from gateway.config import HomePaths, Settings
@@ -25,6 +25,7 @@ from gateway.model.authority import DirectoryEntry
 from gateway.services.directory import Directory
 from gateway.services.headstore import read_head_file
 from gateway.services.keyring import HeldKey, Keyring
+from gateway.services.logkeys import KeyringLogKeys, open_own_head
 from gateway.services.logstate import damaged, head_lost, head_unreadable, other_root, went_back
 from gateway.services.logtree import LogDamaged, StoredTree
 from gateway.services.ownlisting import unlisted_keys
@@ -32,8 +33,17 @@ from gateway.storage import audit, cases, peers
 from gateway.storage.database import Connection, Database
 from gateway.storage.health import Health, examine_database
 
-#: The uses without which nothing can be sent, taken in or proved.
-_NEEDED = (KeyUse.SIG, KeyUse.ENC, KeyUse.REQ, KeyUse.RCPT, KeyUse.LOG, KeyUse.WIT, KeyUse.TLS)
+#: The keys without which nothing can be sent, taken in or proved. The log has two halves that both sign.
+_NEEDED: tuple[tuple[KeyUse, str | None], ...] = (
+    (KeyUse.SIG, None),
+    (KeyUse.ENC, None),
+    (KeyUse.REQ, None),
+    (KeyUse.RCPT, None),
+    (KeyUse.LOG, NOTE_ED25519),
+    (KeyUse.LOG, NOTE_ML_DSA_44),
+    (KeyUse.WIT, None),
+    (KeyUse.TLS, None),
+)
 
 #: Days before the end of a key at which it is spoken of, the most pressing first.
 _ALERT_DAYS = (1, 7, 30, 60)
@@ -155,7 +165,7 @@ class Doctor:
     async def _check_log(self) -> Iterable[Diagnosis]:
         # The head first: the database may only be ahead of it.
         note = await asyncio.to_thread(read_head_file, self._paths.resolve(self._settings.log.head_file))
-        keys = [key.public for key in self._keyring.held if key.public.use == KeyUse.LOG]
+        keys = KeyringLogKeys(self._keyring).known()
         wrong = await self._database.read_slow(lambda c: compare_head(c, self._origin, keys, note))
         if wrong:
             action = (
@@ -192,7 +202,7 @@ class Doctor:
             return None
 
 
-def compare_head(connection: Connection, origin: str, keys: Sequence[PublicKey], note: str | None) -> str:
+def compare_head(connection: Connection, origin: str, keys: Sequence[KeyInForce], note: str | None) -> str:
     """Return what is wrong between the log in the database and its signed head outside, or nothing.
 
     Looks at the head only; ``verify.verify_log`` looks at every entry.
@@ -201,7 +211,7 @@ def compare_head(connection: Connection, origin: str, keys: Sequence[PublicKey],
         if note is None:
             signed = audit.largest_head(connection)
             return "" if signed is None else head_lost(signed).sentence
-        head = open_checkpoint(note, origin, keys)
+        head = open_own_head(note, origin, keys)
         size = audit.log_size(connection)
         if head.size > size:
             return went_back(head.size, size).sentence
@@ -249,9 +259,13 @@ def _too_open(path: Path) -> bool:
 
 def check_keys(held: Iterable[HeldKey], now: datetime) -> list[Diagnosis]:
     """Every use has a key in force, and none of them ends soon."""
-    found = []
-    for use in _NEEDED:
-        keys = [key for key in held if key.public.use == use and key.status == "active" and key.file]
+    held, found = tuple(held), []
+    for use, alg in _NEEDED:
+        keys = [
+            key
+            for key in held
+            if key.public.use == use and alg in (None, key.public.alg) and key.status == "active" and key.file
+        ]
         ends = [key.exp for key in keys if key.is_in_force(now)]
         if not ends:
             action = f"Run: rogatory keys rotate --use {use}; then send enrolment.json to your peers."
@@ -271,6 +285,7 @@ def check_keys(held: Iterable[HeldKey], now: datetime) -> list[Diagnosis]:
             level = Level.RED if alert == 1 else Level.YELLOW
             sentence = f"The key for {use} ends in less than {alert} day{'s' if alert > 1 else ''}."
             found.append(Diagnosis(check="keys", level=level, sentence=sentence, action=action))
+    found = list(dict.fromkeys(found))
     return found or [_good("keys", "Every key, or its successor, is in force for long enough.")]
 
 

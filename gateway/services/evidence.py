@@ -65,14 +65,19 @@ def check_receipt(offered: Mapping[str, Any], directory: Directory, now: datetim
     place, fault = None, None
     if offered.get("proof") is not None:
         try:
-            place = _check_place(offered, jws, claims, digest, directory)
+            place = _check_place(offered, jws, claims, digest, directory, now)
         except Refusal as refusal:
             fault = refusal.code
     return CheckedReceipt(claims=claims, jws=jws, digest=digest, place=place, proof_fault=fault)
 
 
 def _check_place(
-    offered: Mapping[str, Any], jws: str, claims: ReceiptClaims, digest: str, directory: Directory
+    offered: Mapping[str, Any],
+    jws: str,
+    claims: ReceiptClaims,
+    digest: str,
+    directory: Directory,
+    now: datetime,
 ) -> LogPlace:
     """Check that the leaf is in the issuer's log and commits to this very receipt (docs/receipts.md)."""
     leaf, salt, body, proof = (offered.get(name) for name in ("leaf", "salt", "body", "proof"))
@@ -87,5 +92,10 @@ def _check_place(
         raise Refusal("proof-invalid", "the leaf is about another receipt")
     keys = [key.public for key in directory.keys(claims.iss, KeyUse.LOG)]
     salt_bytes = unb64u(salt)
-    check_logged_receipt(jws, iss=claims.iss, leaf=leaf, salt=salt_bytes, body=body, proof=proof, keys=keys)
+    _, head = check_logged_receipt(
+        jws, iss=claims.iss, leaf=leaf, salt=salt_bytes, body=body, proof=proof, keys=keys
+    )
+    # By the keys in force when the head was signed: later ones prove nothing about it, past ones still do.
+    for kid in head.signed_by:
+        key_verdict(directory.key_in_force(claims.iss, KeyUse.LOG, kid), head.signed_at or now, now)
     return LogPlace(leaf=leaf, salt=salt_bytes, body=body, proof=proof)

@@ -7,20 +7,20 @@ before, nothing is signed any more and proofs are not given; that never blocks a
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol, TypeVar
 
-from crypto.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from crypto.checkpoint import Checkpoint, sign_checkpoint
 from crypto.errors import Refusal
-from crypto.keys import PublicKey, Signer
 from crypto.merkle import Frontier, inclusion_path
 from crypto.proof import tlog_proof
 from crypto.tiles import EdgeView, NotHeld
 from gateway.clock import Clock
 from gateway.services.headstore import HeadConflict, HeadDamaged, HeadStore
+from gateway.services.logkeys import LogKeys, open_own_head
 from gateway.services.logstate import (
     LogFault,
     LogState,
@@ -74,17 +74,13 @@ class LogHead:
         self,
         *,
         origin: str,
-        ed25519: Signer,
-        ml_dsa: Signer,
-        keys: Sequence[PublicKey],
+        keys: LogKeys,
         store: HeadStore,
         clock: Clock,
         alarm: Callable[[LogState, str], None],
     ) -> None:
         self._origin = origin
-        self._ed25519 = ed25519
-        self._ml_dsa = ml_dsa
-        self._keys = tuple(keys)
+        self._keys = keys
         self._store = store
         self._clock = clock
         self._alarm = alarm
@@ -176,7 +172,7 @@ class LogHead:
                 if signed is not None:
                     raise head_lost(signed)
                 return
-            head = open_checkpoint(note, self._origin, self._keys)
+            head = open_own_head(note, self._origin, self._keys.known())
             self.stored_size = head.size
             if head.size > size:
                 raise went_back(head.size, size)
@@ -233,7 +229,9 @@ class LogHead:
         view = self.committed
         hashed = await self._hash_again(view)
         checkpoint = Checkpoint(origin=self._origin, size=view.size, root=hashed.root())
-        note = sign_checkpoint(checkpoint, self._ed25519, self._ml_dsa, self._clock.now())
+        now = self._clock.now()
+        # Asked for each head: a successor takes over in a running service when its time has come.
+        note = sign_checkpoint(checkpoint, *self._keys.signers(now), now)
         try:
             await self._store_head(note)
         except HeadConflict as conflict:
@@ -267,7 +265,7 @@ class LogHead:
     async def _follow(self, stored: str) -> None:
         """Take over the head another process of this log has signed, if the database bears it out."""
         try:
-            head = open_checkpoint(stored, self._origin, self._keys)
+            head = open_own_head(stored, self._origin, self._keys.known())
         except Refusal as error:
             raise head_unreadable(str(error)) from None
         self.stored_size = head.size

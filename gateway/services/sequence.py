@@ -16,9 +16,8 @@ import asyncio
 import os
 import threading
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from crypto.keys import PublicKey, Signer
 from crypto.leaf import SALT_SIZE, commitment
 from crypto.merkle import leaf_hash
 from crypto.tiles import Edge
@@ -26,6 +25,7 @@ from gateway.clock import Clock
 from gateway.model.audit import AuditEntry, PendingAuditEntry, body_bytes, leaf_bytes, log_time
 from gateway.services.headstore import HeadStore
 from gateway.services.loghead import LogHead, LogReader, SignedHead
+from gateway.services.logkeys import LogKeys
 from gateway.services.logstate import LogState, LogStatus
 from gateway.services.logtree import CHUNK, LogDamaged, StoredTree
 from gateway.storage import audit as table
@@ -43,9 +43,7 @@ class Sequencer:
         self,
         *,
         origin: str,
-        ed25519: Signer,
-        ml_dsa: Signer,
-        keys: Sequence[PublicKey],
+        keys: LogKeys,
         head_store: HeadStore,
         clock: Clock,
         alarm: Callable[[LogState, str], None] = lambda state, sentence: None,
@@ -53,13 +51,11 @@ class Sequencer:
         """Make the sequencer of the log ``origin`` (``<aid>/log``).
 
         Args:
-            keys: All log keys this authority has had, for reading the stored head.
+            keys: What signs each head, and all log keys this authority has had, for reading the stored one.
             alarm: Told what is the matter whenever a head could not be signed.
         """
         self._head = LogHead(
             origin=origin,
-            ed25519=ed25519,
-            ml_dsa=ml_dsa,
             keys=keys,
             store=head_store,
             clock=clock,

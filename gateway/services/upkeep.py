@@ -108,9 +108,12 @@ class Upkeep:
         )
         if ended is None:
             return ()
-        use = ended.public.use
-        in_force = any(key.public.use == use and key.is_in_force(now) for key in self._keyring.held)
-        if in_force or use in (KeyUse.LOG, KeyUse.WIT):
+        use, alg = ended.public.use, ended.public.alg
+        # A log has two keys: one half in force does not stand in for the other.
+        if any(
+            key.public.use == use and key.public.alg == alg and key.is_in_force(now)
+            for key in self._keyring.held
+        ):
             publish_own_record(
                 self._paths,
                 keyring=self._keyring,

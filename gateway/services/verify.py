@@ -12,15 +12,16 @@ from hashlib import sha256
 from json import JSONDecodeError, loads
 from typing import Any
 
-from crypto.checkpoint import Checkpoint, open_checkpoint
+from crypto.bundle import KeyInForce
+from crypto.checkpoint import Checkpoint
 from crypto.encoding import b64u
 from crypto.errors import Refusal
-from crypto.keys import PublicKey
 from crypto.leaf import SALT_SIZE, commitment
 from crypto.merkle import HASH_SIZE
 from crypto.receipts import receipt_digest
 from crypto.tiles import Edge, Tile
 from gateway.model.audit import body_belongs, read_leaf
+from gateway.services.logkeys import open_own_head
 from gateway.services.logstate import went_back
 from gateway.services.logtree import CHUNK
 from gateway.storage import audit as table
@@ -95,14 +96,14 @@ def verify_log(
     connection: Connection,
     *,
     origin: str,
-    keys: Sequence[PublicKey],
+    keys: Sequence[KeyInForce],
     head_note: str | None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> AuditReport:
     """Return the report on the log in the database, seen at one moment if the connection holds a transaction.
 
     Args:
-        keys: All log keys this authority has had.
+        keys: All log keys this authority has had; a head is judged by those in force when it was signed.
         head_note: What the head file holds (``headstore.read_head_file``); None if nothing.
         progress: Called with entries done and entries in all, after every few thousand.
     """
@@ -113,7 +114,7 @@ def verify_log(
 class _Verification:
     connection: Connection
     origin: str
-    keys: Sequence[PublicKey]
+    keys: Sequence[KeyInForce]
     head_note: str | None
     problems: list[Problem] = field(default_factory=list)
     further: int = 0
@@ -189,7 +190,7 @@ class _Verification:
                 self._note(None, "The head file holds no signed head: a restored copy could not be told.")
             return None
         try:
-            head = open_checkpoint(self.head_note, self.origin, self.keys)
+            head = open_own_head(self.head_note, self.origin, self.keys)
         except Refusal as error:
             self._note(None, f"The signed head in the head file cannot be used ({error}).")
             return None
@@ -218,7 +219,7 @@ class _Verification:
         self.heads_seen += 1
         last = size - 1 if size else None
         try:
-            head = open_checkpoint(note, self.origin, self.keys)
+            head = open_own_head(note, self.origin, self.keys)
         except Refusal as error:
             self._note(last, f"The signed head kept for {size} entries is not the log's ({error}).")
             return None

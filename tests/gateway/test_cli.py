@@ -273,11 +273,11 @@ def test_rotated_keys_reach_a_peer_without_a_telephone_and_stay_held(run: Run, t
     run("directory", "enrol", str(peer / "enrolment.json"), "--home", str(home))
     code, made = run("keys", "rotate", "--home", str(peer))
     assert code == 0
-    assert {key["use"] for key in made["made"]} == {"sig", "enc", "req", "rcpt", "tls"}
+    assert {key["use"] for key in made["made"]} == {"sig", "enc", "req", "rcpt", "log", "wit", "tls"}
     code, answer = run("directory", "enrol", str(peer / "enrolment.json"), "--home", str(home))
     assert (code, answer["replaced"]) == (0, True)
     held = run("keys", "list", "--home", str(peer))[1]["keys"]
-    assert len(held) == 13
+    assert len(held) == 16
     assert all(key["held"] for key in held)
     for folder in (home, peer):
         assert run("audit", "verify", "--home", str(folder))[1]["verified"]

@@ -115,6 +115,12 @@ class Net:
         self.sign("targets", self.people[: self.needed], now)
         self.publication.publish(now, ["targets"])
 
+    def renew(self, role: str, now: datetime) -> None:
+        """Let the network's people sign the same again, and publish it."""
+        self.publication.draft_renewal(role, now)
+        self.sign(role, self.people[: self.needed], now)
+        self.publication.publish(now, [role])
+
     def list_records(self, cc: str, records: Sequence[Mapping[str, Any]], now: datetime = NOW) -> None:
         """Draft, sign and publish records of a State."""
         for row in records:

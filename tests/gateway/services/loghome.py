@@ -1,16 +1,17 @@
 """A log of one authority on a real SQLite file and a real head file, for the tests of this folder."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, text
 
-from crypto.keys import NOTE_ED25519, NOTE_ML_DSA_44, PrivateKey
+from crypto.bundle import KeyInForce
+from crypto.keys import NOTE_ED25519, NOTE_ML_DSA_44, PrivateKey, PublicKey, Signer
 from gateway.model.audit import AuditEntry, PendingAuditEntry
 from gateway.services.headstore import HeadStore
 from gateway.services.logstate import LogState
@@ -23,6 +24,23 @@ ORIGIN = "xx-moj/log"
 ED = PrivateKey.generate("log", NOTE_ED25519)
 PQ = PrivateKey.generate("log", NOTE_ML_DSA_44)
 KEYS = (ED.public, PQ.public)
+
+
+class FixedLogKeys:
+    """The two keys above, for ever; what is known can be less."""
+
+    def signers(self, now: datetime) -> tuple[Signer, Signer]:
+        return ED.signer(), PQ.signer()
+
+    def known(self) -> list[KeyInForce]:
+        return lives(KEYS)
+
+
+def lives(keys: Iterable[PublicKey]) -> list[KeyInForce]:
+    """Return keys that are good in the year of these tests."""
+    return [
+        KeyInForce(public=key, nbf=NOW - timedelta(days=60), exp=NOW + timedelta(days=300)) for key in keys
+    ]
 
 
 class FixedClock:
@@ -62,9 +80,7 @@ class LogHome:
     def sequencer(self, store: HeadStore, alarm: Callable[[LogState, str], None] | None = None) -> Sequencer:
         return Sequencer(
             origin=ORIGIN,
-            ed25519=ED.signer(),
-            ml_dsa=PQ.signer(),
-            keys=KEYS,
+            keys=FixedLogKeys(),
             head_store=store,
             clock=FixedClock(),
             alarm=alarm or (lambda state, sentence: self.alarms.append((state, sentence))),

@@ -19,6 +19,7 @@ from gateway.services.directory.merge import SourceView
 from gateway.services.doctor import Level, check_keys
 from gateway.services.heldkey import LISTED_AHEAD
 from gateway.services.keyring import Keyring
+from gateway.services.logkeys import KeyringLogKeys
 from gateway.services.ownlisting import unlisted_keys
 from gateway.storage import bundles, transmissions
 from gateway.storage import revocations as store
@@ -27,7 +28,7 @@ from tests.world import World, sample_request
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
-ALL = ("sig", "enc", "req", "rcpt", "tls")
+ALL = ("sig", "enc", "req", "rcpt", "log", "wit", "tls")
 A, B = "ke-ag", "sg-agc"
 
 
@@ -88,10 +89,10 @@ def test_a_key_that_has_ended_is_followed_at_once(ring: Keyring) -> None:
 def test_there_is_a_key_in_force_on_every_day_of_six_years(ring: Keyring) -> None:
     for day in range(0, 6 * 365, 10):
         now = NOW + day * DAY
-        # Log and witness keys live for five years and are not renewed here.
         ring.renew(ALL, now=now)
         for use in ALL:
             assert ring.current(use, now)
+        assert KeyringLogKeys(ring).signers(now)
 
 
 def test_a_clock_that_is_set_back_finds_a_key_all_the_same(ring: Keyring) -> None:

@@ -14,7 +14,7 @@ from gateway.services.sequence import Sequencer
 from gateway.services.verify import verify_log
 from gateway.storage.database import Database, Transaction
 from gateway.storage.migrate import upgrade
-from tests.gateway.services.loghome import ED, KEYS, ORIGIN, PQ, FixedClock, OpenLog, an_entry
+from tests.gateway.services.loghome import KEYS, ORIGIN, FixedClock, FixedLogKeys, OpenLog, an_entry, lives
 from tests.postgres import postgresql_cluster, postgresql_template, postgresql_url
 
 __all__ = ["postgresql_cluster", "postgresql_template", "postgresql_url"]
@@ -34,9 +34,7 @@ async def opened(url: str, head_file: Path, alarms: list[tuple[LogState, str]]) 
     store = HeadStore(head_file)
     sequencer = Sequencer(
         origin=ORIGIN,
-        ed25519=ED.signer(),
-        ml_dsa=PQ.signer(),
-        keys=KEYS,
+        keys=FixedLogKeys(),
         head_store=store,
         clock=FixedClock(),
         alarm=lambda state, sentence: alarms.append((state, sentence)),
@@ -73,7 +71,7 @@ async def test_two_gateways_write_one_log_at_once_and_it_verifies(url: str, tmp_
         assert sorted(index for index, _ in done) == list(range(320))
         report = await one.database.read_slow(
             lambda connection: verify_log(
-                connection, origin=ORIGIN, keys=KEYS, head_note=read_head_file(head_file)
+                connection, origin=ORIGIN, keys=lives(KEYS), head_note=read_head_file(head_file)
             )
         )
         assert report.verified, report.problems
@@ -95,7 +93,7 @@ async def test_a_broken_unit_leaves_the_log_of_its_neighbours_whole(url: str, tm
         assert isinstance(results[1], LookupError)
         report = await log.database.read_slow(
             lambda connection: verify_log(
-                connection, origin=ORIGIN, keys=KEYS, head_note=log.sequencer.head_note
+                connection, origin=ORIGIN, keys=lives(KEYS), head_note=log.sequencer.head_note
             )
         )
         assert (report.size, [problem.sentence for problem in report.problems]) == (6, [])

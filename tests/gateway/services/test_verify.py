@@ -15,7 +15,7 @@ from gateway.services.verify import AuditReport, verify_log
 from gateway.storage.audit import erase_body
 from gateway.storage.database import Transaction
 from gateway.storage.schema import receipt
-from tests.gateway.services.loghome import ED, KEYS, NOW, ORIGIN, PQ, LogHome
+from tests.gateway.services.loghome import ED, KEYS, NOW, ORIGIN, PQ, LogHome, lives
 
 RECEIPT = "e30.e30.e30"
 
@@ -88,7 +88,7 @@ def _connected(home: LogHome) -> Iterator[Connection]:
 def verify(connection: Connection, home: LogHome, **changes: object) -> AuditReport:
     arguments: dict[str, object] = {
         "origin": ORIGIN,
-        "keys": KEYS,
+        "keys": lives(KEYS),
         "head_note": read_head_file(home.head_file),
     }
     return verify_log(connection, **{**arguments, **changes})  # type: ignore[arg-type]
@@ -261,7 +261,7 @@ def test_a_missing_or_foreign_head_is_a_problem(connection: Connection, small: L
         Checkpoint(origin="yy-moj/log", size=1, root=bytes(32)), ED.signer(), PQ.signer(), NOW
     )
     assert "cannot be used" in verify(connection, small, head_note=foreign).problems[0].sentence
-    assert not verify(connection, small, keys=KEYS[:1]).verified
+    assert not verify(connection, small, keys=lives(KEYS[:1])).verified
 
 
 def test_a_flood_of_problems_is_counted_not_kept(large_connection: Connection, large: LogHome) -> None:
