@@ -191,7 +191,9 @@ def test_no_nonce_is_handled_outside_crypto(path: Path) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=module_name)
 def test_no_plain_text_is_released_before_its_tag_is_checked(path: Path) -> None:
     # GCM through a Cipher hands out plain text as it streams; parts are sealed in chunks, each checked.
-    assert identifiers(path) & {"GCM", "Cipher"} == set()
+    # CBC for ordinary mail programs needs a Cipher and has one room.
+    allowed = {"Cipher"} if module_name(path) == "crypto.cmscipher" else set()
+    assert identifiers(path) & {"GCM", "Cipher"} <= allowed
 
 
 def test_the_rules_see_what_they_forbid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,150 @@
+"""CMS: what we write others read, what others write we read, and nothing else."""
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from crypto import cmsnames as names
+from crypto.cms import (
+    ContentCipher,
+    KeyTransport,
+    SignatureForm,
+    decrypt,
+    encrypt,
+    sign_opaque,
+    verify_opaque,
+)
+from crypto.errors import Refusal
+from tests.mailcerts import NOW, Identity, OpenSsl, identity, needs_openssl
+
+LETTER = b"Content-Type: text/plain; charset=utf-8\r\n\r\nFictional letter, caf\xc3\xa9.\r\n" * 20
+ALICE = "registry@xa-example.example.org"
+BOB = "duty@xb-example.example.org"
+
+
+def sender() -> Identity:
+    return identity(ALICE)
+
+
+def reader(kind: str = "rsa2048") -> Identity:
+    return identity(BOB, kind=kind)
+
+
+@pytest.fixture
+def openssl(tmp_path: Path) -> OpenSsl:
+    return OpenSsl(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["rsa2048", "p256", "p384"])
+@pytest.mark.parametrize("cipher", ContentCipher)
+def test_what_is_encrypted_opens_again(kind: str, cipher: ContentCipher) -> None:
+    to = reader(kind)
+    for content in (b"", b"x", LETTER):
+        opened = decrypt(encrypt(content, recipients=[to.key.certificate], cipher=cipher), keys=[to.key])
+        assert (opened.content, opened.cipher) == (content, str(cipher))
+        assert opened.certificate == to.key.certificate
+
+
+def test_each_of_several_recipients_opens_the_same_message() -> None:
+    kinds = [reader(), reader("p256"), sender()]
+    message = encrypt(LETTER, recipients=[each.key.certificate for each in kinds])
+    assert {decrypt(message, keys=[each.key]).content for each in kinds} == {LETTER}
+
+
+@pytest.mark.parametrize("kind", ["rsa2048", "p256", "p384"])
+def test_a_signature_of_ours_verifies_and_keeps_the_content_as_it_is(kind: str) -> None:
+    signer = identity(ALICE, kind=kind)
+    for form in SignatureForm:
+        verified = verify_opaque(
+            sign_opaque(LETTER, key=signer.key, at=NOW, form=form),
+            trusted=[reader().key.certificate, signer.key.certificate],
+        )
+        assert (verified.content, verified.signed_at) == (LETTER, NOW)
+        assert verified.certificate == signer.key.certificate
+
+
+@needs_openssl
+@pytest.mark.parametrize(
+    ("kind", "cipher", "transport", "form"),
+    [
+        ("rsa2048", ContentCipher.AES256_CBC, KeyTransport.PKCS1, SignatureForm.PKCS1),
+        ("rsa2048", ContentCipher.AES256_GCM, KeyTransport.OAEP, SignatureForm.PSS),
+        ("p256", ContentCipher.AES256_CBC, KeyTransport.PKCS1, SignatureForm.PKCS1),
+        ("p384", ContentCipher.AES256_GCM, KeyTransport.PKCS1, SignatureForm.PSS),
+    ],
+)
+def test_openssl_opens_and_verifies_ours_byte_for_byte(
+    openssl: OpenSsl, kind: str, cipher: ContentCipher, transport: KeyTransport, form: SignatureForm
+) -> None:
+    to = reader(kind)
+    signed = sign_opaque(LETTER, key=sender().key, at=NOW, form=form)
+    message = encrypt(signed, recipients=[to.key.certificate], cipher=cipher, transport=transport)
+    assert openssl.decrypt(message, to) == signed
+    assert openssl.verify(signed, sender()) == LETTER
+
+
+VARIANTS = {
+    "rsa-pkcs1": ("rsa2048", ()),
+    "rsa-oaep": ("rsa2048", ("-keyopt", "rsa_padding_mode:oaep", "-keyopt", "rsa_oaep_md:sha256")),
+    "rsa-oaep-sha1": ("rsa2048", ("-keyopt", "rsa_padding_mode:oaep")),
+    "ecdh-p256": ("p256", ("-keyopt", "ecdh_kdf_md:sha256")),
+    "ecdh-p256-sha1": ("p256", ()),
+    "ecdh-p384": ("p384", ("-keyopt", "ecdh_kdf_md:sha384")),
+}
+
+
+@needs_openssl
+@pytest.mark.parametrize(
+    ("variant", "cipher", "form"),
+    list(product(VARIANTS, ("-aes-256-cbc", "-aes-256-gcm"), ("DER", "BER"))),
+)
+def test_what_openssl_sends_is_read(openssl: OpenSsl, variant: str, cipher: str, form: str) -> None:
+    kind, options = VARIANTS[variant]
+    streamed = ("-stream",) if form == "BER" else ()
+    signed = openssl.sign(LETTER * 50, sender(), *streamed)
+    message = openssl.encrypt(signed, reader(kind), *options, *streamed, cipher=cipher)
+    assert (b"\x80" in message[:2]) == (signed[1] == 0x80) == (form == "BER")
+    opened = decrypt(message, keys=[sender().key, reader(kind).key])
+    assert opened.cipher == cipher.removeprefix("-").replace("aes-256", "aes256")
+    assert opened.content == signed
+    assert verify_opaque(opened.content, trusted=[sender().key.certificate]).content == LETTER * 50
+
+
+@needs_openssl
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-keyid",),
+        ("-nocerts",),
+        ("-nosmimecap",),
+        ("-md", "sha512"),
+        ("-keyopt", "rsa_padding_mode:pss"),
+        ("-cades",),
+    ],
+)
+def test_signatures_of_openssl_are_read(openssl: OpenSsl, options: tuple[str, ...]) -> None:
+    verified = verify_opaque(openssl.sign(LETTER, sender(), *options), trusted=[sender().key.certificate])
+    assert verified.content == LETTER
+    assert verified.signed_at is not None
+
+
+def refusal(message: bytes, to: Identity) -> str:
+    with pytest.raises(Refusal) as caught:
+        decrypt(message, keys=[to.key])
+    return str(caught.value)
+
+
+def flipped(message: bytes, at: int) -> bytes:
+    return message[:at] + bytes([message[at] ^ 1]) + message[at + 1 :]
+
+
+@pytest.mark.parametrize("cipher", ContentCipher)
+@pytest.mark.parametrize("kind", ["rsa2048", "p256"])
+def test_whatever_does_not_open_is_refused_with_the_same_words(kind: str, cipher: ContentCipher) -> None:
+    to = reader(kind)
+    message = encrypt(LETTER, recipients=[to.key.certificate], cipher=cipher)
+    key_at = message.index(names.oid(names.DATA)) - 20
+    # The wrapped key, the end of the content (padding or tag), and somebody who is no recipient.
+    told = {refusal(flipped(message, at), to) for at in (key_at, len(message) - 16)}
+    assert told | {refusal(message, sender())} == {"open-failed: encrypted message"}
