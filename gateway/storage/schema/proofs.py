@@ -51,6 +51,7 @@ receipt_push = Table(
     Column("lease_owner", String(40), nullable=True),
     Column("lease_until", Instant, nullable=True),
     Column("outbox_no", BigInteger, nullable=True, comment="place in a calling-only peer's outbox"),
+    Column("mailed_at", Instant, nullable=True, comment="left by mail; no answer says that it arrived"),
     CheckConstraint("next_action_at IS NOT NULL OR state = 'done'", name="clock"),
     Index("ix_receipt_push_due", "state", "lane", "next_action_at"),
     Index("ix_receipt_push_peer", "to_aid", "state"),

@@ -1,0 +1,110 @@
+"""A folder for bytes that wait beside the database: written once, durable before a row refers to them.
+
+Names are random; what they mean stands in the row. A crash leaves files without a row, which ``sweep``
+removes after a day. The bytes are sealed by whoever hands them in, or need no secrecy.
+"""
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from gateway.errors import StorageDamaged
+from gateway.storage.faults import raise_as_ours
+from gateway.storage.spool import COPY_BYTES
+
+T = TypeVar("T")
+
+#: How long a file without a row may lie: far longer than a unit that is about to refer to it.
+SWEEP_AGE_S = 24 * 3600
+
+
+class Staging:
+    """The staging files of one gateway. ``prepare`` before use."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def prepare(self) -> None:
+        """Make the folder, readable by its owner only."""
+        await _in_thread(lambda: self._folder.mkdir(mode=0o700, parents=True, exist_ok=True))
+
+    async def put(self, data: bytes) -> str:
+        """Keep ``data`` durably and return its name. Raises ``StorageFull`` where there is no room."""
+        name = secrets.token_hex(16)
+        await _in_thread(lambda: self._write(name, data))
+        return name
+
+    def _write(self, name: str, data: bytes) -> None:
+        path = self._path(name)
+        try:
+            with open(path, "xb", buffering=0, opener=_private) as file:
+                view = memoryview(data)
+                while view:
+                    view = view[file.write(view[:COPY_BYTES]) :]
+                os.fsync(file.fileno())
+            _sync_folder(self._folder)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+    async def read(self, name: str, offset: int = 0) -> AsyncIterator[bytes]:
+        """Yield a file's bytes from ``offset`` on. Raises ``StorageDamaged`` if it is gone."""
+        try:
+            file = await _in_thread(lambda: open(self._path(name), "rb", buffering=0))  # noqa: SIM115
+        except FileNotFoundError as error:
+            raise StorageDamaged() from error
+        try:
+            at = offset
+            while chunk := await _in_thread(lambda at=at: os.pread(file.fileno(), COPY_BYTES, at)):
+                at += len(chunk)
+                yield chunk
+        finally:
+            file.close()
+
+    async def drop(self, *names: str) -> None:
+        """Remove files; nothing happens where one is gone."""
+        paths = [self._path(name) for name in names]
+        await _in_thread(lambda: [path.unlink(missing_ok=True) for path in paths])
+
+    async def sweep(self, *, keep: frozenset[str], age_s: float = SWEEP_AGE_S) -> int:
+        """Remove files that no row refers to, except young ones; return how many."""
+        return await _in_thread(lambda: self._sweep(keep, time.time() - age_s))
+
+    def _sweep(self, keep: frozenset[str], oldest: float) -> int:
+        removed = 0
+        for entry in os.scandir(self._folder):
+            if entry.name not in keep and entry.stat(follow_symlinks=False).st_mtime < oldest:
+                os.unlink(entry.path)
+                removed += 1
+        return removed
+
+    def _path(self, name: str) -> Path:
+        if len(name) != 32 or not set(name) <= set("0123456789abcdef"):
+            raise ValueError("no staging file has such a name")
+        return self._folder / name
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+async def _in_thread(call: Callable[[], T]) -> T:
+    future = asyncio.get_running_loop().run_in_executor(None, call)
+    try:
+        return await asyncio.shield(future)
+    except OSError as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise_as_ours(error)
