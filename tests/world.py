@@ -31,10 +31,11 @@ from gateway.config import (
 from gateway.errors import GatewayError, GatewayRefusal, StorageError
 from gateway.services.audits import audit_home
 from gateway.services.evidence import check_receipt
+from gateway.services.handin import Attachment
 from gateway.services.home import HomePlan, plan_record
 from gateway.services.logstate import LogState
 from gateway.services.registry.follower import Fetch
-from gateway.services.submit import Attachment, Submission
+from gateway.services.submit import Submission
 from gateway.services.verify import AuditReport
 from gateway.storage import cases, receipts, transmissions
 from gateway.storage.group import Commit, commit_now

@@ -12,25 +12,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from unicodedata import normalize
 
-from crypto import strictjson
 from crypto.bundle import Envelope
 from crypto.encoding import is_aid, is_bid
-from crypto.errors import Refusal
-from crypto.keys import GW_KEM1, KeyUse, PrivateKey, PublicKey
+from crypto.keys import KeyUse
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal, StorageUnavailable
-from gateway.model import requirements
 from gateway.model.audit import PendingAuditEntry
-from gateway.model.authority import LookupStatus
 from gateway.model.channel_choice import CARRIER
 from gateway.model.contents import Finding, blocking, check_contents
 from gateway.model.fields import rows
-from gateway.model.manifest import FORM_MAX_BYTES, ThreadContext, is_request_form
-from gateway.model.names import UnsafeName, check_name
+from gateway.model.manifest import ThreadContext, is_request_form
 from gateway.model.receipt import ReceiptType
-from gateway.model.record_parts import Channel
 from gateway.model.request import default_message_type, lane_of
 from gateway.model.transmission import TransmissionState
 from gateway.services.casebook import Casebook, Outgoing
@@ -39,14 +32,19 @@ from gateway.services.container import assemble
 from gateway.services.courier import Courier, Job
 from gateway.services.directory import Directory
 from gateway.services.failover import Failover
-from gateway.services.formalroute import raise_route_tasks, routes_by_hand
-from gateway.services.forms import check_form
+from gateway.services.formalroute import raise_route_tasks
+from gateway.services.handin import (
+    Attachment,
+    match_documents,
+    read_form,
+    refuse_invalid,
+    refuse_mismatch,
+    refuse_unsafe,
+)
 from gateway.services.keyring import Keyring
 from gateway.services.seal import (
     CARRIER_LIFE,
     LIFE,
-    Document,
-    OpenFile,
     SealedBundle,
     encode_form,
     seal_bundle,
@@ -55,6 +53,7 @@ from gateway.services.seal import (
 from gateway.services.shelf import shelve, shelve_key
 from gateway.services.stamp import Stamp, Subject
 from gateway.services.vault import Vault
+from gateway.services.way import Way, Ways, nobody
 from gateway.storage import bundles
 from gateway.storage.blobs import Blobs
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction
@@ -73,15 +72,6 @@ Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attachment:
-    """A file that is handed in with a form. Only its base name counts; ``open`` gives a new reader."""
-
-    filename: str = field(repr=False)
-    open: Callable[[], OpenFile] = field(repr=False)
-    size: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
     """What came of a submission: durable, receipted, and on its way."""
 
@@ -94,26 +84,6 @@ class Submission:
     state: str
     receipt_jws: str = field(repr=False)
     findings: Sequence[Finding]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """Where a bundle goes: the addressee, the channel it is meant for, and what its sender consents to.
-
-    Where the directory does not know the addressee's keys for now, there is no channel yet, and the bundle is
-    wrapped for the addressee when it does (``next_action``).
-
-    Attributes:
-        issue: Of the addressee's published requirements that the request was checked against, if any.
-        by_hand: Codes of the routes that a person takes beside the gateway.
-    """
-
-    to: str
-    channel: str | None
-    next_action: str
-    consents: tuple[str, ...]
-    issue: int | None = None
-    by_hand: tuple[str, ...] = ()
 
 
 class Submitter:
@@ -141,7 +111,7 @@ class Submitter:
         self._stamp = stamp
         self._casebook = casebook
         self._courier = courier
-        self._failover = failover
+        self._ways = Ways(directory=directory, failover=failover)
         self._clock = clock
         self._turns = {lane: asyncio.Semaphore(_SEALED_AT_ONCE) for lane in ("urgent", "routine")}
 
@@ -188,7 +158,7 @@ class Submitter:
         progress: Progress | None = None,
     ) -> Submission:
         """Seal and queue a message of an existing thread, an acknowledgement say; durable when it returns."""
-        _refuse_invalid(form, "message")
+        refuse_invalid(form, "message")
         if form["author"]["authority_id"] != self._keyring.authority_id:
             raise GatewayRefusal("not-own-message", field="author/authority_id")
         context = await self._casebook.context(form["thread"]["thread_id"], form["addressee"]["authority_id"])
@@ -207,8 +177,8 @@ class Submitter:
             raise GatewayRefusal("contents-missing", field=failed[0].field, items=[_item(f) for f in failed])
         # Before the schema, whose pattern for names could not say what is wrong with one.
         for i, row in rows(form, "attachments"):
-            _refuse_unsafe(row.get("filename"), field=f"attachments/{i}/filename")
-        _refuse_invalid(form, "request")
+            refuse_unsafe(row.get("filename"), field=f"attachments/{i}/filename")
+        refuse_invalid(form, "request")
         return findings
 
     def _with_thread(self, form: Mapping[str, Any], form_bytes: bytes) -> tuple[Mapping[str, Any], bytes]:
@@ -245,9 +215,8 @@ class Submitter:
         consents: Sequence[str],
     ) -> Submission:
         bid, to, lane = _route(form, context)
-        channel = self._channel(to, lane)
-        if consents and not self._failover.lesser(to, lane).issuperset(consents):
-            raise GatewayRefusal("consent-not-needed")
+        channel = self._ways.channel(to, lane)
+        self._ways.refuse_needless(to, lane, consents)
         documents = match_documents(form, attachments)
         # The transaction refuses a second bundle anyway; asking first spares sealing large documents twice.
         if sum(document.size for document in documents) > _ASK_FIRST_BYTES and await self._is_used(bid):
@@ -261,7 +230,7 @@ class Submitter:
             )
         except ValueError:
             raise GatewayRefusal("attachment-mismatch") from None
-        _refuse_mismatch(form, documents, [part.plain_sha256 for part, _ in sealed])
+        refuse_mismatch(form, documents, [part.plain_sha256 for part, _ in sealed])
         # After the documents, which may take minutes; nobody waits for another's evidence.
         async with self._turns[lane]:
             now = self._clock.now()
@@ -288,8 +257,8 @@ class Submitter:
                 channel=None if channel is None else channel.channel,
                 next_action="rewrap" if channel is None else "attempt",
                 consents=tuple(dict.fromkeys(consents)),
-                issue=self._issue(to, now) if context is None else None,
-                by_hand=self._by_hand(to, lane) if context is None else (),
+                issue=self._ways.issue(to, now) if context is None else None,
+                by_hand=self._ways.by_hand(to, lane) if context is None else (),
             )
             receipt = await self._keep(bundle, form, way, officer=officer, now=now)
         return Submission(
@@ -324,28 +293,6 @@ class Submitter:
     async def _is_used(self, bid: str) -> bool:
         own = self._keyring.authority_id
         return await self._database.read(lambda c: bundles.find_bundle(c, own, bid)) is not None
-
-    def _by_hand(self, to: str, lane: str) -> tuple[str, ...]:
-        entry = self._directory.lookup(to).entry
-        return () if entry is None else routes_by_hand(entry, lane, self._failover.channels(to, lane))
-
-    def _issue(self, to: str, now: datetime) -> int | None:
-        published = self._directory.requirements(to)
-        if published is None or not requirements.is_in_force(published, now.date()):
-            return None
-        return requirements.issue(published)
-
-    def _channel(self, to: str, lane: str) -> Channel | None:
-        """Return the channel it is meant for, ``None`` while it is only not known whether there is one."""
-        found = self._directory.lookup(to)
-        if found.status is LookupStatus.NOT_LISTED:
-            raise GatewayRefusal("not-listed", field="requested_authority/authority_id")
-        if found.entry is None:
-            return None
-        channels = self._failover.channels(to, lane)
-        if not channels:
-            raise GatewayRefusal("channel-none")
-        return channels[0]
 
     def _store(
         self,
@@ -426,35 +373,6 @@ def _kept(connection: Connection, env: Envelope) -> ReceiptRow | None:
     return own_receipts(connection, iss=env.sender, sender=env.sender, bid=env.bid)[0]
 
 
-def nobody() -> PublicKey:
-    """Return an encryption key that nobody holds: what is wrapped for it waits to be wrapped for somebody.
-
-    For an addressee whose keys are in doubt: neither of two claimants may read what is meant for one.
-    """
-    return PrivateKey.generate(KeyUse.ENC, GW_KEM1).public
-
-
-def read_form(form_bytes: bytes) -> Mapping[str, Any]:
-    """Return a form as strict JSON gives it. Raises ``GatewayRefusal`` ``form-unreadable``."""
-    try:
-        form = strictjson.loads(form_bytes, max_bytes=FORM_MAX_BYTES)
-    except Refusal as refusal:
-        raise GatewayRefusal("form-unreadable", detail=str(refusal)) from None
-    if not isinstance(form, dict):
-        raise GatewayRefusal("form-unreadable", detail="no object")
-    return form
-
-
-def _refuse_invalid(form: Mapping[str, Any], kind: str) -> None:
-    problems = check_form(form, "request" if kind == "request" else "message")
-    if problems:
-        raise GatewayRefusal(
-            "form-invalid",
-            field=problems[0].path,
-            items=[{"field": p.path, "sentence": p.sentence} for p in problems[:20]],
-        )
-
-
 def _route(form: Mapping[str, Any], context: ThreadContext | None) -> tuple[str, str, str]:
     """Return bid, addressee and lane of a checked form."""
     if is_request_form(form):
@@ -468,80 +386,6 @@ def _route(form: Mapping[str, Any], context: ThreadContext | None) -> tuple[str,
     if not is_aid(to):
         raise GatewayRefusal("form-invalid", field="requested_authority/authority_id")
     return bid, to, str(lane or "routine")
-
-
-def match_documents(form: Mapping[str, Any], attachments: Sequence[Attachment]) -> list[Document]:
-    """Return the documents in the form's order, each with its file.
-
-    Raises ``GatewayRefusal``: ``name-unsafe``, ``attachment-twice``, ``-missing``, ``-unlisted``, ...
-    """
-    # Systems spell one name in different normal forms, and the form may come from another than the files.
-    by_name: dict[str, Attachment] = {}
-    for attachment in attachments:
-        _refuse_unsafe(attachment.filename)
-        if by_name.setdefault(normalize("NFC", attachment.filename), attachment) is not attachment:
-            raise GatewayRefusal("attachment-twice")
-    listed = form.get("attachments") or []
-    names = [normalize("NFC", row["filename"]) for row in listed]
-    if len(set(names)) != len(names) or len({row["attachment_id"] for row in listed}) != len(listed):
-        raise GatewayRefusal("attachment-twice", field="attachments")
-    documents = []
-    for i, row in enumerate(listed):
-        _refuse_unsafe(row["filename"], field=f"attachments/{i}/filename")
-        held = by_name.pop(names[i], None)
-        if held is None:
-            raise GatewayRefusal("attachment-missing", field=f"attachments/{i}")
-        if held.size != row["size_bytes"]:
-            raise _mismatch(i)
-        documents.append(
-            Document(
-                attachment_id=row["attachment_id"],
-                role=row["role"],
-                name=row["filename"],
-                media=row["media_type"],
-                lang=row.get("language"),
-                of=None,
-                size=held.size,
-                open=held.open,
-            )
-        )
-    if by_name:
-        raise GatewayRefusal("attachment-unlisted")
-    return documents
-
-
-def _refuse_unsafe(name: Any, *, field: str | None = None) -> None:
-    try:
-        if isinstance(name, str):
-            check_name(name)
-    except UnsafeName as unsafe:
-        items = [{"field": field or "", "sentence": str(unsafe)}]
-        raise GatewayRefusal("name-unsafe", field=field, items=items) from None
-
-
-def _refuse_mismatch(form: Mapping[str, Any], documents: Sequence[Document], digests: Sequence[str]) -> None:
-    """V22: every document is the one the form describes."""
-    listed = {row["attachment_id"]: (i, row["sha256"]) for i, row in enumerate(form.get("attachments") or [])}
-    for document, digest in zip(documents, digests, strict=True):
-        i, expected = listed[document.attachment_id]
-        if digest != expected:
-            raise _mismatch(i)
-
-
-def _mismatch(i: int) -> GatewayRefusal:
-    where = f"attachments/{i}"
-    return GatewayRefusal(
-        "attachment-mismatch",
-        field=where,
-        items=[
-            {
-                "code": "V22",
-                "source": "UNTOC 18(14)",
-                "field": where,
-                "sentence": "Size and SHA-256 of the document must be those the form states.",
-            }
-        ],
-    )
 
 
 def _item(finding: Finding) -> dict[str, str]:

@@ -26,11 +26,12 @@ from gateway.services.consent import ConsentDesk
 from gateway.services.directory import Directory, entry_words
 from gateway.services.doctor import Doctor
 from gateway.services.formalroute import RouteDesk
+from gateway.services.handin import Attachment
 from gateway.services.keyring import HeldKey, Keyring
 from gateway.services.liveness import Liveness
 from gateway.services.networks import Networks
 from gateway.services.revocations import Revocations
-from gateway.services.submit import Attachment, Submission, Submitter
+from gateway.services.submit import Submission, Submitter
 from gateway.services.upkeep import Upkeep
 from gateway.web import authorities, calls, choosing, networks
 from gateway.web.calls import (
