@@ -19,24 +19,20 @@ from functools import partial
 from typing import TypeVar
 
 from adapters.base import Adapter, Outcome, Parcel, Verdict
-from crypto.bundle import Envelope, Opener, rewrap_envelope
 from crypto.errors import Refusal
-from crypto.keys import KeyUse
 from gateway.clock import Clock
-from gateway.errors import GatewayError, GatewayRefusal
-from gateway.model.audit import PendingAuditEntry
+from gateway.errors import GatewayError
 from gateway.services.book import TransmissionBook
 from gateway.services.container import ContainerSource, load_container
 from gateway.services.directory import Directory
 from gateway.services.evidence import CheckedReceipt, check_receipt
 from gateway.services.failover import STANDING, Failover, Leg
-from gateway.services.keyring import Keyring
 from gateway.services.onward import Tried
 from gateway.services.peers import endpoint_at
-from gateway.services.vault import Vault, WrappedKey
-from gateway.storage import bundles, contentkeys, queue, transmissions
+from gateway.services.rewrap import Rewrapper
+from gateway.storage import queue, transmissions
 from gateway.storage.blobs import Blobs
-from gateway.storage.database import Connection, Database, Transaction
+from gateway.storage.database import Database, Transaction
 from gateway.telemetry import get_log
 
 #: How long a claim lasts; it is renewed while an attempt goes on.
@@ -94,8 +90,7 @@ class Courier:
         database: Database,
         blobs: Blobs,
         directory: Directory,
-        keyring: Keyring,
-        vault: Vault,
+        rewrapper: Rewrapper,
         book: TransmissionBook,
         failover: Failover,
         adapters: Mapping[str, Adapter],
@@ -107,8 +102,7 @@ class Courier:
         self._database = database
         self._blobs = blobs
         self._directory = directory
-        self._keyring = keyring
-        self._vault = vault
+        self._rewrapper = rewrapper
         self._book = book
         self._failover = failover
         self._adapters = adapters
@@ -250,9 +244,9 @@ class Courier:
         """Make one attempt and record how it came out; durable when it returns."""
         renewal = asyncio.get_running_loop().call_later(_RENEWAL_S, self._renew, job)
         try:
-            is_due = job.next_action == "rewrap" or await self._is_outdated(job)
+            is_due = job.next_action == "rewrap" or await self._rewrapper.is_outdated(job.key)
             if is_due and self._directory.hold(job.to, job.lane) is None:
-                await self._rewrap(job)
+                await self._rewrapper.rewrap(job.key)
                 job = replace(job, source=None)
             tried = await self._try(job)
         finally:
@@ -353,75 +347,6 @@ class Courier:
             awaits_answer=leg.awaits_answer,
             outlook=outlook,
         )
-
-    async def _is_outdated(self, job: Job) -> bool:
-        """Tell whether a notice ended a key that this bundle is wrapped for or signed with."""
-        if not self._directory.has_notices:
-            return False
-        sender, bid, to = job.key
-        rows = await self._database.read(lambda c: bundles.envelopes_of(c, sender, bid))
-        return self._has_ended_key(Opener().parse(rows[-1].jws), to)
-
-    def _has_ended_key(self, envelope: Envelope, to: str) -> bool:
-        wrapped = {wrap.kid for wrap in envelope.to if wrap.aid == to}
-        theirs = {key.public.kid for key in self._directory.keys(to, KeyUse.ENC) if key.status == "revoked"}
-        ours = {key.public.kid for key in self._keyring.held if key.status == "revoked"}
-        return bool(wrapped & theirs) or envelope.kid in ours
-
-    async def _rewrap(self, job: Job) -> None:
-        """Wrap the content key for the recipient's key of today: same bundle, same parts, next rev."""
-        sender, bid, to = job.key
-
-        def query(connection: Connection) -> tuple[list[bundles.EnvelopeRow], tuple[str, bytes] | None]:
-            return (
-                bundles.envelopes_of(connection, sender, bid),
-                contentkeys.find_content_key(connection, sender, bid),
-            )
-
-        envelopes, held = await self._database.read(query)
-        if held is None:
-            raise GatewayRefusal("content-erased")
-        previous = Opener().parse(envelopes[-1].jws)
-        now = self._clock.now()
-        kid = self._directory.encryption_key(to, now).kid
-        if kid in {wrap.kid for wrap in previous.to} and not self._has_ended_key(previous, to):
-            # Wrapped for the newest key that is listed: before a crash, or there is no newer one yet.
-            return
-        env = self._wrapped_again(previous, WrappedKey(storage_key_id=held[0], wrapped=held[1]), to, now)
-        await self._database.write(lambda tx: self._store_rewrap(tx, env, now))
-
-    def _wrapped_again(self, previous: Envelope, held: WrappedKey, to: str, now: datetime) -> Envelope:
-        created = now.replace(microsecond=0)
-        return rewrap_envelope(
-            previous,
-            signer=self._keyring.signer(KeyUse.SIG, now),
-            bk=self._vault.unwrap(held),
-            recipients=[(to, self._directory.encryption_key(to, now))],
-            created=created,
-            expires=created + (previous.expires - previous.created),
-            rev=previous.rev + 1,
-        )
-
-    def _store_rewrap(self, tx: Transaction, env: Envelope, now: datetime) -> None:
-        bundles.add_envelope(
-            tx, sender=env.sender, bid=env.bid, rev=env.rev, sha256=env.digest, jws=env.jws, at=now
-        )
-        bundles.revise(
-            tx,
-            env.sender,
-            env.bid,
-            rev=env.rev,
-            envelope_sha256=env.digest,
-            size=env.container_size,
-            expires_at=env.expires,
-        )
-        body: dict[str, str | int | None] = {
-            "from": env.sender,
-            "bid": env.bid,
-            "envelope": env.digest,
-            "rev": env.rev,
-        }
-        tx.audit(PendingAuditEntry(event="bundle.rewrapped", body=body, at=now))
 
     async def wake_peer(self, authority_id: str) -> None:
         """Try at once what waits for a peer: it was just heard of."""

@@ -14,6 +14,7 @@ from gateway.config import DeliverySettings
 from gateway.model.channel_choice import Patience
 from gateway.services.accept import Acceptor
 from gateway.services.admission import Admission, AdmissionLimits
+from gateway.services.arrival import Arrivals
 from gateway.services.book import TransmissionBook
 from gateway.services.casebook import Casebook
 from gateway.services.cases import Cases
@@ -35,6 +36,7 @@ from gateway.services.presence import Presence
 from gateway.services.pull import PullWorkers
 from gateway.services.receipts import ReceiptDesk, ReceiptPusher
 from gateway.services.revocations import Revocations
+from gateway.services.rewrap import Rewrapper
 from gateway.services.stamp import Stamp
 from gateway.services.submit import Submitter
 from gateway.services.upkeep import Upkeep
@@ -169,12 +171,18 @@ class Services:
             patience=self._patience,
             carried={*self.adapters, *STANDING},
         )
+        self._rewrapper = Rewrapper(
+            database=database,
+            directory=directory,
+            keyring=self.keyring,
+            vault=self.vault,
+            clock=clock,
+        )
         self.courier = Courier(
             database=database,
             blobs=self.blobs,
             directory=directory,
-            keyring=self.keyring,
-            vault=self.vault,
+            rewrapper=self._rewrapper,
             book=self._book,
             failover=self._failover,
             adapters=self.adapters,
@@ -211,6 +219,13 @@ class Services:
             admission=Admission(
                 limits=AdmissionLimits(max_bundle_bytes=self.settings.peer.max_bundle_bytes), clock=clock
             ),
+            clock=clock,
+        )
+        self.arrivals = Arrivals(
+            database=database,
+            acceptor=self.acceptor,
+            wire=self._wire,
+            authority_id=self.authority_id,
             clock=clock,
         )
         self.receipt_desk = ReceiptDesk(
