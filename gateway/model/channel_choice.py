@@ -109,7 +109,7 @@ class Situation:
     """What is known of one bundle's way to one authority.
 
     Attributes:
-        channels: Those we can drive that the signed record allows for the lane, best first.
+        channels: Those we can drive that the signed record allows for the lane, in its order.
         uses: What was tried, by channel.
         answers: What people said, by channel.
         planned: The channel that was named when the bundle was submitted, or the last one tried: what
@@ -136,10 +136,20 @@ class Situation:
     def needs_consent(self, channel: str) -> bool:
         """Tell whether confidentiality falls with a channel: below the best one known, or to a browser."""
         level = PROTECTION.get(channel, Protection.BROWSER)
-        # Once it went sealed, or was meant to, a record that now starts with something less lowers no bar.
-        known = [*(c.channel for c in self.channels[:1]), self.planned or "gateway_https", *self.uses]
+        # The addressee's order is no consent of ours: where it can be reached sealed at all, less is asked
+        # about. Once it went sealed, or was meant to, a record that now lists less lowers no bar either.
+        known = [*(c.channel for c in self.channels), self.planned or "gateway_https", *self.uses]
         bar = max(PROTECTION.get(name, Protection.BROWSER) for name in known)
         return level < bar or level is Protection.BROWSER
+
+
+def planned(channels: Sequence[Channel]) -> Channel:
+    """Return which of these, one at least, a bundle is meant for: the first that needs no consent.
+
+    Where each of them needs one, the first: it waits until somebody has given it.
+    """
+    found = Situation(channels=channels, planned=channels[0].channel)
+    return next((c for c in channels if not found.needs_consent(c.channel)), channels[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.model.channel_choice import Pace, Patience, Situation, choose, look_ahead
+from gateway.model.channel_choice import Pace, Patience, Situation, choose, look_ahead, planned
 from gateway.model.record_parts import Channel
 
 START = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
@@ -117,6 +117,39 @@ def test_a_record_that_now_lists_only_less_than_was_submitted_to_needs_consent()
     # Nobody could name a channel at submission: a sealed one was meant.
     assert choose(Situation(channels=listed("email_smime")), PACE, START).ask == ("email_smime",)
     assert situation("email_smime").tried("email_sealed", START).needs_consent("email_smime")
+
+
+#: What the record lists in order, what the bundle is meant for, and about which channels a person is asked.
+PLANS = [
+    (("gateway_https", "email_smime"), "gateway_https", {"email_smime"}),
+    (("email_smime", "gateway_https"), "gateway_https", {"email_smime"}),
+    (("email_smime", "email_sealed"), "email_sealed", {"email_smime"}),
+    (("email_smime", "https_pull"), "https_pull", {"email_smime"}),
+    (("email_smime", "offline_media"), "offline_media", {"email_smime"}),
+    (("guest_pickup", "email_smime", "gateway_https"), "gateway_https", {"guest_pickup", "email_smime"}),
+    (("email_sealed", "gateway_https"), "email_sealed", set[str]()),
+    (("email_smime",), "email_smime", set[str]()),
+    (("email_smime", "guest_pickup"), "email_smime", {"guest_pickup"}),
+    (("guest_pickup", "email_smime"), "email_smime", {"guest_pickup"}),
+    (("guest_pickup",), "guest_pickup", {"guest_pickup"}),
+    (("telex", "email_smime"), "email_smime", {"telex"}),
+]
+
+
+@pytest.mark.parametrize(("names", "meant", "lesser"), PLANS)
+def test_where_it_can_go_sealed_at_all_less_is_asked_about_in_whatever_order_the_record_lists(
+    names: tuple[str, ...], meant: str, lesser: set[str]
+) -> None:
+    plan = planned(listed(*names)).channel
+    assert plan == meant
+    found = Situation(channels=listed(*names), planned=plan)
+    assert {name for name in names if found.needs_consent(name)} == lesser
+    # The first attempt goes where no consent is needed, and beforehand nobody waits for an answer.
+    assert chosen(found, timedelta(0)) == (None if meant in lesser else meant)
+    assert set(choose(found, PACE, START).ask) == set(names[: names.index(meant)]) | ({meant} & lesser)
+    # With consent the record's own order holds.
+    agreed = Situation(channels=listed(*names), planned=plan, answers=dict.fromkeys(lesser, "given"))
+    assert chosen(agreed, timedelta(0)) == names[0]
 
 
 def test_a_browser_and_a_channel_nobody_knows_need_consent_wherever_they_stand() -> None:
