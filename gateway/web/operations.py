@@ -21,7 +21,8 @@ from gateway.config import HomePaths, Settings
 from gateway.errors import GatewayRefusal
 from gateway.model.authority import USABLE_CHANNELS
 from gateway.model.contents import Finding
-from gateway.services.cases import Cases, ReceiptInfo
+from gateway.services.casefile import ReceiptInfo
+from gateway.services.cases import Cases
 from gateway.services.consent import ConsentDesk
 from gateway.services.directory import Directory, entry_words
 from gateway.services.doctor import Doctor
