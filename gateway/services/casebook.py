@@ -5,7 +5,6 @@ without asking each other. Everything here runs inside the caller's transaction;
 one thread it changes and nothing else.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -17,11 +16,18 @@ from crypto.errors import Refusal
 from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.case import CaseView, fold
-from gateway.model.case_message import CaseMessage, MessageFacts, case_message
-from gateway.model.codes import Side, Track
+from gateway.model.case_message import CaseMessage, case_message
+from gateway.model.codes import Track
 from gateway.model.manifest import ThreadContext, is_request_form
-from gateway.model.next_step import due_at
-from gateway.model.request import REQUEST_TYPES, track_of
+from gateway.model.request import REQUEST_TYPES
+from gateway.services.caserows import (
+    NO_REQUEST_YET,
+    fold_rows,
+    folded,
+    new_case,
+    with_reference,
+    with_request,
+)
 from gateway.services.forms import unknown_codes
 from gateway.services.library import Library
 from gateway.services.tasks import close_tasks, raise_task
@@ -34,9 +40,6 @@ _OVERDUE = "overdue"
 
 #: An overdue case is shown again after this time.
 _REMINDED_AGAIN = timedelta(days=1)
-
-#: Kind of a case whose request has not arrived, although a later message has.
-_NO_REQUEST_YET = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,18 +210,18 @@ class Casebook:
             opened_at=None,
         )
         if case is None:
-            case = self._new_case(form, said, thread_id, peer, stored_at)
+            case = new_case(form, said, own=self._authority_id, thread_id=thread_id, peer=peer, now=stored_at)
             view = fold(Track(case.track), [said])
-            cases.add_case(tx, self._folded(case, view, stored_at))
+            cases.add_case(tx, folded(case, view, stored_at))
             opened = {"thread": thread_id, "peer": peer, "from": sender, "bid": bid}
             tx.audit(PendingAuditEntry(event="case.opened", body=opened, at=stored_at))
         else:
             if (said.side == case.side) != (sender == self._authority_id):
                 raise Refusal("form-invalid", "speaks for the other side of the case", step=14)
-            if case.request_kind == _NO_REQUEST_YET and is_request_form(form):
-                case = _with_request(case, form)
+            if case.request_kind == NO_REQUEST_YET and is_request_form(form):
+                case = with_request(case, form)
                 cases.complete_case(tx, case)
-            case = _with_reference(case, form)
+            case = with_reference(case, form)
             view = self._store_fold(tx, case, [*before, row], stored_at, cause=said.message_id)
         cases.add_message(tx, replace(row, effect=str(view.effect_of(said.message_id))))
         return before
@@ -263,10 +266,10 @@ class Casebook:
         *,
         cause: str,
     ) -> CaseView:
-        view = _fold(case, rows)
-        folded = self._folded(case, view, now)
-        cases.store_case(tx, folded)
-        if case.next_actor == case.side and (folded.state, folded.next_actor) != (
+        view = fold_rows(case, rows)
+        moved = folded(case, view, now)
+        cases.store_case(tx, moved)
+        if case.next_actor == case.side and (moved.state, moved.next_actor) != (
             case.state,
             case.next_actor,
         ):
@@ -282,7 +285,7 @@ class Casebook:
             effect = str(view.effect_of(f"{row.sender}/{row.bid}"))
             if row.effect and effect != row.effect:
                 cases.set_effect(tx, row.sender, row.bid, effect)
-        if folded.state != case.state:
+        if moved.state != case.state:
             sender, _, bid = cause.partition("/")
             tx.audit(
                 PendingAuditEntry(
@@ -292,54 +295,12 @@ class Casebook:
                         "peer": case.peer,
                         "from": sender,
                         "bid": bid,
-                        "state": folded.state,
+                        "state": moved.state,
                     },
                     at=now,
                 )
             )
         return view
-
-    def _new_case(
-        self, form: Mapping[str, Any], said: CaseMessage, thread_id: str, peer: str, now: datetime
-    ) -> cases.CaseRow:
-        ours = Side.REQUESTING if _requesting(form) == self._authority_id else Side.REQUESTED
-        request = is_request_form(form)
-        kind = form["request_kind"] if request else _NO_REQUEST_YET
-        references = {} if request else form["thread"]
-        return cases.CaseRow(
-            thread_id=thread_id,
-            peer=peer,
-            side=str(ours),
-            track=str(_track(kind, said.message_type)),
-            request_kind=kind,
-            urgency_level=form["urgency"]["level"] if request else "routine",
-            confidentiality_level=form["confidentiality"]["level"] if request else "confidential",
-            state="",
-            state_at=now,
-            reference_requesting=(
-                form["reference_requesting"] if request else references["requesting"]["reference"]
-            ),
-            reference_requested=(
-                form.get("reference_requested") if request else references["requested"]["reference"]
-            ),
-            language=form["language"],
-            next_actor="nobody",
-            next_action="none",
-            next_action_at=None,
-            opened_at=now,
-        )
-
-    @staticmethod
-    def _folded(case: cases.CaseRow, view: CaseView, now: datetime) -> cases.CaseRow:
-        due = due_at(view.next_step, track=Track(case.track), urgency_level=case.urgency_level, since=now)
-        return replace(
-            case,
-            state=view.state or case.state,
-            state_at=now if view.state != case.state else case.state_at,
-            next_actor=view.next_step.actor,
-            next_action=view.next_step.action,
-            next_action_at=due,
-        )
 
     async def remind(self, now: datetime) -> int:
         """Put every case that is overdue before a person, once until it moves on; return how many."""
@@ -379,53 +340,5 @@ def thread_of(form: Mapping[str, Any]) -> str:
     return thread
 
 
-def _requesting(form: Mapping[str, Any]) -> str:
-    holder = form["requesting_authority"] if is_request_form(form) else form["thread"]["requesting"]
-    aid: str = holder["authority_id"]
-    return aid
-
-
-def _track(kind: str, message_type: str) -> Track:
-    if kind == _NO_REQUEST_YET:
-        return Track.PRESERVATION if message_type.startswith("preservation_") else Track.REQUEST
-    return track_of(kind)
-
-
-def _with_request(case: cases.CaseRow, form: Mapping[str, Any]) -> cases.CaseRow:
-    """Take from the request what a case cannot know that a quicker message, a withdrawal say, has opened."""
-    return replace(
-        case,
-        request_kind=form["request_kind"],
-        urgency_level=form["urgency"]["level"],
-        confidentiality_level=form["confidentiality"]["level"],
-        language=form["language"],
-    )
-
-
-def _with_reference(case: cases.CaseRow, form: Mapping[str, Any]) -> cases.CaseRow:
-    """Take the requested authority's reference from its first message that gives one."""
-    if is_request_form(form) or case.reference_requested is not None:
-        return case
-    return replace(case, reference_requested=form["thread"]["requested"]["reference"])
-
-
 def _code(value: Any) -> str | None:
     return value[:64] if isinstance(value, str) and value.isprintable() else None
-
-
-def _fold(case: cases.CaseRow, rows: list[cases.MessageRow]) -> CaseView:
-    return fold(Track(case.track), [_case_message(row) for row in rows])
-
-
-def _case_message(row: cases.MessageRow) -> CaseMessage:
-    return CaseMessage(
-        message_id=f"{row.sender}/{row.bid}",
-        side=Side(row.side),
-        seq=row.seq,
-        seen=row.seen,
-        message_type=row.message_type,
-        in_reply_to=row.in_reply_to,
-        at=row.made_at,
-        consigned_at=row.consigned_at,
-        facts=MessageFacts.from_json(json.loads(row.facts)),
-    )
