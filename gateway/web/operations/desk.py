@@ -1,0 +1,55 @@
+"""The desk: the services of one opened home that calls are done with, and how their values are handed out."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from gateway.clock import Clock
+from gateway.config import HomePaths, Settings
+from gateway.model.authority import USABLE_CHANNELS
+from gateway.services.cases import Cases
+from gateway.services.consent import ConsentDesk
+from gateway.services.directory import Directory
+from gateway.services.doctor import Doctor
+from gateway.services.formalroute import RouteDesk
+from gateway.services.keyring import Keyring
+from gateway.services.liveness import Liveness
+from gateway.services.networks import Networks
+from gateway.services.revocations import Revocations
+from gateway.services.submit import Submitter
+from gateway.services.upkeep import Upkeep
+from gateway.web.calls import Progress
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What the operations work with: the services of one opened home; ``carried``: channels it drives."""
+
+    paths: HomePaths
+    settings: Settings
+    clock: Clock
+    keyring: Keyring
+    directory: Directory
+    submitter: Submitter
+    cases: Cases
+    consents: ConsentDesk
+    routes: RouteDesk
+    doctor: Doctor
+    liveness: Liveness
+    upkeep: Upkeep
+    revocations: Revocations
+    networks: Networks
+    carried: frozenset[str] = USABLE_CHANNELS
+
+
+#: Does one call: with the desk, its parameters, and whom to tell how far it is.
+Handler = Callable[[Desk, Any, Progress], Awaitable[Any]]
+
+
+def view(kind: type[R], value: object) -> R:
+    """Return a service's value as the API's type; a mismatch is a defect and raises."""
+    return msgspec.convert(value, kind, from_attributes=True)

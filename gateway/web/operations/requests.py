@@ -1,0 +1,169 @@
+"""Requests and cases: how the officers' calls are done."""
+
+import base64
+import io
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from gateway.errors import GatewayRefusal
+from gateway.model.contents import Finding
+from gateway.services.casefile import ReceiptInfo
+from gateway.services.handin import Attachment
+from gateway.services.submit import Submission
+from gateway.web import calls
+from gateway.web.calls import (
+    AcknowledgeParams,
+    AttachmentFile,
+    ConfirmParams,
+    ConfirmResult,
+    ConsentParams,
+    ConsentResult,
+    FindingView,
+    InboxItemView,
+    InboxResult,
+    Nothing,
+    OpenParams,
+    OpenResult,
+    Progress,
+    ReceiptsResult,
+    ReceiptView,
+    RefParams,
+    StatusResult,
+    SubmissionView,
+    SubmitParams,
+)
+from gateway.web.operations.desk import Desk, Handler, view
+
+
+async def _submit(desk: Desk, params: SubmitParams, progress: Progress) -> SubmissionView:
+    attachments = [_attachment(item) for item in params.attachments]
+    total, done = sum(item.size for item in attachments), 0
+
+    def sealed(count: int) -> None:
+        nonlocal done
+        done += count
+        progress(done, total)
+
+    submission = await desk.submitter.submit(
+        form_bytes=bytes(params.form),
+        attachments=attachments,
+        officer=params.officer,
+        consents=params.consents,
+        progress=sealed,
+    )
+    return _submission(submission)
+
+
+def _attachment(item: AttachmentFile) -> Attachment:
+    """Return a document to be read from its file; the form's name for it never becomes a path."""
+    path = Path(item.path)
+    if not path.is_absolute():
+        raise GatewayRefusal("attachment-unreadable", field=item.filename)
+    with _open_regular(path, item.filename) as source:
+        size = os.fstat(source.fileno()).st_size
+    return Attachment(filename=item.filename, open=lambda: _open_regular(path, item.filename), size=size)
+
+
+def _open_regular(path: Path, filename: str) -> io.BufferedReader:
+    """Return a regular file open for reading; a pipe or device would make the service wait for ever."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError):
+        raise GatewayRefusal("attachment-unreadable", field=filename) from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise GatewayRefusal("attachment-unreadable", field=filename)
+    return os.fdopen(handle, "rb")
+
+
+def _submission(submission: Submission) -> SubmissionView:
+    return SubmissionView(
+        sender=submission.sender,
+        bid=submission.bid,
+        to=submission.to,
+        thread_id=submission.thread_id,
+        lane=submission.lane,
+        channel=submission.channel,
+        state=submission.state,
+        receipt=submission.receipt_jws,
+        findings=[view(FindingView, f) for f in submission.findings if _is_told(f)],
+    )
+
+
+def _is_told(finding: Finding) -> bool:
+    """What did not hold, and all that the addressee has published: its people ask for it, in their words."""
+    return finding.result == "failed" or finding.code == "V26"
+
+
+async def _inbox(desk: Desk, _params: Nothing, _progress: Progress) -> InboxResult:
+    return InboxResult(items=[view(InboxItemView, item) for item in await desk.cases.inbox()])
+
+
+async def _status(desk: Desk, params: RefParams, _progress: Progress) -> StatusResult:
+    return view(StatusResult, await desk.cases.status(params.ref))
+
+
+async def _receipts(desk: Desk, params: RefParams, _progress: Progress) -> ReceiptsResult:
+    return ReceiptsResult(receipts=[_receipt(row) for row in await desk.cases.receipts(params.ref)])
+
+
+def _receipt(row: ReceiptInfo) -> ReceiptView:
+    return ReceiptView(
+        type=row.type,
+        iss=row.iss,
+        sender=row.sender,
+        bid=row.bid,
+        n=row.n,
+        at=row.at,
+        reason=row.reason,
+        proves=row.proves,
+        own=row.own,
+        in_log=row.in_log,
+        jws=row.jws,
+        leaf=row.leaf,
+        salt=None if row.salt is None else base64.urlsafe_b64encode(row.salt).rstrip(b"=").decode(),
+        body=row.body,
+        proof=row.proof,
+    )
+
+
+async def _open(desk: Desk, params: OpenParams, progress: Progress) -> OpenResult:
+    folder = Path(params.directory)
+    if not folder.is_absolute():
+        raise GatewayRefusal("folder-unusable", field="directory")
+    opened = await desk.cases.open(params.ref, folder, officer=params.officer, progress=progress)
+    return view(OpenResult, opened)
+
+
+async def _acknowledge(desk: Desk, params: AcknowledgeParams, _progress: Progress) -> SubmissionView:
+    return _submission(
+        await desk.cases.acknowledge(
+            params.ref, officer=params.officer, office=params.office, reference=params.reference
+        )
+    )
+
+
+async def _consent(desk: Desk, params: ConsentParams, _progress: Progress) -> ConsentResult:
+    answered = await desk.consents.answer(
+        params.ref, params.channel, given=params.given, officer=params.officer
+    )
+    return view(ConsentResult, answered)
+
+
+async def _confirm(desk: Desk, params: ConfirmParams, _progress: Progress) -> ConfirmResult:
+    confirmed = await desk.routes.confirm(params.ref, params.route, officer=params.officer)
+    return view(ConfirmResult, confirmed)
+
+
+HANDLERS: Mapping[str, Handler] = {
+    calls.SUBMIT.name: _submit,
+    calls.INBOX.name: _inbox,
+    calls.STATUS.name: _status,
+    calls.RECEIPTS.name: _receipts,
+    calls.OPEN.name: _open,
+    calls.ACKNOWLEDGE.name: _acknowledge,
+    calls.CONSENT.name: _consent,
+    calls.CONFIRM.name: _confirm,
+}
