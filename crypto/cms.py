@@ -6,7 +6,15 @@ asn1crypto, ciphers from ``cryptography``, the judgement of signatures from pyHa
 trust store of the machine: the directory's certificates are all there is. MIME is left to services.
 """
 
-from crypto.cmsenvelope import MESSAGE_LIMIT, ContentCipher, KeyTransport, Opened, decrypt, encrypt
+from crypto.cmsenvelope import (
+    MESSAGE_LIMIT,
+    ContentCipher,
+    KeyTransport,
+    Opened,
+    decrypt,
+    encrypt,
+    is_encrypted,
+)
 from crypto.cmssign import SignatureForm, sign_opaque
 from crypto.cmsverify import Verified, verify_opaque
 
@@ -19,6 +27,7 @@ __all__ = [
     "Verified",
     "decrypt",
     "encrypt",
+    "is_encrypted",
     "sign_opaque",
     "verify_opaque",
 ]

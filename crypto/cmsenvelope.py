@@ -114,6 +114,20 @@ def encrypt(
     return b"".join(wrap(SEQUENCE, [kind, *wrap(names.EXPLICIT_0, body)]))
 
 
+def is_encrypted(cms: bytes) -> bool:
+    """Tell whether a CMS message is an encrypted one, by its type; no key is touched.
+
+    Raises ``Refusal`` ``smime-form`` if it is no CMS message within the limits.
+    """
+    if len(cms) > MESSAGE_LIMIT:
+        raise Refusal("smime-form", "message: too large")
+    try:
+        kind = next(read_ber(cms).children())
+        return names.dotted(kind.body) in {names.ENVELOPED_DATA, names.AUTH_ENVELOPED_DATA}
+    except (ValueError, TypeError, StopIteration) as error:
+        raise Refusal("smime-form", f"message: {type(error).__name__}") from None
+
+
 def decrypt(cms: bytes, *, keys: Sequence[MailKey]) -> Opened:
     """Return the content that one of ``keys`` opens; DER and BER, CBC and GCM, RSA and ECDH.
 

@@ -101,6 +101,12 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "no-receipt": "An urgent request has no receipt in time; the gateway goes on by what it may use, "
         "and you ring the authority's duty number.",
         "not-acknowledgeable": "Only an incoming request can be acknowledged.",
+        "mail-full": "No more mails can be set aside; look at `rogatory mail list` and discard what nobody "
+        "needs. Mails wait in the mailbox meanwhile.",
+        "mail-set-aside": "Mails came that nobody takes by themselves; look at `rogatory mail list`, act on "
+        "each, then discard it.",
+        "mail-unknown": "No mail that was set aside begins like this, or several do: look at `rogatory mail "
+        "list`.",
         "network-unknown": "No network of this name is followed; see `rogatory directory status`.",
         "not-contradicted": "Nothing is to be decided about this authority; see `rogatory directory show`.",
         "not-stale": "This network's directory is not past its end; nothing has to be allowed.",
@@ -137,6 +143,26 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "route-not-open": "No such route of this request waits for a confirmation; look at its status.",
         "sequence": "The counters do not follow the thread (V29); read the thread, then renew the message.",
         "settings-invalid": "The settings cannot be used; correct the file named.",
+        "smime-active": "The mail has no plain text, or parts that lie elsewhere; nothing of that is opened. "
+        "Ask the sender for a plain-text mail with the files attached.",
+        "smime-certificate": "The signer's certificate is not in time, or not for signing mail from this "
+        "mailbox; ask the authority to renew its record.",
+        "smime-form": "The mail is no signed and encrypted mail in the form of S/MIME, or is larger than is "
+        "read; ask the sender to send it again.",
+        "smime-nested": "The mail has more layers than one signature inside one encryption; ask the sender "
+        "to send it again, not forwarded or re-wrapped.",
+        "smime-not-for-us": "The letter was signed for another mailbox and wrapped again for ours; tell the "
+        "authority that signed it.",
+        "smime-sender": "The mail says it is from somebody else than its signer; ask the authority by "
+        "telephone.",
+        "smime-siblings": "Something stands beside the signed letter, where anybody could have put it; ask "
+        "the sender to send it again, without a mailing list or a footer on the way.",
+        "smime-signer": "No authority of the directory has the certificate this is signed with; ask by "
+        "telephone whose it is, and have the record renewed.",
+        "smime-time": "The letter says it was signed in the future; have the sender's clock set.",
+        "smime-unsigned": "The mail is not signed, so nobody knows whose it is; ask the sender to sign it.",
+        "smime-weak": "The signature rests on a method that can be forged; ask the sender for SHA-256 or "
+        "better.",
         "storage-full": "There is no room left on the disk; make room, the gateway goes on by itself.",
         "overdue": "This case waits for us longer than it should; look at it and act.",
         "unknown-code": "This message has a code that is new to this version; read it and decide by hand.",
