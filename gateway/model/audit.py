@@ -82,6 +82,11 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
         "receipt.refused": {**_RECEIPT, "code": _C},
         # Channels of peers
         "channel.probed": {"peer": _A, "channel": _C, "code": _C},
+        # Mail
+        "mail.set_aside": {"digest": _D, "code": _C},
+        "mail.dropped": {"digest": _D, "code": _C},
+        "mail.incomplete": {**_BUNDLE, "envelope": _D, "held": _N},
+        "mail.refused": {**_BUNDLE, "envelope": _D, "code": _C},
         # Cases: moved by messages only
         "case.opened": {**_CASE, **_BUNDLE},
         "case.advanced": {**_CASE, **_BUNDLE, "state": _C},

@@ -15,8 +15,7 @@ from urllib.parse import urlsplit
 from adapters.base import Adapter, ProbeOutcome, Prober
 from crypto import probe as signed
 from crypto.errors import Refusal
-from crypto.keys import KeyUse, PublicKey
-from crypto.opener import key_verdict
+from crypto.keys import KeyUse
 from gateway.clock import Clock
 from gateway.errors import GatewayError, GatewayRefusal, from_refusal
 from gateway.model.audit import PendingAuditEntry
@@ -24,10 +23,11 @@ from gateway.model.authority import DirectoryEntry, channels_for
 from gateway.model.codes import Lane
 from gateway.model.record_parts import Channel
 from gateway.services.directory import Directory
-from gateway.services.directory.merge import BILATERAL
+from gateway.services.directory.views import BILATERAL
 from gateway.services.failover import PULL
 from gateway.services.keyring import Keyring
 from gateway.services.peers import endpoint_at
+from gateway.services.requestkeys import RequestKeys
 from gateway.storage import channels, peers
 from gateway.storage.database import Connection, Database, Transaction
 from gateway.telemetry import get_log
@@ -164,7 +164,7 @@ class Liveness:
         signed it.
         """
         now, own = self._clock.now(), self._keyring.authority_id
-        found = _Keys(self._directory)
+        found = RequestKeys(self._directory)
         try:
             asked = signed.read_question(question, own=own, find_key=found, now=now)
             found.check(asked.at, now)
@@ -246,7 +246,7 @@ class Liveness:
         )
 
     def _checked(self, text: str, now: datetime) -> signed.Probe:
-        found = _Keys(self._directory)
+        found = RequestKeys(self._directory)
         answered = signed.read_answer(text, own=self._keyring.authority_id, find_key=found)
         found.check(answered.at, now)
         return answered
@@ -267,23 +267,6 @@ class Liveness:
                 tx.audit(PendingAuditEntry(event="channel.probed", body=body, at=at))
 
         await self._database.write(unit)
-
-
-class _Keys:
-    """Finds one ``req`` key of an authority, and says afterwards whether it was in force."""
-
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
-        self._used: tuple[str, str] | None = None
-
-    def __call__(self, authority_id: str, kid: str) -> PublicKey:
-        self._used = authority_id, kid
-        return self._directory.key(authority_id, KeyUse.REQ, kid)
-
-    def check(self, signed_at: datetime, now: datetime) -> None:
-        """Return if the key was in force when it signed. Raises ``Refusal`` ``sig-revoked``."""
-        assert self._used is not None
-        key_verdict(self._directory.key_in_force(self._used[0], KeyUse.REQ, self._used[1]), signed_at, now)
 
 
 def _is_news(held: channels.ProbeRow | None, row: channels.ProbeRow) -> bool:

@@ -7,7 +7,7 @@ from gateway.model.codes import Lane
 from gateway.services.directory import Directory
 
 _PUSH = "gateway_https"
-_PULL = "https_pull"
+_MAIL = "email_sealed"
 
 
 def endpoint_at(directory: Directory, authority_id: str, address: str) -> Endpoint:
@@ -32,6 +32,17 @@ def _address(entry: DirectoryEntry) -> str | None:
     return channels[0].address
 
 
+def mail_address(directory: Directory, authority_id: str) -> str | None:
+    """Return the mailbox of a peer's gateway, ``None`` if it lists none or is unknown."""
+    entry = directory.lookup(authority_id).entry
+    return None if entry is None else _mailbox(entry)
+
+
+def _mailbox(entry: DirectoryEntry) -> str | None:
+    channels = channels_for(entry, Lane.URGENT, {_MAIL}) or channels_for(entry, Lane.ROUTINE, {_MAIL})
+    return channels[0].address if channels else None
+
+
 def pullable(directory: Directory, own: str) -> dict[str, str]:
     """Return authority → origin of every peer whose outbox can be fetched.
 
@@ -47,17 +58,21 @@ def pullable(directory: Directory, own: str) -> dict[str, str]:
 
 
 class DirectoryReach:
-    """Tells from the directory which peers have to be waited for."""
+    """Tells from the directory which peers have to be waited for; ``mails`` if this gateway has a mailbox."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, *, mails: bool = False) -> None:
         self._directory = directory
+        self._mails = mails
 
     def calls_out_only(self, authority_id: str) -> bool:
-        """Tell whether the peer lists ``https_pull`` first, or cannot be called at all.
+        """Tell whether the peer lists ``https_pull`` first, or can neither be called nor written to.
 
         One that is only not known for now is waited for like one that can be called.
         """
         found = self._directory.lookup(authority_id)
         if found.entry is None:
             return found.status is LookupStatus.NOT_LISTED
-        return _address(found.entry) is None
+        if _address(found.entry) is not None:
+            return False
+        first = channels_for(found.entry, Lane.URGENT) or channels_for(found.entry, Lane.ROUTINE)
+        return bool(first) or not (self._mails and _mailbox(found.entry))

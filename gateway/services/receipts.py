@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from adapters.https import HTTPSAdapter
 from crypto import strictjson
 from crypto.encoding import is_bid
 from crypto.errors import CODES, Refusal
@@ -20,7 +19,7 @@ from gateway.errors import GatewayError, GatewayRefusal
 from gateway.services.book import TransmissionBook
 from gateway.services.directory import Directory
 from gateway.services.evidence import CheckedReceipt, check_receipt
-from gateway.services.peers import endpoint_at, push_address
+from gateway.services.post import PeerPost
 from gateway.services.tokens import request_token
 from gateway.services.wire import ReceiptWire
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction
@@ -157,14 +156,14 @@ class ReceiptPusher:
         database: Database,
         directory: Directory,
         wire: ReceiptWire,
-        adapter: HTTPSAdapter,
+        post: PeerPost,
         clock: Clock,
         rng: random.Random,
     ) -> None:
         self._database = database
         self._directory = directory
         self._wire = wire
-        self._adapter = adapter
+        self._post = post
         self._clock = clock
         self._rng = rng
         self._worker = secrets.token_hex(8)
@@ -222,28 +221,31 @@ class ReceiptPusher:
         return [(claim, chain_of(tx.connection, receipt)) for claim, receipt in found]
 
     async def _push(self, authority_id: str, rows: Sequence[tuple[PushClaim, list[ReceiptRow]]]) -> None:
-        address = push_address(self._directory, authority_id)
-        done = False
-        if address is not None:
-            told = {receipt.jws_sha256: receipt for _, chain in rows for receipt in chain}
-            body = await self._wire.answer(list(told.values()))
-            urgent = any(push.lane == "urgent" for push, _ in rows)
-            endpoint = endpoint_at(self._directory, authority_id, address)
-            reply = await self._adapter.post_receipts(endpoint, strictjson.dumps(dict(body)), urgent=urgent)
-            done = reply.ok
+        told = {receipt.jws_sha256: receipt for _, chain in rows for receipt in chain}
+        body = await self._wire.answer(list(told.values()))
+        posted = await self._post.receipts(
+            authority_id,
+            strictjson.dumps(dict(body)),
+            urgent=any(push.lane == "urgent" for push, _ in rows),
+            by_mail=any(push.mailed_at is None for push, _ in rows),
+        )
         now = self._clock.now()
         # One that is only not known for now is tried like one that can be called.
         hold = self._directory.hold(authority_id, "routine")
-        reachable = address is not None or hold not in (None, "not-listed")
+        reachable = posted.is_reachable or hold not in (None, "not-listed")
 
         def unit(tx: Transaction) -> None:
             for push, _ in rows:
                 hold_push(tx, jws_sha256=push.jws_sha256, lease_owner=push.lease_owner)
-                if done:
+                if posted.is_over:
                     push_done(tx, push.jws_sha256)
                 else:
                     push_later(
-                        tx, push.jws_sha256, attempts=push.attempts + 1, at=now + self._pause(push, reachable)
+                        tx,
+                        push.jws_sha256,
+                        attempts=push.attempts + 1,
+                        at=now + self._pause(push, reachable),
+                        mailed_at=now if posted.is_mailed else push.mailed_at,
                     )
 
         try:

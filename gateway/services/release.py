@@ -282,7 +282,7 @@ class Releaser:
                 tx, Incoming(manifest=outcome.manifest, form=outcome.form, at=receipt.at, stored_at=now)
             )
         if was_relayed or arrived.is_by_post:
-            self._wire.push(tx, receipt, lane=env.lane, now=now)
+            self._wire.push(tx, receipt, lane=env.lane, now=now, at_once=arrived.is_by_post)
         return receipt
 
     def _add_bundle(self, tx: Transaction, arrived: Arrived, state: str, now: datetime) -> None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from adapters.https import HTTPSAdapter
 from crypto import strictjson
 from crypto.errors import Refusal
 from crypto.revocation import NOTICE_LIMIT, Notice, read_notice
@@ -22,8 +21,8 @@ from gateway.errors import GatewayError, GatewayRefusal, from_refusal
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.revoked import KeyNotice
 from gateway.services.directory import Directory
-from gateway.services.directory.merge import MergedView
-from gateway.services.peers import endpoint_at, push_address
+from gateway.services.directory.views import MergedView
+from gateway.services.post import PeerPost
 from gateway.services.tokens import request_token
 from gateway.storage import revocations as store
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction
@@ -58,7 +57,7 @@ class Revocations:
         *,
         database: Database,
         directory: Directory,
-        adapter: HTTPSAdapter,
+        post: PeerPost,
         authority_id: str,
         clock: Clock,
         rng: random.Random,
@@ -67,7 +66,7 @@ class Revocations:
     ) -> None:
         self._database = database
         self._directory = directory
-        self._adapter = adapter
+        self._post = post
         self._authority_id = authority_id
         self._clock = clock
         self._rng = rng
@@ -314,13 +313,10 @@ class Revocations:
         return sum(len(rows) for rows in by_peer.values())
 
     async def _tell(self, aid: str, rows: Sequence[tuple[NoticeClaim, str]]) -> None:
-        address = push_address(self._directory, aid)
-        done = False
-        if address is not None:
-            body = strictjson.dumps({"notices": [text for _, text in rows]})
-            reply = await self._adapter.post_notices(endpoint_at(self._directory, aid, address), body)
-            # What a peer refuses it cannot use: it does not know the key, and has nothing to distrust.
-            done = reply.ok
+        # What a peer refuses it cannot use: it does not know the key, and has nothing to distrust.
+        posted = await self._post.notices(aid, strictjson.dumps({"notices": [text for _, text in rows]}))
+        # A notice that left by mail counts as told: every peer that has it passes it on.
+        done = posted.is_taken or posted.is_mailed
         now = self._clock.now()
 
         def unit(tx: Transaction) -> None:
@@ -330,7 +326,7 @@ class Revocations:
                 if done:
                     store.notice_told(tx, **key)
                 else:
-                    at = now + self._pause(claim.attempts, is_called=address is not None)
+                    at = now + self._pause(claim.attempts, is_called=posted.is_reachable)
                     store.notice_later(tx, **key, attempts=claim.attempts + 1, at=at)
 
         try:

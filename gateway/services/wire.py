@@ -70,20 +70,25 @@ class ReceiptWire:
             "proof": proof,
         }
 
-    def push(self, tx: Transaction, row: ReceiptRow, *, lane: str, now: datetime) -> None:
-        """Arrange for a receipt to reach whom it is for, in the transaction that made it."""
-        add_push(tx, row.jws_sha256, **self._plan(row, lane, now))
+    def push(
+        self, tx: Transaction, row: ReceiptRow, *, lane: str, now: datetime, at_once: bool = False
+    ) -> None:
+        """Arrange for a receipt to reach whom it is for, in the transaction that made it.
+
+        ``at_once``: also where the peer calls us, because its bundle came without a call.
+        """
+        add_push(tx, row.jws_sha256, **self._plan(row, lane, now, at_once=at_once))
 
     def push_again(self, tx: Transaction, row: ReceiptRow, *, lane: str, now: datetime) -> None:
         """Let a receipt go out once more, because its sender did not get it; one under way stays as it is."""
-        push_once_more(tx, row.jws_sha256, **self._plan(row, lane, now))
+        push_once_more(tx, row.jws_sha256, **self._plan(row, lane, now, at_once=True))
 
-    def _plan(self, row: ReceiptRow, lane: str, now: datetime) -> _Plan:
+    def _plan(self, row: ReceiptRow, lane: str, now: datetime, *, at_once: bool) -> _Plan:
         waits = self._reach.calls_out_only(row.to_aid)
         return {
             "to_aid": row.to_aid,
             "lane": lane,
-            "at": now + PULL_PATIENCE if waits else now,
+            "at": now + PULL_PATIENCE if waits and not at_once else now,
             # The place in the log grows for ever: it numbers the outbox too.
             "outbox_no": row.leaf_index + 1 if waits and row.leaf_index is not None else None,
         }

@@ -63,7 +63,6 @@ _LATE = (
 )
 _HELD = select(func.count(), func.coalesce(func.sum(mail_segment.c.size_bytes), 0)).select_from(mail_segment)
 _HELD_OF = _HELD.where(mail_segment.c.sender == bindparam("b_sender"))
-_BUNDLES = select(mail_segment.c.sender, mail_segment.c.bid).distinct()
 _SEGMENT_FILES = select(mail_segment.c.file)
 
 _ASIDE = select(mail_quarantine).order_by(mail_quarantine.c.received_at, mail_quarantine.c.sha256)
@@ -116,11 +115,6 @@ def drop_segments(tx: Transaction, sender: str, bid: str, envelope_sha256: str |
 def late_bundles(connection: Connection, now: datetime) -> list[tuple[str, str]]:
     """Return (sender, bid) of what never came whole in its time."""
     return [(row.sender, row.bid) for row in connection.execute(_LATE, {"b_now": now})]
-
-
-def bundles_under_way(connection: Connection) -> list[tuple[str, str]]:
-    """Return (sender, bid) of everything of which stretches are held."""
-    return [(row.sender, row.bid) for row in connection.execute(_BUNDLES)]
 
 
 def held_segments(connection: Connection, sender: str | None = None) -> Held:

@@ -45,6 +45,7 @@ class PushClaim:
     lane: str
     attempts: int
     outbox_no: int | None
+    mailed_at: datetime | None
     lease_owner: str
     lease_until: datetime
 

@@ -77,14 +77,18 @@ _PUSH_LATER = (
     update(receipt_push)
     .where(_PUSH_KEY)
     .values(
-        attempts=bindparam("v_attempts"), next_action_at=bindparam("v_at"), lease_owner=None, lease_until=None
+        attempts=bindparam("v_attempts"),
+        next_action_at=bindparam("v_at"),
+        mailed_at=bindparam("v_mailed_at"),
+        lease_owner=None,
+        lease_until=None,
     )
 )
 _PUSH_STATE = select(receipt_push.c.state).where(_PUSH_KEY)
 _PUSH_AGAIN = (
     update(receipt_push)
     .where(_PUSH_KEY, receipt_push.c.state == "done")
-    .values(state="pending", attempts=0, next_action_at=bindparam("v_at"))
+    .values(state="pending", attempts=0, next_action_at=bindparam("v_at"), mailed_at=None)
 )
 _OUTBOX = (
     select(receipt_push.c.outbox_no, receipt)
@@ -97,6 +101,13 @@ _OUTBOX = (
     .order_by(receipt_push.c.outbox_no)
     .limit(30)
 )
+_PENDING = (
+    select(receipt)
+    .join(receipt_push, receipt.c.jws_sha256 == receipt_push.c.jws_sha256)
+    .where(receipt_push.c.to_aid == bindparam("b_to"), receipt_push.c.state == "pending")
+    .order_by(receipt.c.at)
+)
+_PENDING_PEERS = select(receipt_push.c.to_aid).where(receipt_push.c.state == "pending").distinct()
 _OUTBOX_TAKEN = (
     update(receipt_push)
     .where(
@@ -228,9 +239,14 @@ def push_done(tx: Transaction, jws_sha256: str) -> None:
     tx.execute(_PUSH_DONE, {"b_sha256": jws_sha256})
 
 
-def push_later(tx: Transaction, jws_sha256: str, *, attempts: int, at: datetime) -> None:
-    """Try the push again at ``at``."""
-    tx.execute(_PUSH_LATER, {"b_sha256": jws_sha256, "v_attempts": attempts, "v_at": at})
+def push_later(
+    tx: Transaction, jws_sha256: str, *, attempts: int, at: datetime, mailed_at: datetime | None
+) -> None:
+    """Try the push again at ``at``; ``mailed_at`` is when it left by mail, if it did."""
+    tx.execute(
+        _PUSH_LATER,
+        {"b_sha256": jws_sha256, "v_attempts": attempts, "v_at": at, "v_mailed_at": mailed_at},
+    )
 
 
 def outbox_receipts(connection: Connection, to_aid: str, after: int) -> list[tuple[int, ReceiptRow]]:
@@ -245,3 +261,13 @@ def outbox_receipts(connection: Connection, to_aid: str, after: int) -> list[tup
 def outbox_taken(tx: Transaction, to_aid: str, upto: int) -> None:
     """The peer has taken everything up to this number of its outbox."""
     tx.execute(_OUTBOX_TAKEN, {"b_to": to_aid, "b_upto": upto})
+
+
+def pending_receipts(connection: Connection, to_aid: str) -> list[ReceiptRow]:
+    """Return own receipts that a peer has still to get, oldest first."""
+    return [ReceiptRow(**row._mapping) for row in connection.execute(_PENDING, {"b_to": to_aid})]
+
+
+def peers_with_pending(connection: Connection) -> set[str]:
+    """Return the peers that have still to get receipts of ours."""
+    return {aid for (aid,) in connection.execute(_PENDING_PEERS)}

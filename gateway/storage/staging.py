@@ -8,7 +8,8 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -59,7 +60,8 @@ class Staging:
             raise StorageDamaged() from error
         try:
             at = offset
-            while chunk := await _in_thread(lambda at=at: os.pread(file.fileno(), COPY_BYTES, at)):
+            # Positioned, so that a read left over from a cancelled turn cannot move the next one.
+            while chunk := await _in_thread(partial(os.pread, file.fileno(), COPY_BYTES, at)):
                 at += len(chunk)
                 yield chunk
         finally:
@@ -68,7 +70,7 @@ class Staging:
     async def drop(self, *names: str) -> None:
         """Remove files; nothing happens where one is gone."""
         paths = [self._path(name) for name in names]
-        await _in_thread(lambda: [path.unlink(missing_ok=True) for path in paths])
+        await _in_thread(lambda: _unlink(paths))
 
     async def sweep(self, *, keep: frozenset[str], age_s: float = SWEEP_AGE_S) -> int:
         """Remove files that no row refers to, except young ones; return how many."""
@@ -86,6 +88,11 @@ class Staging:
         if len(name) != 32 or not set(name) <= set("0123456789abcdef"):
             raise ValueError("no staging file has such a name")
         return self._folder / name
+
+
+def _unlink(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def _private(path: str, flags: int) -> int:

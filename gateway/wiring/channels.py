@@ -16,6 +16,7 @@ from crypto.keys import KeyUse
 from crypto.reqjwt import issue_request_token
 from gateway.config import NetworkSettings
 from gateway.services.networks import Followed
+from gateway.services.post import Mailer
 from gateway.services.registry.follower import Fetch
 from gateway.services.served import serve_from
 from gateway.wiring.ground import Ground
@@ -29,11 +30,13 @@ class Channels:
         https: Peer to peer; also fetches, pushes receipts and puts questions.
         adapters: Every channel that carries bundles, by scheme, ``https`` among them.
         followed: The networks of the settings, each with what fetches its files.
+        mailer: Sends receipts and notices by mail, where this gateway has a mailbox.
     """
 
     https: HTTPSAdapter
     adapters: Mapping[str, Adapter]
     followed: Sequence[Followed]
+    mailer: Mailer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from gateway.services.networks import Networks
 from gateway.services.outbox import Outbox
 from gateway.services.peergate import PeerGate
 from gateway.services.peers import DirectoryReach
+from gateway.services.post import PeerPost
 from gateway.services.presence import Presence
 from gateway.services.pull import PullWorkers
 from gateway.services.receipts import ReceiptDesk, ReceiptPusher
@@ -67,6 +68,8 @@ class Services:
         self.adapter: HTTPSAdapter = channels.https
         self.adapters: Mapping[str, Adapter] = channels.adapters
         self._rng = random.SystemRandom()
+        self._post = PeerPost(directory=self.directory, https=channels.https, mailer=channels.mailer)
+        self._reach = DirectoryReach(self.directory, mails=channels.mailer is not None)
         self._make_records()
         self._make_keeping(channels)
         self._make_sending()
@@ -103,7 +106,7 @@ class Services:
         proofs = self.sequencer or StoredProofs(
             database=database, head_file=self.home.resolve(self.settings.log.head_file)
         )
-        self._wire = ReceiptWire(proofs=proofs, reach=DirectoryReach(self.directory))
+        self._wire = ReceiptWire(proofs=proofs, reach=self._reach)
 
     # Keys, directory and who is there
 
@@ -121,7 +124,7 @@ class Services:
         self.revocations = Revocations(
             database=database,
             directory=directory,
-            adapter=self.adapter,
+            post=self._post,
             authority_id=self.authority_id,
             clock=clock,
             rng=self._rng,
@@ -241,7 +244,7 @@ class Services:
             database=database,
             directory=directory,
             wire=self._wire,
-            adapter=self.adapter,
+            post=self._post,
             clock=clock,
             rng=self._rng,
         )
