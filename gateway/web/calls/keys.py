@@ -31,7 +31,9 @@ class KeysResult(Value, kw_only=True):
 class RotateParams(Value, kw_only=True):
     """For which uses to make new keys."""
 
-    uses: Annotated[list[Literal["sig", "enc", "req", "rcpt", "tls"]], msgspec.Meta(min_length=1)]
+    uses: Annotated[
+        list[Literal["sig", "enc", "req", "rcpt", "log", "wit", "tls"]], msgspec.Meta(min_length=1)
+    ]
 
 
 class RotateResult(Value, kw_only=True):
@@ -45,7 +47,9 @@ class RotateResult(Value, kw_only=True):
 class RenewParams(Value, kw_only=True):
     """Which keys are to have a successor; ``early`` however long they still last."""
 
-    uses: Annotated[list[Literal["sig", "enc", "req", "rcpt", "tls"]], msgspec.Meta(min_length=1)]
+    uses: Annotated[
+        list[Literal["sig", "enc", "req", "rcpt", "log", "wit", "tls"]], msgspec.Meta(min_length=1)
+    ]
     early: bool = False
 
 
