@@ -35,7 +35,7 @@ class Effect(StrEnum):
     IMPLIED = "implied"  # applied, and earlier steps nobody had told were entered with it
     WAITING = "waiting"  # a follow-up that came before the preservation report; applies right after it
     HELD = "held"  # behind a gap or a fork; no effect until that is closed
-    OVERTAKEN = "overtaken"  # not allowed at its place, because it crossed another message
+    OVERTAKEN = "overtaken"  # not allowed at its place, because it crossed another message; or since sealed
     OUT_OF_STATE = "out_of_state"  # not allowed at its place; its sender is told
     UNKNOWN = "unknown"  # a type or deciding code this version does not know; a person looks at it
     FORKED = "forked"  # shares its number with another message
@@ -195,6 +195,7 @@ class _Run:
         """Return the outcome."""
         placed, ledger = self._placed, self._ledger
         outside = [(m, Effect.HELD) for m in placed.held] + [(m, Effect.FORKED) for m in placed.forked]
+        outside += [(m, Effect.OVERTAKEN) for m in placed.replaced]
         self._effects += [MessageEffect(message=m, effect=e, state=self._state) for m, e in outside]
         stops = {"withdrawal", "preservation_release"}
         return CaseView(

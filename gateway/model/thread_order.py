@@ -6,7 +6,7 @@ fork are held: they have no effect until it is closed. Source: docs/state-machin
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
 
@@ -23,12 +23,14 @@ class ThreadOrder:
         held: Arrived early or behind a fork; without effect for now.
         forked: Share their ``seq`` with another message and are not named as the valid one.
         missing: Numbers to ask for, per side.
+        replaced: Recorded from mail, and since then sealed by the side that spoke.
     """
 
     taken: tuple[CaseMessage, ...]
     held: tuple[CaseMessage, ...]
     forked: tuple[CaseMessage, ...]
     missing: Mapping[Side, tuple[int, ...]]
+    replaced: tuple[CaseMessage, ...] = ()
 
     @property
     def has_open_fork(self) -> bool:
@@ -72,9 +74,16 @@ def crossed(one: CaseMessage, other: CaseMessage) -> bool:
 def order(messages: Iterable[CaseMessage]) -> ThreadOrder:
     """Return the common order of the messages of one thread, given in any order.
 
-    The same message twice counts once.
+    The same message twice counts once. What was recorded from mail bears no number: it stands right behind
+    the message of the other side that its writer had seen, and holds nothing up.
     """
     given = tuple(messages)
+    loose = sorted(
+        {m.message_id: m for m in given if not m.numbered}.values(),
+        key=lambda m: (m.seen, m.at, m.message_id),
+    )
+    if loose:
+        return _with_recorded(order(m for m in given if m.numbered), loose)
     if len(given) == 1 and given[0].seq == 1 and given[0].seen == 0:
         # Most threads begin and are folded like this, and there is nothing to put in order.
         return ThreadOrder(taken=given, held=(), forked=(), missing=_NOTHING_MISSING)
@@ -99,6 +108,20 @@ def order(messages: Iterable[CaseMessage]) -> ThreadOrder:
         forked=tuple(sorted(forked, key=lambda m: (m.side, m.seq, m.message_id))),
         missing={side: _missing(side, by_side, reached, unique.values()) for side in Side},
     )
+
+
+def _with_recorded(numbered: ThreadOrder, loose: Sequence[CaseMessage]) -> ThreadOrder:
+    """Put what was recorded from mail into the order of the sealed messages."""
+    sealed = {(m.side, m.message_type) for m in numbered.taken}
+    replaced = tuple(m for m in loose if (m.side, m.message_type) in sealed)
+    rest = [m for m in loose if (m.side, m.message_type) not in sealed]
+    taken: list[CaseMessage] = []
+    for message in numbered.taken:
+        taken.append(message)
+        taken += [m for m in rest if m.side is message.side.other and m.seen == message.seq]
+    placed = {m.message_id for m in taken}
+    held = (*numbered.held, *(m for m in rest if m.message_id not in placed))
+    return replace(numbered, taken=tuple(taken), held=held, replaced=replaced)
 
 
 def _by_number(messages: Iterable[CaseMessage], side: Side) -> dict[int, list[CaseMessage]]:

@@ -20,6 +20,9 @@ class TransmissionState(StrEnum):
     HANDED_OVER = "HANDED_OVER"  # an officer of the peer has opened it
     REJECTED = "REJECTED"  # the peer's gateway signed that it cannot accept it
     FAILED = "FAILED"  # every allowed channel given up; has an owner
+    ANSWERED = (
+        "ANSWERED"  # a person of the addressee has answered by mail; its gateway, if any, proved nothing
+    )
 
 
 class TransmissionEvent(StrEnum):
@@ -33,6 +36,7 @@ class TransmissionEvent(StrEnum):
     HANDED_OVER = "handed_over"  # handover receipt
     REJECTED = "rejected"  # signed rejection
     GIVEN_UP = "given_up"  # every allowed channel given up
+    ANSWERED = "answered"  # matched reply of a person by mail
 
 
 class NotAllowed(ValueError):
@@ -43,7 +47,7 @@ _S = TransmissionState
 _E = TransmissionEvent
 
 #: Nothing more is sent; only a later proof of the peer can change these.
-TERMINAL = frozenset({_S.CONSIGNED, _S.HANDED_OVER, _S.REJECTED, _S.FAILED})
+TERMINAL = frozenset({_S.CONSIGNED, _S.HANDED_OVER, _S.REJECTED, _S.FAILED, _S.ANSWERED})
 #: Somebody still has to act, and a row in one of these has a time for it.
 LIVE = frozenset(_S) - TERMINAL
 
@@ -64,6 +68,10 @@ TABLE: Mapping[tuple[TransmissionState, TransmissionEvent], TransmissionState] =
         **{(state, _E.CONSIGNED): _S.CONSIGNED for state in _S if state is not _S.HANDED_OVER},
         **{(state, _E.HANDED_OVER): _S.HANDED_OVER for state in _S},
         (_S.HANDED_OVER, _E.CONSIGNED): _S.HANDED_OVER,
+        # A person has it, whatever its machine said or we gave up; what its gateway has proved stays.
+        **{(state, _E.ANSWERED): _S.ANSWERED for state in _S},
+        (_S.CONSIGNED, _E.ANSWERED): _S.CONSIGNED,
+        (_S.HANDED_OVER, _E.ANSWERED): _S.HANDED_OVER,
         # Receipts and attempts that come after the end are filed and change nothing.
         **{(state, _E.RELAYED): state for state in TERMINAL},
         **{(state, _E.REJECTED): state for state in TERMINAL},

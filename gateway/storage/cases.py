@@ -35,7 +35,12 @@ class CaseRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageRow:
-    """One message of either side; ``facts`` is JSON of what the fold needs."""
+    """One message of either side; ``facts`` is JSON of what the fold needs.
+
+    Attributes:
+        via: ``mail`` if it was recorded here from a person's reply: ``sender`` is then ourselves, who keep it,
+            and ``side`` the side that spoke. ``None`` for a sealed message.
+    """
 
     sender: str
     bid: str
@@ -54,6 +59,7 @@ class MessageRow:
     stored_at: datetime
     consigned_at: datetime | None
     opened_at: datetime | None
+    via: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +157,7 @@ def add_case(tx: Transaction, row: CaseRow) -> None:
         next_action=row.next_action,
         next_action_at=row.next_action_at,
         opened_at=row.opened_at,
+        via=row.via,
     )
 
 

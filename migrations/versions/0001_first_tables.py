@@ -240,6 +240,12 @@ def create_tables() -> None:
         ),
         sa.Column("effect", sa.String(length=16), nullable=False, comment="outcome of the fold"),
         sa.Column("assurance", sa.String(length=32), nullable=True, comment="of the human act"),
+        sa.Column(
+            "via",
+            sa.String(length=8),
+            nullable=True,
+            comment="mail: recorded here from a person's reply; else sealed",
+        ),
         sa.Column("officer", sa.String(length=64), nullable=True, comment="pseudonym"),
         sa.Column("made_at", sa.BigInteger(), nullable=False, comment="by its author's clock"),
         sa.Column("stored_at", sa.BigInteger(), nullable=False),
@@ -463,12 +469,13 @@ def create_tables() -> None:
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("lane IN ('urgent','routine')", name=op.f("ck_transmission_lane")),
         sa.CheckConstraint(
-            "next_action_at IS NOT NULL OR state IN ('CONSIGNED','HANDED_OVER','REJECTED','FAILED')",
+            "next_action_at IS NOT NULL OR state IN ('CONSIGNED','HANDED_OVER','REJECTED','FAILED','ANSWERED')",
             name=op.f("ck_transmission_clock"),
         ),
         sa.CheckConstraint("state <> 'FAILED' OR owner IS NOT NULL", name=op.f("ck_transmission_owner")),
         sa.CheckConstraint(
-            "state IN ('QUEUED','DISPATCHED','RELAYED','CONSIGNED','HANDED_OVER','REJECTED','FAILED')",
+            "state IN ('QUEUED','DISPATCHED','RELAYED','CONSIGNED','HANDED_OVER','REJECTED','FAILED',"
+            "'ANSWERED')",
             name=op.f("ck_transmission_state"),
         ),
         sa.PrimaryKeyConstraint("sender", "bid", "to_aid", name=op.f("pk_transmission")),
@@ -619,3 +626,40 @@ def create_tables() -> None:
         comment="Automatic answers given by mail: one for each subject, few for each peer.",
     )
     op.create_index("ix_mail_answer_due", "mail_answer", ["next_action_at"], unique=False)
+    op.create_table(
+        "mail_letter",
+        sa.Column("sender", sa.String(length=63), nullable=False),
+        sa.Column("bid", sa.String(length=32), nullable=False),
+        sa.Column("to_aid", sa.String(length=63), nullable=False),
+        sa.Column("storage_key_id", sa.String(length=32), nullable=False),
+        sa.Column(
+            "wrapped",
+            sa.LargeBinary(),
+            nullable=False,
+            comment="key of the code under the storage key, RFC 5649",
+        ),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("sender", "bid", "to_aid", name=op.f("pk_mail_letter")),
+        comment="Bundles that are sent as letters, each with the key of its acknowledgement code.",
+    )
+    op.create_index("ix_mail_letter_to", "mail_letter", ["to_aid", "made_at"], unique=False)
+    op.create_table(
+        "mail_return",
+        sa.Column(
+            "digest",
+            sa.String(length=64),
+            nullable=False,
+            comment="of what was signed, or of what was said",
+        ),
+        sa.Column("sender", sa.String(length=63), nullable=False),
+        sa.Column("bid", sa.String(length=32), nullable=False),
+        sa.Column("to_aid", sa.String(length=63), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False, comment="reply | unsigned | read | note"),
+        sa.Column("code", sa.String(length=32), nullable=True, comment="of a note"),
+        sa.Column("record", sa.String(length=32), nullable=True, comment="own bundle that keeps a reply"),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("kind IN ('reply', 'unsigned', 'read', 'note')", name=op.f("ck_mail_return_kind")),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_mail_return")),
+        comment="What came back about a letter, each once; the task of an unsigned reply keeps its clock.",
+    )
+    op.create_index("ix_mail_return_letter", "mail_return", ["sender", "bid", "to_aid"], unique=False)

@@ -49,6 +49,7 @@ message = Table(
     Column("facts", Text, nullable=False, comment="JSON: codes and numbers the fold needs, no content"),
     Column("effect", String(16), nullable=False, comment="outcome of the fold"),
     Column("assurance", String(32), nullable=True, comment="of the human act"),
+    Column("via", String(8), nullable=True, comment="mail: recorded here from a person's reply; else sealed"),
     Column("officer", String(64), nullable=True, comment="pseudonym"),
     Column("made_at", Instant, nullable=False, comment="by its author's clock"),
     Column("stored_at", Instant, nullable=False),

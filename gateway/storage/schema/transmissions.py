@@ -31,11 +31,12 @@ transmission = Table(
     Column("expires_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
     CheckConstraint(
-        "state IN ('QUEUED','DISPATCHED','RELAYED','CONSIGNED','HANDED_OVER','REJECTED','FAILED')",
+        "state IN ('QUEUED','DISPATCHED','RELAYED','CONSIGNED','HANDED_OVER','REJECTED','FAILED','ANSWERED')",
         name="state",
     ),
     CheckConstraint(
-        "next_action_at IS NOT NULL OR state IN ('CONSIGNED','HANDED_OVER','REJECTED','FAILED')", name="clock"
+        "next_action_at IS NOT NULL OR state IN ('CONSIGNED','HANDED_OVER','REJECTED','FAILED','ANSWERED')",
+        name="clock",
     ),
     CheckConstraint("state <> 'FAILED' OR owner IS NOT NULL", name="owner"),
     CheckConstraint("lane IN ('urgent','routine')", name="lane"),
