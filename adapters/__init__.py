@@ -9,5 +9,8 @@ from types import MappingProxyType
 
 from adapters.base import Adapter
 from adapters.https import HTTPSAdapter
+from adapters.sealedmail import SealedMailAdapter
 
-ADAPTERS: Mapping[str, type[Adapter]] = MappingProxyType({HTTPSAdapter.scheme: HTTPSAdapter})
+ADAPTERS: Mapping[str, type[Adapter]] = MappingProxyType(
+    {HTTPSAdapter.scheme: HTTPSAdapter, SealedMailAdapter.scheme: SealedMailAdapter}
+)

@@ -19,6 +19,7 @@ from adapters.base import Adapter, Endpoint, Parcel, Verdict
 from adapters.egress import EgressPolicy, Network
 from adapters.https import HTTPSAdapter
 from adapters.peerhttp import Timings
+from adapters.sealedmail import SealedMailAdapter
 from adapters.tls import ServerTLS, TLSIdentity
 from crypto.errors import Refusal
 from crypto.keys import ED25519, KeyUse, PrivateKey, PublicKey, Signer
@@ -30,6 +31,7 @@ from gateway.services.peergate import PeerGate
 from gateway.web.intake import PeerLimits
 from gateway.web.peer import PeerAPI
 from gateway.web.server import PeerServer
+from tests.adapters.mailpeers import SealedMailPeer
 
 LAB = EgressPolicy(network=Network.LAB)
 #: For peers that fail: how soon is not what the contract is about.
@@ -735,4 +737,7 @@ class HTTPSPeer:
             await self._scripted.stop()
 
 
-PEERS: Mapping[str, type[LoopbackPeer]] = {HTTPSAdapter.scheme: HTTPSPeer}
+PEERS: Mapping[str, type[LoopbackPeer]] = {
+    HTTPSAdapter.scheme: HTTPSPeer,
+    SealedMailAdapter.scheme: SealedMailPeer,
+}

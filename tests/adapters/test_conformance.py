@@ -8,6 +8,7 @@ import pytest
 from adapters import ADAPTERS
 from adapters.base import Verdict
 from tests.adapters.dropbox import DropboxPeer
+from tests.adapters.mailpeers import SealedMailPeer
 from tests.adapters.peers import PEERS, HTTPSPeer, LoopbackPeer, parcel_of
 
 #: Stands for sealed bytes; nothing in it could be mistaken for an address or a header.
@@ -18,7 +19,11 @@ TRIED: Mapping[str, type[LoopbackPeer]] = {**PEERS, "dropbox": DropboxPeer}
 
 FAILURES = [
     (scheme, failure)
-    for scheme, failures in (("gateway_https", HTTPSPeer.FAILURES), ("dropbox", DropboxPeer.FAILURES))
+    for scheme, failures in (
+        ("gateway_https", HTTPSPeer.FAILURES),
+        ("email_sealed", SealedMailPeer.FAILURES),
+        ("dropbox", DropboxPeer.FAILURES),
+    )
     for failure in failures
 ]
 
