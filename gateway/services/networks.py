@@ -21,7 +21,7 @@ from gateway.model.authority import parse_entry
 from gateway.model.states import parse_state
 from gateway.services.directory import Directory
 from gateway.services.directory.alarms import end_expiry, raise_expiry, settle
-from gateway.services.directory.merge import SourceView
+from gateway.services.directory.views import SourceView
 from gateway.services.keyring import Keyring
 from gateway.services.registry.bundle import parse_bundle
 from gateway.services.registry.follower import Fetch, Follower, LookupFailed, VerifiedNetwork

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gateway.services.directory.merge import SourceView
+from gateway.services.directory.views import SourceView
 from gateway.services.keyring import HeldKey
 
 #: From here on nobody has much time left to sign a record and to refresh a directory.

@@ -12,7 +12,7 @@ from gateway.model.profile import Profile, Resource
 from gateway.model.record_parts import Designation, Hours
 from gateway.model.states import StateRecord
 from gateway.services.directory import Directory
-from gateway.services.directory.merge import OWN
+from gateway.services.directory.views import OWN
 from gateway.web.calls import OwnRecordResult
 from gateway.web.calls.addressees import (
     AuthorityView,

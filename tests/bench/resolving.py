@@ -16,7 +16,8 @@ from gateway.model.listing import Query, Requester
 from gateway.model.resolution import resolve
 from gateway.model.states import parse_state
 from gateway.services.directory.addressees import listing_for
-from gateway.services.directory.merge import MergedView, SourceView, merge
+from gateway.services.directory.merge import merge
+from gateway.services.directory.views import MergedView, SourceView
 from tests.bench import timing
 from tests.bench.goals import Case
 

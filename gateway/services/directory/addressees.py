@@ -12,7 +12,7 @@ from crypto.keys import KeyUse
 from gateway.model.authority import LookupStatus
 from gateway.model.freshness import Freshness, freshness
 from gateway.model.listing import Listing
-from gateway.services.directory.merge import OWN, MergedView, SourceView
+from gateway.services.directory.views import OWN, MergedView, SourceView
 
 
 def listing_for(

@@ -37,7 +37,9 @@ from gateway.services.directory.enrolment import (
     read_enrolment,
 )
 from gateway.services.directory.localfile import LocalFile, remembered_rows
-from gateway.services.directory.merge import MergedView, SourceView, Voucher, load_keys, merge
+from gateway.services.directory.merge import merge
+from gateway.services.directory.trustedkeys import load_keys
+from gateway.services.directory.views import Imported, MergedView, SourceView, Voucher
 from gateway.services.keyring import Keyring
 
 
@@ -66,7 +68,7 @@ class Directory:
         self._clock = clock
         self._networks: dict[str, SourceView] = {}
         self._notices: dict[tuple[str, str], KeyNotice] = {}
-        self._preloaded: Mapping[tuple[str, str, str, bytes], PublicKey] = {}
+        self._preloaded: Mapping[Imported, PublicKey] = {}
         self._view = MergedView()
         self._version = local.issue - 1
         self._tls_version = 0

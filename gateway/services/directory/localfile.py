@@ -17,7 +17,7 @@ from gateway.errors import GatewayRefusal
 from gateway.model.authority import parse_entry
 from gateway.model.record_parts import KeyRecord
 from gateway.model.states import parse_state
-from gateway.services.directory.merge import BILATERAL, OWN, Decision, Remembered, SourceView
+from gateway.services.directory.views import BILATERAL, OWN, Decision, Remembered, SourceView
 from gateway.services.durablefile import write_durably
 from gateway.services.keyring import Keyring
 

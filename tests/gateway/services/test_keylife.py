@@ -15,7 +15,7 @@ from gateway.app import App
 from gateway.errors import GatewayRefusal
 from gateway.model.authority import parse_entry
 from gateway.model.revoked import KeyNotice
-from gateway.services.directory.merge import SourceView
+from gateway.services.directory.views import SourceView
 from gateway.services.doctor import Level, check_keys
 from gateway.services.heldkey import LISTED_AHEAD
 from gateway.services.keyring import Keyring

@@ -12,7 +12,7 @@ from crypto import probe
 from crypto.keys import KeyUse
 from gateway.errors import GatewayRefusal
 from gateway.model.authority import AuthorityID, parse_entry
-from gateway.services.directory.merge import SourceView
+from gateway.services.directory.views import SourceView
 from gateway.services.liveness import DEALT_WITH, PER_HOST, ChannelLife
 from gateway.storage import audit, channels, peers
 from gateway.storage.database import Transaction

@@ -18,7 +18,7 @@ from crypto.revocation import Quorum, Revocation, join_lines, sign_revocation
 from gateway.app import App
 from gateway.errors import GatewayRefusal
 from gateway.model.freshness import URGENT_GRACE
-from gateway.services.directory.merge import SourceView
+from gateway.services.directory.views import SourceView
 from gateway.storage import revocations as store
 from tests.world import World, make_lab_home
 

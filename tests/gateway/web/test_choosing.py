@@ -14,7 +14,7 @@ from gateway.errors import GatewayRefusal
 from gateway.model.authority import USABLE_CHANNELS, parse_entry
 from gateway.model.states import parse_state
 from gateway.services.directory import Directory
-from gateway.services.directory.merge import SourceView
+from gateway.services.directory.views import SourceView
 from gateway.storage import audit
 from gateway.web import authorities, choosing
 from gateway.web.calls.addressees import ResolutionView, ResolveParams
