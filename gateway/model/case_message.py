@@ -63,8 +63,8 @@ class CaseMessage:
         seq, seen: Counters of docs/state-machine.md.
         at: When it was made, by its sender's clock.
         consigned_at: Time of the consignment receipt; ``None`` while there is none.
-        numbered: ``False`` for what was recorded here from a person's reply by mail: it bears no number of its
-            side (``seq`` is 0), and a sealed message of its side and type takes its place.
+        numbered: ``False`` for what was recorded here from a person's reply by mail: it bears no number of
+            its side (``seq`` is 0), and a sealed message of its side and type takes its place.
     """
 
     message_id: str

@@ -38,8 +38,8 @@ class MessageRow:
     """One message of either side; ``facts`` is JSON of what the fold needs.
 
     Attributes:
-        via: ``mail`` if it was recorded here from a person's reply: ``sender`` is then ourselves, who keep it,
-            and ``side`` the side that spoke. ``None`` for a sealed message.
+        via: ``mail`` if it was recorded here from a person's reply: ``sender`` is then ourselves, who keep
+            it, and ``side`` the side that spoke. ``None`` for a sealed message.
     """
 
     sender: str
@@ -157,7 +157,6 @@ def add_case(tx: Transaction, row: CaseRow) -> None:
         next_action=row.next_action,
         next_action_at=row.next_action_at,
         opened_at=row.opened_at,
-        via=row.via,
     )
 
 
@@ -210,6 +209,7 @@ def add_message(tx: Transaction, row: MessageRow) -> None:
         stored_at=row.stored_at,
         consigned_at=row.consigned_at,
         opened_at=row.opened_at,
+        via=row.via,
     )
 
 

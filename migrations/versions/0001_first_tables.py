@@ -469,7 +469,8 @@ def create_tables() -> None:
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("lane IN ('urgent','routine')", name=op.f("ck_transmission_lane")),
         sa.CheckConstraint(
-            "next_action_at IS NOT NULL OR state IN ('CONSIGNED','HANDED_OVER','REJECTED','FAILED','ANSWERED')",
+            "next_action_at IS NOT NULL OR"
+            " state IN ('CONSIGNED','HANDED_OVER','REJECTED','FAILED','ANSWERED')",
             name=op.f("ck_transmission_clock"),
         ),
         sa.CheckConstraint("state <> 'FAILED' OR owner IS NOT NULL", name=op.f("ck_transmission_owner")),

@@ -1,4 +1,4 @@
-"""Letters by S/MIME to people, and what came back about them: never a letter's content, which is the bundle's."""
+"""Letters by S/MIME to people, and what came back about them; their content stays in bundles."""
 
 from sqlalchemy import CheckConstraint, Column, Index, LargeBinary, String, Table
 
