@@ -48,7 +48,8 @@ def merge(
     """Return the view of these sources.
 
     Args:
-        before: The view until now: keys it trusted and nobody lists any more are remembered as of ``now``.
+        before: The view until now: keys it trusted and nobody lists any more are remembered as of ``now``;
+            whose a key was, his it stays.
         remembered: Keys that were listed once, from earlier views.
         decisions: What persons decided about contradictions, per authority.
         notices: Emergency notices by authority and key; they end keys that sources still list.
@@ -68,7 +69,7 @@ def merge(
         for aid, rows in claims.items()
     }
     loaded: dict[Imported, PublicKey] = {}
-    listed, doubtful = listed_keys(authorities, before, loaded)
+    listed, holders, contested = listed_keys(authorities, sources, before, loaded)
     keys = dict(listed)
     if before.keys:
         past = with_contradicted(past, before, authorities, now)
@@ -84,7 +85,8 @@ def merge(
         states=_states(sources),
         keys=keys,
         remembered=tuple(past),
-        doubtful=doubtful,
+        holders=holders,
+        contested=contested,
         loaded=loaded,
         made_at=now,
     )

@@ -1,6 +1,6 @@
 """Which keys of a merged directory are trusted: those that sources list, and past ones for what they signed.
 
-Pure. A key that two authorities claim is the one's who had it first, or nobody's; the shorter life and any
+Pure. A key that two authorities claim is one's or nobody's (``holders``); the shorter life and any
 revocation hold; a key that left every source stays good for evidence from before.
 """
 
@@ -12,6 +12,7 @@ from crypto.bundle import KeyInForce
 from crypto.errors import KeyRefused
 from crypto.keys import PublicKey
 from gateway.model.record_parts import KeyRecord
+from gateway.services.directory.holders import Contested, Holder, holder_of, key_digest
 from gateway.services.directory.views import (
     EVIDENCE_USES,
     RANKS,
@@ -90,12 +91,13 @@ def _ended(key: KeyRecord, now: datetime) -> KeyRecord:
 
 def listed_keys(
     authorities: Mapping[str, MergedAuthority],
+    sources: Sequence[SourceView],
     before: MergedView,
     loaded: dict[Imported, PublicKey],
-) -> tuple[dict[Slot, MergedKey], frozenset[str]]:
-    """Return the keys that sources list, by slot, and the kids that more than one authority or use claims."""
+) -> tuple[dict[Slot, MergedKey], dict[str, Holder], tuple[Contested, ...]]:
+    """Return the keys that sources list, by slot; whose each key is; and those that are somebody else's."""
     keys: dict[Slot, MergedKey] = {}
-    holders: dict[bytes, dict[tuple[str, str], int]] = {}
+    claimed: dict[bytes, dict[Holder, tuple[int, list[Slot]]]] = {}
     for aid, merged in authorities.items():
         if merged.is_contradicted:
             continue
@@ -106,29 +108,30 @@ def listed_keys(
                     # A key that cannot be imported is as good as absent; the others stay usable.
                     continue
                 slot = (aid, row.use, row.kid)
-                held = keys.get(slot)
-                keys[slot] = _joined(held, key, claim.voucher)
-                rank = RANKS[claim.voucher.assurance]
-                ranks = holders.setdefault(key.public.pub, {})
-                ranks[aid, row.use] = min(rank, ranks.get((aid, row.use), rank))
-    doubtful = set()
-    for pub, ranks in holders.items():
-        if len(ranks) > 1:
-            owner = _owner(pub, ranks, before)
-            for slot in [s for s, k in keys.items() if k.in_force.public.pub == pub and s[:2] != owner]:
-                doubtful.add(slot[2])
-                del keys[slot]
-    return keys, frozenset(doubtful)
+                keys[slot] = _joined(keys.get(slot), key, claim.voucher)
+                listing = claimed.setdefault(key.public.pub, {})
+                rank, slots = listing.get((aid, row.use), (len(RANKS), []))
+                listing[aid, row.use] = min(rank, RANKS[claim.voucher.assurance]), [*slots, slot]
 
+    def has_given_up(authority_id: str) -> bool:
+        """Nothing is given up that a source may list unreadably, or that is in doubt for now."""
+        merged = authorities.get(authority_id)
+        is_open = any(source.leaves_open(authority_id) for source in sources)
+        return not is_open and (merged is None or not merged.is_contradicted)
 
-def _owner(pub: bytes, ranks: Mapping[tuple[str, str], int], before: MergedView) -> tuple[str, str] | None:
-    """Return whose a key is that several claim: who had it before, else who is better vouched for."""
-    had = {slot[:2] for slot, key in before.keys.items() if key.in_force.public.pub == pub} & ranks.keys()
-    if len(had) == 1:
-        return had.pop()
-    best = min(ranks.values())
-    first = [holder for holder, rank in ranks.items() if rank == best]
-    return first[0] if len(first) == 1 else None
+    known, contested = dict(before.holders), []
+    for pub, listing in claimed.items():
+        digest = key_digest(pub)
+        whose = holder_of({h: rank for h, (rank, _) in listing.items()}, known.get(digest), has_given_up)
+        if whose is not None:
+            known[digest] = whose
+        for claimant, (_, slots) in listing.items():
+            if claimant != whose:
+                for slot in dict.fromkeys(slots):
+                    del keys[slot]
+                    holder = known.get(digest, (None,))[0]
+                    contested.append(Contested(kid=slot[2], claimant=slot[0], holder=holder))
+    return keys, known, tuple(contested)
 
 
 def _joined(held: MergedKey | None, key: KeyInForce, voucher: Voucher) -> MergedKey:

@@ -13,6 +13,7 @@ from gateway.model.authority import DirectoryEntry
 from gateway.model.freshness import Freshness, freshest, freshness
 from gateway.model.record_parts import KeyRecord
 from gateway.model.states import StateRecord
+from gateway.services.directory.holders import Contested, Holder
 
 OWN, BILATERAL = "own", "bilateral"
 
@@ -132,14 +133,18 @@ class MergedAuthority:
 
 @dataclass(frozen=True, kw_only=True)
 class MergedView:
-    """All sources as one, indexed for look-ups. ``doubtful`` keys are claimed by two authorities."""
+    """All sources as one, indexed for look-ups.
+
+    ``holders`` says whose each key is, by digest, listed or not; ``contested`` ones are listed by others too.
+    """
 
     sources: tuple[SourceView, ...] = ()
     authorities: Mapping[str, MergedAuthority] = field(default_factory=dict)
     states: Mapping[str, StateRecord] = field(default_factory=dict)
     keys: Mapping[Slot, MergedKey] = field(default_factory=dict)
     remembered: tuple[Remembered, ...] = ()
-    doubtful: frozenset[str] = frozenset()
+    holders: Mapping[str, Holder] = field(default_factory=dict, repr=False)
+    contested: tuple[Contested, ...] = ()
     loaded: Mapping[Imported, PublicKey] = field(default_factory=dict, repr=False)
     made_at: datetime | None = None
 

@@ -14,7 +14,9 @@ from gateway.model.authority import DirectoryEntry, parse_entry
 from gateway.model.freshness import GRACE, URGENT_GRACE, Freshness, freshness, may_send
 from gateway.model.record_parts import KeyRecord
 from gateway.model.revoked import KeyNotice
-from gateway.services.directory.merge import Decision, MergedView, SourceView, merge
+from gateway.services.directory.holders import Contested
+from gateway.services.directory.merge import merge
+from gateway.services.directory.views import Decision, MergedView, SourceView
 from tests import sampledata
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -275,7 +277,7 @@ def test_a_key_that_two_authorities_claim_is_his_who_had_it() -> None:
     stolen = source("un", entry(key("a")), entry(key("k"), key("a"), aid=KE))
     view = merge([stolen], now=NOW, before=before)
     assert (trusted(view), trusted(view, KE)) == ({key("a").kid}, {key("k").kid})
-    assert view.doubtful == {key("a").kid}
+    assert view.contested == (Contested(kid=key("a").kid, claimant=KE, holder=SG),)
     # Nobody had it, and both claim it with the same right: it is nobody's.
     assert trusted(merge([stolen], now=NOW)) == set()
 
@@ -320,3 +322,62 @@ def test_grace_is_three_days_and_two_weeks_for_what_is_urgent_and_allowed(
 
 def test_what_a_person_enrolled_has_no_end() -> None:
     assert freshness(None, END + timedelta(days=3650)) is Freshness.FRESH
+
+
+XX = "ke-odpp"
+
+
+def squatter(*keys: KeyRecord, aid: str = KE, network: str = "a") -> SourceView:
+    return source(network, entry(*keys, aid=aid))
+
+
+def test_what_another_network_lists_first_at_a_start_takes_no_key_from_its_holder() -> None:
+    owner = source("b", entry(key("a")))
+    known = merge([owner], now=NOW).holders
+    for order in ((squatter(key("k"), key("a")), owner), (owner, squatter(key("k"), key("a")))):
+        # A new process: nothing is in memory but whose keys were.
+        view = MergedView(holders=known)
+        for count in (1, 2):
+            view = merge(order[:count], now=NOW, before=view)
+            assert trusted(view, KE) <= {key("k").kid}
+        assert (trusted(view), trusted(view, KE)) == ({key("a").kid}, {key("k").kid})
+        assert view.contested == (Contested(kid=key("a").kid, claimant=KE, holder=SG),)
+
+
+def test_a_key_stays_its_holders_while_his_network_cannot_be_read_is_late_or_contradicts_another() -> None:
+    owner = source("b", entry(key("a")))
+    before = merge([owner], now=NOW)
+    for theirs in (
+        [replace(source("b"), is_readable=False)],
+        [replace(source("b"), refused=frozenset({SG}))],
+        [replace(source("b"), refused=frozenset({"SG"}))],
+        [owner, source("bilateral", entry(key("other")))],
+        [source("b")],
+        [],
+    ):
+        view = merge([squatter(key("a")), *theirs], now=NOW, before=before)
+        assert trusted(view, KE) == set()
+        again = merge([squatter(key("a")), owner], now=NOW, before=view)
+        assert (trusted(again), trusted(again, KE)) == ({key("a").kid}, set())
+
+
+def test_within_a_state_a_key_passes_on_where_it_was_given_up() -> None:
+    before = merge([source("un", entry(key("a"), aid=KE))], now=NOW)
+    both = source("un", entry(key("a"), aid=KE), entry(key("a"), aid=XX))
+    assert trusted(merge([both], now=NOW, before=before), XX) == set()
+    dark = replace(source("un"), is_readable=False)
+    assert trusted(merge([dark, squatter(key("a"), aid=XX)], now=NOW, before=before), XX) == set()
+    heir = merge([source("un", entry(key("a"), aid=XX))], now=NOW, before=before)
+    assert trusted(heir, XX) == {key("a").kid}
+    # From then on it is the heir's.
+    assert trusted(merge([both], now=NOW, before=heir)) == set()
+    assert trusted(merge([both], now=NOW, before=heir), XX) == {key("a").kid}
+
+
+def test_a_key_under_another_use_is_another_holders_matter_too() -> None:
+    before = merge([source("un", entry(key("r", KeyUse.REQ)))], now=NOW)
+    public = PrivateKey.generate(KeyUse.REQ, ED25519).public
+    twin = replace(key("r", KeyUse.REQ), use=KeyUse.RCPT)
+    twin = replace(twin, kid=type(public).load(KeyUse.RCPT, ED25519, twin.material).kid)
+    view = merge([squatter(twin), source("un", entry(key("r", KeyUse.REQ)))], now=NOW, before=before)
+    assert {slot[:2] for slot in view.keys} == {(SG, "req")}
