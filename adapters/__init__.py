@@ -10,7 +10,8 @@ from types import MappingProxyType
 from adapters.base import Adapter
 from adapters.https import HTTPSAdapter
 from adapters.sealedmail import SealedMailAdapter
+from adapters.smimemail import SmimeMailAdapter
 
 ADAPTERS: Mapping[str, type[Adapter]] = MappingProxyType(
-    {HTTPSAdapter.scheme: HTTPSAdapter, SealedMailAdapter.scheme: SealedMailAdapter}
+    {adapter.scheme: adapter for adapter in (HTTPSAdapter, SealedMailAdapter, SmimeMailAdapter)}
 )

@@ -20,6 +20,7 @@ from adapters.egress import EgressPolicy, Network
 from adapters.https import HTTPSAdapter
 from adapters.peerhttp import Timings
 from adapters.sealedmail import SealedMailAdapter
+from adapters.smimemail import SmimeMailAdapter
 from adapters.tls import ServerTLS, TLSIdentity
 from crypto.errors import Refusal
 from crypto.keys import ED25519, KeyUse, PrivateKey, PublicKey, Signer
@@ -31,6 +32,7 @@ from gateway.services.peergate import PeerGate
 from gateway.web.intake import PeerLimits
 from gateway.web.peer import PeerAPI
 from gateway.web.server import PeerServer
+from tests.adapters.lettermail import LetterPeer
 from tests.adapters.mailpeers import SealedMailPeer
 
 LAB = EgressPolicy(network=Network.LAB)
@@ -740,4 +742,5 @@ class HTTPSPeer:
 PEERS: Mapping[str, type[LoopbackPeer]] = {
     HTTPSAdapter.scheme: HTTPSPeer,
     SealedMailAdapter.scheme: SealedMailPeer,
+    SmimeMailAdapter.scheme: LetterPeer,
 }

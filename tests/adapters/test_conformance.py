@@ -8,6 +8,7 @@ import pytest
 from adapters import ADAPTERS
 from adapters.base import Verdict
 from tests.adapters.dropbox import DropboxPeer
+from tests.adapters.lettermail import LetterPeer
 from tests.adapters.mailpeers import SealedMailPeer
 from tests.adapters.peers import PEERS, HTTPSPeer, LoopbackPeer, parcel_of
 
@@ -22,6 +23,7 @@ FAILURES = [
     for scheme, failures in (
         ("gateway_https", HTTPSPeer.FAILURES),
         ("email_sealed", SealedMailPeer.FAILURES),
+        ("email_smime", LetterPeer.FAILURES),
         ("dropbox", DropboxPeer.FAILURES),
     )
     for failure in failures
