@@ -10,22 +10,20 @@ import random
 import shutil
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from crypto.keys import Decapsulator
 from gateway.clock import Clock
 from gateway.errors import GatewayError, GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
-from gateway.model.authority import parse_entry
-from gateway.model.states import parse_state
 from gateway.services.directory import Directory
 from gateway.services.directory.alarms import end_expiry, raise_expiry, settle
 from gateway.services.directory.views import SourceView
 from gateway.services.keyring import Keyring
+from gateway.services.networksource import refuse_older, source_name, source_view, versions
 from gateway.services.registry.bundle import parse_bundle
 from gateway.services.registry.follower import Fetch, Follower, LookupFailed, VerifiedNetwork
-from gateway.services.registry.network import VouchedRecord
 from gateway.storage.database import Database, Transaction
 from gateway.storage.networks import NetworkRow, networks, store_network, waiting_peers
 from gateway.storage.queue import wake_peer
@@ -66,40 +64,6 @@ class NetworkStatus:
     row: NetworkRow | None
 
 
-def source_name(network: str) -> str:
-    """Return how a network is called among the sources of the directory."""
-    return f"network:{network}"
-
-
-def source_view(network: VerifiedNetwork) -> SourceView:
-    """Return what a verified network says, as a source of the merged view."""
-    return SourceView(
-        name=source_name(network.network),
-        entries={
-            aid: parse_entry({**vouched.record, **network.members.get(aid, {})})
-            for aid, vouched in network.records.items()
-        },
-        states={code: parse_state(record) for code, record in network.states.items()},
-        assurance={aid: vouched.assurance for aid, vouched in network.records.items()},
-        fresh_until=network.fresh_until,
-        ends={aid: min(v.expires, network.fresh_until) for aid, v in network.records.items()},
-        refused=frozenset(network.refused),
-        requirements={
-            aid: vouched.requirements
-            for aid, vouched in network.records.items()
-            if vouched.requirements is not None
-        },
-        stated_at={aid: at for aid, v in network.records.items() if (at := _stated_at(v)) is not None},
-        quorums=network.quorums,
-    )
-
-
-def _stated_at(vouched: VouchedRecord) -> datetime | None:
-    """Return when a record was last confirmed: the start of that day, so that no notice is passed over."""
-    day = vouched.record.get("verified_at")
-    return None if day is None else datetime.combine(date.fromisoformat(day), time(), UTC)
-
-
 class Networks:
     """The networks of one home. ``load`` before use; ``run`` asks them until cancelled."""
 
@@ -134,7 +98,7 @@ class Networks:
                 try:
                     follower = Follower.open(each.folder)
                     network = await asyncio.to_thread(follower.load, decapsulators=self._decapsulators())
-                    self._refuse(network, rows.get(each.name))
+                    refuse_older(network, rows.get(each.name), kind=self._directory.network)
                     self._followers[each.name] = follower
                     view = await asyncio.to_thread(self._prepared, network)
                 except GatewayRefusal as refusal:
@@ -151,13 +115,6 @@ class Networks:
         """Return what opens the member-only contacts."""
         held = {kid: self._keyring.decapsulator(kid) for kid in self._keyring.enc_kids()}
         return {kid: opener for kid, opener in held.items() if opener is not None}
-
-    def _refuse(self, network: VerifiedNetwork, row: NetworkRow | None) -> None:
-        """Refuse a network of the other kind, and one that is behind what was trusted here before."""
-        if network.kind != self._directory.network:
-            raise GatewayRefusal("directory-wrong-network", detail="kind")
-        if row is not None and _is_behind(_versions(network), row.versions):
-            raise GatewayRefusal("directory-rollback", detail="behind the log")
 
     async def run(self) -> None:
         """Ask each network when it is due until cancelled."""
@@ -283,7 +240,7 @@ class Networks:
             row = (await self._database.read(networks)).get(each.name)
             try:
                 network = await ask(now)
-                self._refuse(network, row)
+                refuse_older(network, row, kind=self._directory.network)
             except LookupFailed:
                 await self._note_trouble(each, row, UNREACHABLE, now)
                 raise GatewayRefusal(UNREACHABLE) from None
@@ -296,7 +253,7 @@ class Networks:
             self._directory.set_source(source, now)
             after = self._known(waiting)
             changed = [aid for aid in waiting if before[aid] != after[aid]]
-            root, snapshot, timestamp = _versions(network)
+            root, snapshot, timestamp = versions(network)
             trusted = NetworkRow(
                 name=each.name,
                 root=root,
@@ -418,16 +375,3 @@ class Networks:
 def _is_due(at: datetime, now: datetime) -> bool:
     """Tell whether a network is to be asked: also where a clock that was ahead put that off for years."""
     return at <= now or at > now + 2 * _EVERY
-
-
-def _is_behind(now: tuple[int, int, int], then: tuple[int, int, int]) -> bool:
-    """Tell whether a state is older than one that was trusted.
-
-    Snapshots and timestamps are counted under one root: a new one is how holders put an end to numbers that
-    a thief of the automatic keys drove up, and while these keys stay, the follower counts on as well.
-    """
-    return now < then if now[0] != then[0] else any(a < b for a, b in zip(now, then, strict=True))
-
-
-def _versions(network: VerifiedNetwork) -> tuple[int, int, int]:
-    return network.root_version, network.bundle_version, network.versions["timestamp"]
