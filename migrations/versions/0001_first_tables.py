@@ -386,6 +386,20 @@ def create_tables() -> None:
         " A disk put back to yesterday cannot go below these.",
     )
     op.create_table(
+        "key_holder",
+        sa.Column(
+            "pub_sha256",
+            sa.String(length=64),
+            nullable=False,
+            comment="of the public key as the directory lists it",
+        ),
+        sa.Column("authority_id", sa.String(length=63), nullable=False),
+        sa.Column("use", sa.String(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("pub_sha256", name=op.f("pk_key_holder")),
+        comment="Whose a listed key is."
+        " Kept for good: what another State lists later takes nothing from him.",
+    )
+    op.create_table(
         "seen_token",
         sa.Column("iss", sa.String(length=63), nullable=False),
         sa.Column("jti", sa.String(length=22), nullable=False),

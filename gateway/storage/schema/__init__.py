@@ -12,7 +12,7 @@ from gateway.storage.schema.cases import cases, message, task
 from gateway.storage.schema.ground import AID, BID, SHA256, Instant, RowNumber, meta, metadata
 from gateway.storage.schema.letters import mail_letter, mail_return
 from gateway.storage.schema.mail import mail_answer, mail_quarantine, mail_segment
-from gateway.storage.schema.peers import channel_probe, followed_network, peer, seen_token
+from gateway.storage.schema.peers import channel_probe, followed_network, key_holder, peer, seen_token
 from gateway.storage.schema.proofs import receipt, receipt_push, revocation, revocation_push
 from gateway.storage.schema.transmissions import attempt, channel_consent, transmission
 
@@ -35,6 +35,7 @@ __all__ = [
     "content_key",
     "envelope",
     "followed_network",
+    "key_holder",
     "mail_answer",
     "mail_letter",
     "mail_quarantine",

@@ -18,6 +18,15 @@ followed_network = Table(
     comment="Directory networks this gateway follows. A disk put back to yesterday cannot go below these.",
 )
 
+key_holder = Table(
+    "key_holder",
+    metadata,
+    Column("pub_sha256", SHA256, primary_key=True, comment="of the public key as the directory lists it"),
+    Column("authority_id", AID, nullable=False),
+    Column("use", String(16), nullable=False),
+    comment="Whose a listed key is. Kept for good: what another State lists later takes nothing from him.",
+)
+
 channel_probe = Table(
     "channel_probe",
     metadata,
