@@ -6,9 +6,9 @@ from typing import Literal
 
 from rich.console import Console
 
+from gateway.cli.networkfolder import read_bytes
 from gateway.cli.output import Answer, Common, run, text
 from gateway.cli.propose import Flag, read_json, read_record
-from gateway.cli.publish import read_bytes
 
 
 def amend(

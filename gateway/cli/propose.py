@@ -12,8 +12,8 @@ from rich.console import Console
 
 from crypto import strictjson
 from crypto.errors import Refusal
+from gateway.cli.networkfolder import Holders, moment, open_desk, read_bytes
 from gateway.cli.output import Answer, CommandFailed, Common, run, table, text
-from gateway.cli.publish import Holders, moment, open_desk, read_bytes
 
 Flag = Annotated[bool, Parameter(negative=())]
 _JSON_MAX_BYTES = 1024 * 1024

@@ -4,22 +4,18 @@ All work on the network's folder and need no gateway. Who signs what is decided 
 here it is only collected (``gateway.services.publishing``).
 """
 
-from contextlib import AbstractContextManager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
 
+from gateway.cli.networkfolder import Holders, moment, open_desk, read_bytes
 from gateway.cli.output import Answer, CommandFailed, Common, counted, run, table, text, when
 
 if TYPE_CHECKING:
-    from gateway.services.publishing.desk import DraftStatus, PublishingDesk
-
-_FILE_MAX_BYTES = 16 * 1024 * 1024
-
-Holders = Annotated[list[Path], Parameter(consume_multiple=True, negative=())]
+    from gateway.services.publishing.desk import DraftStatus
 
 
 def start(
@@ -327,24 +323,3 @@ def discard(folder: Path, role: str, *, common: Common | None = None) -> int:
         )
 
     return run(common, work)
-
-
-def open_desk(folder: Path) -> AbstractContextManager["PublishingDesk"]:
-    """Return the desk of a network's folder, to work on until the block ends."""
-    from gateway.services.publishing.desk import PublishingDesk
-
-    return PublishingDesk.open(folder)
-
-
-def read_bytes(path: Path) -> bytes:
-    """Return a file, if it is not too large. Raises ``CommandFailed``."""
-    with path.open("rb") as file:
-        data = file.read(_FILE_MAX_BYTES + 1)
-    if len(data) > _FILE_MAX_BYTES:
-        raise CommandFailed("malformed", "This file is too large.", field=str(path))
-    return data
-
-
-def moment() -> datetime:
-    """Return the time of this machine."""
-    return datetime.now(UTC)
