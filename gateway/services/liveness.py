@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
 
 from adapters.base import Adapter, ProbeOutcome, Prober
 from crypto import probe as signed
@@ -22,8 +21,8 @@ from gateway.model.audit import PendingAuditEntry
 from gateway.model.authority import DirectoryEntry, channels_for
 from gateway.model.codes import Lane
 from gateway.model.record_parts import Channel
+from gateway.services.dealings import DEALT_WITH, PER_HOST, dealt_with, host_of
 from gateway.services.directory import Directory
-from gateway.services.directory.views import BILATERAL
 from gateway.services.failover import PULL
 from gateway.services.keyring import Keyring
 from gateway.services.peers import endpoint_at
@@ -38,13 +37,6 @@ _LOOK_EVERY_S = 900.0
 
 #: Probes under way at once.
 _AT_ONCE = 8
-
-#: Probes that go to one host in ``PROBE_EVERY`` unless a person asks for more: whoever writes records decides
-#: which host they name, and must not make every gateway of a network call a stranger hundreds of times.
-PER_HOST = 8
-
-#: Whom a gateway probes by itself: enrolled by hand, heard of, or written to in this time.
-DEALT_WITH = timedelta(days=90)
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -102,35 +94,23 @@ class Liveness:
         """
         now = self._clock.now()
         asked = {(row.authority_id, row.channel): row.asked_at for row in await self._rows()}
-        dealt_with = await self._dealt_with(now - DEALT_WITH)
+        known = await dealt_with(self._directory, self._database, now - DEALT_WITH)
         asked_of: Counter[str] = Counter()
         waiting: list[tuple[datetime, DirectoryEntry, Channel]] = []
         for entry, channel in self._listed(()):
             last = asked.get((entry.authority_id, channel.channel), _NEVER)
             if now - last < PROBE_EVERY:
-                asked_of[_host(channel.address)] += 1
-            elif entry.authority_id in dealt_with:
+                asked_of[host_of(channel.address)] += 1
+            elif entry.authority_id in known:
                 waiting.append((last, entry, channel))
         due: list[tuple[DirectoryEntry, Channel]] = []
         for _, entry, channel in sorted(waiting, key=lambda each: each[0]):
-            host = _host(channel.address)
+            host = host_of(channel.address)
             if asked_of[host] < PER_HOST:
                 asked_of[host] += 1
                 due.append((entry, channel))
         await asyncio.gather(*(self._probe(entry, channel) for entry, channel in due))
         return len(due)
-
-    async def _dealt_with(self, since: datetime) -> set[str]:
-        def query(connection: Connection) -> set[str]:
-            heard = {aid for aid, at in peers.all_heard(connection).items() if at >= since}
-            return heard | channels.sent_to_since(connection, since)
-
-        enrolled = {
-            aid
-            for aid, merged in self._directory.view.authorities.items()
-            if any(claim.voucher.assurance == BILATERAL for claim in merged.claims)
-        }
-        return enrolled | await self._database.read(query)
 
     async def probe(self, authorities: Collection[str] = ()) -> Sequence[ChannelLife]:
         """Probe the channels of these peers, or of all, and return what is known of them then; durable.
@@ -274,15 +254,6 @@ def _is_news(held: channels.ProbeRow | None, row: channels.ProbeRow) -> bool:
     if held is None or held.code != row.code:
         return True
     return row.answered_at is not None and held.answered_at is None
-
-
-def _host(address: str) -> str:
-    """Return the host that is called for an address: that of a URL, or what follows a mailbox's ``@``."""
-    try:
-        host = urlsplit(address).hostname
-    except ValueError:
-        host = None
-    return (host or address.rpartition("@")[2].lower()).rstrip(".")
 
 
 def _life(

@@ -5,8 +5,9 @@ that; what is then tried is the courier's and the pusher's work. Nothing here mo
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from adapters.https import HTTPSAdapter
 from crypto.encoding import parse_wire_time
@@ -14,6 +15,7 @@ from crypto.errors import Refusal
 from gateway.clock import Clock
 from gateway.errors import GatewayError
 from gateway.model.authority import DirectoryEntry
+from gateway.services.dealings import DEALT_WITH, PER_HOST, dealt_with, host_of
 from gateway.services.directory import Directory
 from gateway.services.doctor import PeerAnswer
 from gateway.services.peers import endpoint_at, pullable, push_address
@@ -25,8 +27,11 @@ from gateway.telemetry import get_log
 #: What a peer's calls may cause here at most once in this time.
 _HEARD_EVERY_S = 2.0
 
-#: Peers that are greeted at the same time after a start.
+#: Peers that are greeted at the same time after a start, and the pause before the next ones are.
 _GREETINGS_AT_ONCE = 8
+_GREETINGS_PAUSE_S = 1.0
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Presence:
@@ -77,15 +82,29 @@ class Presence:
         self._on_heard()
 
     async def greet(self) -> None:
-        """Say hello to every peer once: what waits there for us since we were away is then tried at once."""
-        places = asyncio.Semaphore(_GREETINGS_AT_ONCE)
+        """Say hello once to whom we deal with: what waits there for us since we were away is then tried.
 
-        async def greet(aid: str, address: str) -> None:
-            async with places:
-                await self._adapter.hello(endpoint_at(self._directory, aid, address))
+        A few at a time, those heard of last before others, and no host more than ``PER_HOST`` times.
+        """
+        waiting = await self._to_greet()
+        while waiting:
+            few, waiting = waiting[:_GREETINGS_AT_ONCE], waiting[_GREETINGS_AT_ONCE:]
+            calls = (self._adapter.hello(endpoint_at(self._directory, aid, at)) for aid, at in few)
+            await asyncio.gather(*calls)
+            await asyncio.sleep(_GREETINGS_PAUSE_S if waiting else 0)
 
+    async def _to_greet(self) -> list[tuple[str, str]]:
+        known = await dealt_with(self._directory, self._database, self._clock.now() - DEALT_WITH)
+        heard = await self._database.read(peers.all_heard)
         addresses = pullable(self._directory, self._authority_id)
-        await asyncio.gather(*(greet(aid, address) for aid, address in addresses.items()))
+        calls: Counter[str] = Counter()
+        found = []
+        for aid in sorted(known & addresses.keys(), key=lambda aid: heard.get(aid, _NEVER), reverse=True):
+            host = host_of(addresses[aid])
+            calls[host] += 1
+            if calls[host] <= PER_HOST:
+                found.append((aid, addresses[aid]))
+        return found
 
     async def hello(self, entry: DirectoryEntry) -> PeerAnswer:
         """Ask a peer for its hello, for the doctor. Raises ``OSError`` where it cannot be reached."""

@@ -1,4 +1,4 @@
-"""Whose each listed key is, as far back as this gateway knows; never forgotten, changed where it passes on."""
+"""Whose each listed key is, as far back as this gateway knows; never forgotten, changed if it passes on."""
 
 from collections.abc import Mapping
 
