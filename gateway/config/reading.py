@@ -4,6 +4,7 @@ A ``lab`` home binds to loopback only, whatever the file says, and never mixes w
 """
 
 import ipaddress
+import re
 import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +13,9 @@ import msgspec
 
 from gateway.config.home import SETTINGS_FILE
 from gateway.config.sections import Settings, SettingsError
+
+#: Enough to find slips; what may stand in a header is the mail channel's to check.
+_MAILBOX = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
 
 
 def read_settings(path: Path) -> Settings:
@@ -35,7 +39,7 @@ def parse_settings(text: str, *, name: str = SETTINGS_FILE) -> Settings:
         raise SettingsError(f"{name} is not TOML: {error}") from None
     except msgspec.ValidationError as error:
         raise SettingsError(f"{name}: {error}") from None
-    for check in (_check_authority, _check_peer, _check_directory, _check_database):
+    for check in (_check_authority, _check_peer, _check_directory, _check_mail, _check_database):
         check(settings, name)
     return settings
 
@@ -62,6 +66,32 @@ def _check_directory(settings: Settings, name: str) -> None:
     names = [network.name for network in settings.directory.network]
     if len(set(names)) != len(names):
         raise SettingsError(f"{name}: directory.network: each network has a name of its own")
+
+
+def _check_mail(settings: Settings, name: str) -> None:
+    mail = settings.mail
+    if not mail.mailbox:
+        if mail != type(mail)():
+            raise SettingsError(
+                f"{name}: mail.mailbox is missing; without it the rest of [mail] does nothing"
+            )
+        return
+    if not _MAILBOX.fullmatch(mail.mailbox):
+        raise SettingsError(f"{name}: mail.mailbox must be an address in ASCII, such as gateway@example.org")
+    if not mail.smtp.host:
+        raise SettingsError(f"{name}: mail.smtp.host is missing: the server that takes outgoing mail")
+    if not mail.imap.host and not mail.lmtp_socket:
+        raise SettingsError(f"{name}: mail needs imap.host or lmtp_socket: nothing would come back otherwise")
+    for section, server in (("smtp", mail.smtp), ("imap", mail.imap)):
+        if bool(server.user) != bool(server.password_file):
+            raise SettingsError(f"{name}: mail.{section}: user and password_file go together")
+        if settings.authority.network == "lab" and server.host and not _is_loopback(server.host):
+            raise SettingsError(f"{name}: mail.{section}.host must be a loopback address in a lab network")
+    if mail.imap.host and not mail.imap.user:
+        raise SettingsError(f"{name}: mail.imap.user is missing: a mailbox is opened by logging in")
+    host, colon, port = mail.lmtp_socket.rpartition(":")
+    if colon and port.isdigit() and not _is_loopback(host.removeprefix("[").removesuffix("]")):
+        raise SettingsError(f"{name}: mail.lmtp_socket must be a unix socket or a loopback address")
 
 
 def _check_database(settings: Settings, name: str) -> None:

@@ -12,6 +12,7 @@ _AID = r"^(?=.{4,63}$)[a-z]{2}(-[a-z0-9]+)+$"
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 Bytes = Annotated[int, msgspec.Meta(ge=0)]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 Workers = Annotated[int, msgspec.Meta(ge=1, le=64)]
 
 
@@ -108,6 +109,58 @@ class DirectorySettings(_Section, frozen=True, kw_only=True):
     network: tuple[NetworkSettings, ...] = ()
 
 
+class MailServerSettings(_Section, frozen=True, kw_only=True):
+    """One mail server of our own, and how it is known. There is no setting without TLS.
+
+    Attributes:
+        host: Its name as it stands in its certificate; empty: not used.
+        tls: ``starttls`` on an ordinary port, ``implicit`` from the first byte.
+        ca_file: PEM certificates to trust, an authority's or the server's own, which pins it; empty for
+            those of the system.
+        user, password_file: For logging in; both or neither. The file holds the password and nothing else.
+    """
+
+    host: str = ""
+    port: Port = 587
+    tls: Literal["starttls", "implicit"] = "starttls"
+    ca_file: str = ""
+    user: str = ""
+    password_file: str = ""
+
+
+class MailboxSettings(MailServerSettings, frozen=True, kw_only=True):
+    """The server that holds the mailbox (IMAP).
+
+    Attributes:
+        folder: Where mail for the gateway arrives.
+        done_folder: Where mails go that were taken; empty: they are deleted.
+    """
+
+    port: Port = 993
+    tls: Literal["starttls", "implicit"] = "implicit"
+    folder: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] = "INBOX"
+    done_folder: str = ""
+
+
+class MailSettings(_Section, frozen=True, kw_only=True):
+    """Mail beside HTTPS. Without a mailbox no bundle goes or comes by mail.
+
+    Attributes:
+        mailbox: The gateway's own address, as its directory record lists it; nobody else reads it.
+        smtp: Takes what goes out.
+        imap: Holds what comes in; or ``lmtp_socket``, or both.
+        lmtp_socket: Unix socket, or loopback ``host:port``, on which the site's mail server hands mail over;
+            relative to the home or absolute.
+        max_message_bytes: Largest mail that the servers on the way take; containers are cut to fit.
+    """
+
+    mailbox: str = ""
+    smtp: MailServerSettings = MailServerSettings()
+    imap: MailboxSettings = MailboxSettings()
+    lmtp_socket: str = ""
+    max_message_bytes: Annotated[int, msgspec.Meta(ge=262_144, le=67_108_864)] = 10_240_000
+
+
 class LogSettings(_Section, frozen=True, kw_only=True):
     """The audit log.
 
@@ -147,6 +200,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     peer: PeerSettings = PeerSettings()
     delivery: DeliverySettings = DeliverySettings()
     directory: DirectorySettings = DirectorySettings()
+    mail: MailSettings = MailSettings()
     log: LogSettings = LogSettings()
     storage: StorageSettings = StorageSettings()
     telemetry: TelemetrySettings = TelemetrySettings()

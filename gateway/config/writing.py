@@ -2,7 +2,9 @@
 
 import json
 
-from gateway.config.sections import NetworkSettings, Settings
+import msgspec
+
+from gateway.config.sections import MailSettings, NetworkSettings, Settings
 
 
 def render_settings(settings: Settings) -> str:
@@ -29,6 +31,7 @@ def render_settings(settings: Settings) -> str:
         emergency_receipt_s=settings.delivery.emergency_receipt_s,
         routine_receipt_s=settings.delivery.routine_receipt_s,
         networks="".join(_network(network) for network in settings.directory.network),
+        mail="" if settings.mail == MailSettings() else _mail(settings.mail),
         head_file=_quoted(settings.log.head_file),
         blobs_folder=_quoted(settings.storage.blobs_folder),
         inline_max_bytes=settings.storage.inline_max_bytes,
@@ -40,6 +43,22 @@ def render_settings(settings: Settings) -> str:
 def _network(network: NetworkSettings) -> str:
     lines = [f"{key} = {_quoted(getattr(network, key))}" for key in ("name", "root_sha256", "url", "ca_file")]
     return "\n".join(["[[directory.network]]", *lines, "\n"])
+
+
+def _mail(mail: MailSettings) -> str:
+    lines = [
+        "[mail]  # docs/mail.md section 6",
+        f"mailbox = {_quoted(mail.mailbox)}",
+        f"lmtp_socket = {_quoted(mail.lmtp_socket)}",
+        f"max_message_bytes = {mail.max_message_bytes}",
+    ]
+    for name, server in (("smtp", mail.smtp), ("imap", mail.imap)):
+        values = msgspec.structs.asdict(server)
+        lines += ["", f"[mail.{name}]"]
+        lines += [
+            f"{key} = {value if isinstance(value, int) else _quoted(value)}" for key, value in values.items()
+        ]
+    return "\n".join([*lines, "\n"])
 
 
 def _quoted(text: str) -> str:
@@ -79,7 +98,7 @@ urgent_receipt_s = {urgent_receipt_s}  # no receipt in this time: the addressee'
 emergency_receipt_s = {emergency_receipt_s}  # the same in an emergency, and then all its channels
 routine_receipt_s = {routine_receipt_s}
 
-{networks}[log]
+{networks}{mail}[log]
 head_file = {head_file}  # best on another disk than the database
 
 [storage]

@@ -8,6 +8,9 @@ from gateway.config import (
     AuthoritySettings,
     DirectorySettings,
     HomePaths,
+    MailboxSettings,
+    MailServerSettings,
+    MailSettings,
     NetworkSettings,
     PeerSettings,
     Settings,
@@ -42,6 +45,50 @@ def test_what_init_writes_reads_back_exactly_the_same_whatever_the_name() -> Non
         ),
     )
     assert parse_settings(render_settings(settings)) == settings
+
+
+def test_what_is_set_for_mail_reads_back_exactly_the_same() -> None:
+    mail = MailSettings(
+        mailbox="gateway@ke-ag.example",
+        smtp=MailServerSettings(host="localhost", port=2525, ca_file="ca.pem"),
+        imap=MailboxSettings(host="127.0.0.1", user="gateway", password_file="imap", done_folder="Done"),
+        lmtp_socket="run/lmtp",
+    )
+    own = AuthoritySettings(id="ke-ag", state="KE", name="Fictional", network="lab")
+    settings = Settings(authority=own, mail=mail)
+    assert parse_settings(render_settings(settings)) == settings
+    assert "[mail" not in render_settings(Settings(authority=own))
+
+
+MAIL = '[mail]\nmailbox = "gateway@ke.example"\n{more}[mail.smtp]\nhost = "{smtp}"\n'
+IMAP = '[mail.imap]\nhost = "mail.ke.example"\nuser = "gateway"\npassword_file = "imap"\n'
+
+
+@pytest.mark.parametrize(
+    ("addition", "said"),
+    [
+        ('[mail]\nlmtp_socket = "run/lmtp"\n', "mail.mailbox is missing"),
+        (MAIL.format(smtp="", more="") + IMAP, "mail.smtp.host is missing"),
+        (MAIL.format(smtp="mail.ke.example", more=""), "imap.host or lmtp_socket"),
+        (MAIL.format(smtp="mail.ke.example", more="max_message_bytes = 5\n"), "max_message_bytes"),
+        (MAIL.format(smtp="x", more="").replace("gateway@", "gate way@") + IMAP, "an address in ASCII"),
+        (MAIL.format(smtp="x", more="") + IMAP.replace("password_file", "folder"), "go together"),
+        (MAIL.format(smtp="x", more="") + '[mail.imap]\nhost = "y"\n', "mail.imap.user is missing"),
+        (MAIL.format(smtp="x", more="") + IMAP + 'tls = "none"\n', r"\$.mail.imap.tls"),
+        (MAIL.format(smtp="x", more='lmtp_socket = "0.0.0.0:24"\n'), "a loopback address"),
+        (MAIL.format(smtp="x", more="") + IMAP + 'password = "secret"\n', "unknown field `password`"),
+    ],
+)
+def test_what_is_wrong_about_mail_is_refused_and_named(addition: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said) as refused:
+        parse_settings(REAL + addition)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_lab_home_has_its_mail_server_on_loopback_only() -> None:
+    assert parse_settings(LAB + MAIL.format(smtp="localhost", more='lmtp_socket = "l"\n')).mail.mailbox
+    with pytest.raises(SettingsError, match=r"mail\.smtp\.host must be a loopback address"):
+        parse_settings(LAB + MAIL.format(smtp="mail.ke.example", more='lmtp_socket = "l"\n'))
 
 
 def test_the_home_of_a_demonstration_is_marked_and_never_of_a_real_network() -> None:

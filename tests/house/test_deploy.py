@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
@@ -20,9 +21,26 @@ def test_the_example_settings_parse_and_show_every_key_that_people_set() -> None
     assert settings.authority.network == "real"
     assert parse_settings(render_settings(settings)) == settings
     for section in Settings.__struct_fields__:
-        assert f"[{section}]" in text
-        for key in set(getattr(settings, section).__struct_fields__) - {"demo"}:
-            assert re.search(rf"^{key} = ", text, re.MULTILINE), f"{section}.{key} is missing"
+        _shows(text, section, getattr(settings, section))
+
+
+def test_the_mail_of_the_example_settings_parses_once_it_is_no_comment_any_more() -> None:
+    text = (DEPLOY / "rogatory.example.toml").read_text()
+    mail = text[text.index("# [mail]") : text.index("[log]")]
+    settings = parse_settings(text.replace(mail, re.sub(r"^# ", "", mail, flags=re.MULTILINE)))
+    assert settings.mail.mailbox
+    assert parse_settings(render_settings(settings)) == settings
+
+
+def _shows(text: str, section: str, values: msgspec.Struct) -> None:
+    """Assert that a section and its keys stand in the text; what is not used by everybody, as comments."""
+    assert f"[{section}]" in text
+    for key in set(values.__struct_fields__) - {"demo"}:
+        value = getattr(values, key)
+        if isinstance(value, msgspec.Struct):
+            _shows(text, f"{section}.{key}", value)
+        else:
+            assert re.search(rf"^(# )?{key} = ", text, re.MULTILINE), f"{section}.{key} is missing"
 
 
 class _Unit(configparser.RawConfigParser):
