@@ -96,7 +96,7 @@ def unknown_codes(form: object, name: FormName) -> tuple[str, ...]:
     )
 
 
-#: What is kept in clear of a form, with its longest length there (gateway/storage/schema.py). The schemas
+#: What is kept in clear of a form, with its longest length there (gateway/storage/schema). The schemas
 #: bind readers to no list of codes, so the bound has to stand here.
 _KEPT: Mapping[str, tuple[tuple[tuple[str, ...], int], ...]] = {
     "request": (
