@@ -21,7 +21,7 @@ from gateway.config import (
     render_settings,
 )
 from gateway.services.registry.follower import root_digest
-from tests.gateway.registry.networks import NETWORK, Net, Server, begin, holder, state_record
+from tests.gateway.services.registry.networks import NETWORK, Net, Server, begin, holder, state_record
 from tests.world import FakeClock, World, make_lab_home
 
 

@@ -19,7 +19,7 @@ from tuf.api.metadata import Metadata, Timestamp
 from gateway.services.registry.follower import Follower, root_digest
 from gateway.services.registry.publisher import Publication
 from tests.bench import timing
-from tests.gateway.registry.networks import NETWORK, Server, begin, enc, holder, key_row, record
+from tests.gateway.services.registry.networks import NETWORK, Server, begin, enc, holder, key_row, record
 
 STATES = 200
 #: New timestamps that vouch for the same state, one per measured refresh.

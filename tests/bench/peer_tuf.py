@@ -18,7 +18,7 @@ from tuf.api.exceptions import DownloadHTTPError
 from tuf.api.metadata import Metadata, MetaFile, Role, Root, Snapshot, TargetFile, Targets, Timestamp
 from tuf.ngclient import FetcherInterface, Updater
 
-from tests.gateway.registry.networks import enc, key_row, record
+from tests.gateway.services.registry.networks import enc, key_row, record
 
 RECORDS = 200
 TIMES = 60

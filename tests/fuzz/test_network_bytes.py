@@ -18,7 +18,16 @@ from crypto.strictjson import dumps
 from gateway.errors import LOCAL_CODES, GatewayRefusal
 from gateway.services.registry.follower import Follower
 from gateway.services.registry.network import VerifiedNetwork
-from tests.gateway.registry.networks import NOW, Forger, Net, Server, authorities, record, signers, two_states
+from tests.gateway.services.registry.networks import (
+    NOW,
+    Forger,
+    Net,
+    Server,
+    authorities,
+    record,
+    signers,
+    two_states,
+)
 
 KENYA = authorities("ke")[0]
 

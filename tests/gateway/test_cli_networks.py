@@ -13,7 +13,7 @@ import pytest_asyncio
 from gateway.cli import main
 from gateway.config import HomePaths
 from tests.following import Following
-from tests.gateway.registry.networks import NETWORK
+from tests.gateway.services.registry.networks import NETWORK
 from tests.world import make_lab_home
 
 KE, SG = "ke-ag", "sg-agc"

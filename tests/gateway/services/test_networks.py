@@ -23,7 +23,7 @@ from gateway.services.registry.publisher import Publication
 from gateway.storage import peers, transmissions
 from gateway.storage.networks import networks
 from tests.following import Following
-from tests.gateway.registry.networks import NETWORK, holder
+from tests.gateway.services.registry.networks import NETWORK, holder
 from tests.sampledata import entry
 from tests.world import audit, make_lab_home, sample_request
 

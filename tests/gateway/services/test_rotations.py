@@ -17,7 +17,7 @@ from gateway.services.heldkey import LISTED_AHEAD
 from gateway.services.logkeys import open_own_head
 from gateway.storage import bundles, receipts, transmissions
 from tests.following import Following
-from tests.gateway.registry.networks import NETWORK
+from tests.gateway.services.registry.networks import NETWORK
 from tests.world import START, sample_request
 
 KE, SG = "ke-ag", "sg-agc"

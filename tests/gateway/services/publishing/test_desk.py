@@ -16,7 +16,7 @@ from gateway.services.publishing.desk import PublishingDesk
 from gateway.services.registry.drafts import Draft
 from gateway.services.registry.follower import Follower, root_digest
 from gateway.services.registry.statedraft import StateDraft
-from tests.gateway.registry.networks import (
+from tests.gateway.services.registry.networks import (
     NETWORK,
     NOW,
     Server,

@@ -10,7 +10,7 @@ from gateway.errors import GatewayRefusal
 from gateway.services.publishing import holderfile
 from gateway.services.publishing.holderfile import read_holder, read_keys, write_holder
 from gateway.services.publishing.notices import add_line, start_notice
-from tests.gateway.registry.networks import NOW, holder
+from tests.gateway.services.registry.networks import NOW, holder
 
 KEYS = holder("Ministry of Justice, first")
 PASSPHRASE = "correct horse battery"

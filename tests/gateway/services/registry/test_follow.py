@@ -10,7 +10,7 @@ from gateway.errors import GatewayRefusal
 from gateway.services.durablefile import write_durably
 from gateway.services.registry import follower as follower_module
 from gateway.services.registry.follower import Follower, root_digest
-from tests.gateway.registry.networks import DAY, NETWORK, NOW, Net, authorities, openers, record
+from tests.gateway.services.registry.networks import DAY, NETWORK, NOW, Net, authorities, openers, record
 
 
 async def test_a_first_sync_is_two_requests_and_a_third_for_contacts(net: Net, tmp_path: Path) -> None:

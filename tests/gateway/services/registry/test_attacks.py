@@ -26,7 +26,7 @@ from gateway.services.registry.follower import Follower, root_digest
 from gateway.services.registry.network import VerifiedNetwork
 from gateway.services.registry.records import MEMBER_ONLY
 from gateway.services.registry.statedraft import StateDraft
-from tests.gateway.registry.networks import (
+from tests.gateway.services.registry.networks import (
     DAY,
     NETWORK,
     NOW,

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.errors import GatewayRefusal
 from gateway.services.registry.records import check_record, member_entry, split_members
-from tests.gateway.registry.networks import record
+from tests.gateway.services.registry.networks import record
 
 
 def with_address(address: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.errors import GatewayRefusal
 from gateway.services.registry.follower import Follower, root_digest
-from tests.gateway.registry.networks import (
+from tests.gateway.services.registry.networks import (
     DAY,
     NETWORK,
     NOW,

@@ -21,7 +21,7 @@ from gateway.services.registry.holders import Holder, HolderKeys
 from gateway.services.registry.publisher import Publication
 from gateway.services.registry.repository import Repository
 from gateway.services.registry.statedraft import StateDraft
-from tests.gateway.registry.networks import (
+from tests.gateway.services.registry.networks import (
     DAY,
     NETWORK,
     NOW,

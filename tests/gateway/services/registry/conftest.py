@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.services.registry.publisher import Publication
-from tests.gateway.registry.networks import Net, two_states
+from tests.gateway.services.registry.networks import Net, two_states
 
 
 @pytest.fixture(scope="session")
