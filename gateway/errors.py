@@ -31,6 +31,7 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "authority-unverifiable": "Directories contradict each other about this authority's keys; ring it "
         "up, then say which one is right: rogatory directory decide.",
         "bundle-unreadable": "The gateway's user cannot read this; name a network's bundle, or its folder.",
+        "carrier-not-listed": "The authority's record lists no medium by carrier; use a channel it lists.",
         "carrier-needed": "Write it to a medium with `rogatory carrier export`, and hand that to a courier.",
         "carrier-awaited": "A medium is under way; when no receipt comes back, ask the courier, then export "
         "it again.",
@@ -107,6 +108,22 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "each, then discard it.",
         "mail-unknown": "No mail that was set aside begins like this, or several do: look at `rogatory mail "
         "list`.",
+        "medium-crowded": "There are too many files in one folder of this medium; is it the right one?",
+        "medium-damaged": "This file was damaged on the way; ask its sender to export it again.",
+        "medium-for-another": "This folder is for another authority; it was left alone.",
+        "medium-foreign": "Something else lies where a folder or file is to be; use an empty medium.",
+        "medium-full": "There is not enough room on the medium; take a larger or an empty one, then export "
+        "again.",
+        "medium-lost": "The medium can be read or written no more; put it in again, or take another one.",
+        "medium-missing": "The list of this medium names a file that is not there; ask its sender to export "
+        "again.",
+        "medium-no-file": "This is a link or a device and no file; it was left alone.",
+        "medium-readonly": "The medium cannot be written; open its lock, or give the gateway's user the "
+        "right.",
+        "medium-unfinished": "Writing this file was broken off; ask its sender to export again.",
+        "medium-unknown": "This is none of our files; it was left alone.",
+        "mailbox-none": "The own record lists no channel email_smime, so there is no mailbox to make a "
+        "certificate for; put the channel into the record first.",
         "network-unknown": "No network of this name is followed; see `rogatory directory status`.",
         "not-contradicted": "Nothing is to be decided about this authority; see `rogatory directory show`.",
         "not-stale": "This network's directory is not past its end; nothing has to be allowed.",
@@ -167,6 +184,8 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "overdue": "This case waits for us longer than it should; look at it and act.",
         "unknown-code": "This message has a code that is new to this version; read it and decide by hand.",
         "token-invalid": "The local token is not the right one; run the command as the gateway's user.",
+        "way-not-listed": "The addressee's record does not list this way; send it by courier, or name one "
+        "authority with --peer.",
         "wrong-network": "This enrolment is for another network; lab and real networks never mix.",
     }
 )

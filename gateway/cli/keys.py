@@ -18,7 +18,7 @@ _NOTICE_MAX_BYTES = 128 * 1024
 def renew(
     *,
     use: Annotated[
-        list[Literal["sig", "enc", "req", "rcpt", "log", "wit", "tls"]] | None,
+        list[Literal["sig", "enc", "req", "rcpt", "log", "wit", "tls", "smime_sig", "smime_enc"]] | None,
         Parameter(consume_multiple=True),
     ] = None,
     early: Annotated[bool, Parameter(negative=())] = False,
@@ -32,14 +32,15 @@ def renew(
     Parameters
     ----------
     use:
-        Which keys: sig, enc, req, rcpt, log, wit, tls; all of them if it is not said.
+        Which keys: sig, enc, req, rcpt, log, wit, tls, smime_sig, smime_enc; all that there are if it is
+        not said.
     early:
         However long the present keys still last.
     """
     common = common or Common()
 
     async def work() -> Answer:
-        uses = use or ["sig", "enc", "req", "rcpt", "log", "wit", "tls"]
+        uses = use or ["sig", "enc", "req", "rcpt", "log", "wit", "tls", "smime_sig", "smime_enc"]
         params = api.RenewParams(uses=uses, early=early)
         made = await call(common, api.KEYS_RENEW, params, label="Making keys")
 

@@ -106,7 +106,7 @@ def list_keys(*, common: Common | None = None) -> int:
 def rotate(
     *,
     use: Annotated[
-        list[Literal["sig", "enc", "req", "rcpt", "log", "wit", "tls"]] | None,
+        list[Literal["sig", "enc", "req", "rcpt", "log", "wit", "tls", "smime_sig", "smime_enc"]] | None,
         Parameter(consume_multiple=True),
     ] = None,
     common: Common | None = None,
@@ -119,7 +119,8 @@ def rotate(
     Parameters
     ----------
     use:
-        Which keys: sig, enc, req, rcpt, log, wit, tls; all of them if it is not said.
+        Which keys: sig, enc, req, rcpt, log, wit, tls; all of these if it is not said. And smime_sig,
+        smime_enc, for the mailbox that the own record lists under email_smime, only if they are named.
     """
     common = common or Common()
 

@@ -73,8 +73,8 @@ class HeldKey:
 def successor_begins(like: Sequence[HeldKey], now: datetime, *, early: bool) -> datetime | None:
     """Return when a successor of these keys, of one use and algorithm, is to be used; ``None``: not needed.
 
-    ``LISTED_AHEAD`` from now, or a day before the last one ends if that is earlier; at once for ``enc``, and
-    where none is good any more. ``early`` asks for it however long the last one still lasts.
+    ``LISTED_AHEAD`` from now, or a day before the last one ends if that is earlier; at once for keys that
+    others encrypt for, and where none is good any more. ``early``: however long the last one lasts.
     """
     good = [key for key in like if key.status == "active" and key.exp >= now]
     if not good:
@@ -84,7 +84,7 @@ def successor_begins(like: Sequence[HeldKey], now: datetime, *, early: bool) -> 
     is_near = newest.exp - now < _RENEWED_BEFORE.get(use, _RENEWED_BEFORE_OTHERS)
     if newest.begins > now or not (early or is_near):
         return None
-    if use == KeyUse.ENC:
+    if use in (KeyUse.ENC, KeyUse.SMIME_ENC):
         return now
     return max(min(now + LISTED_AHEAD, newest.exp - _OVERLAP), now)
 

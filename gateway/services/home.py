@@ -27,7 +27,7 @@ from gateway.model.authority import parse_entry
 from gateway.model.record_parts import EntryInvalid
 from gateway.services.directory import Directory, entry_words, make_enrolment
 from gateway.services.durablefile import write_durably
-from gateway.services.keyring import HeldKey, Keyring
+from gateway.services.keyring import MAIL_USES, HeldKey, Keyring
 
 _GATEWAY, _PULL = "gateway_https", "https_pull"
 
@@ -149,6 +149,12 @@ def tls_hosts(record: Mapping[str, Any], settings: Settings) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in [*named, *listening, *lab] if name))
 
 
+def mailbox_of(record: Mapping[str, Any]) -> str:
+    """Return the mailbox that the S/MIME certificates of a record are for; empty if it lists none."""
+    rows = [row for row in record["channels"] if row["channel"] == "email_smime"]
+    return str(rows[0]["address"]) if rows else ""
+
+
 async def init_home(
     paths: HomePaths,
     plan: HomePlan,
@@ -243,8 +249,11 @@ def rotate_keys(
     was lost or is in other hands. The enrolment file is signed by the oldest key in force, which peers
     know: it vouches for the new ones.
     """
+    wanted, mailbox = frozenset(uses), mailbox_of(directory.own.raw)
+    if wanted & MAIL_USES and not mailbox:
+        raise GatewayRefusal("mailbox-none", field="uses")
     state = own_state(paths)
-    made = keyring.rotate(uses, now=now, hosts=tls_hosts(directory.own.raw, settings))
+    made = keyring.rotate(wanted, now=now, hosts=tls_hosts(directory.own.raw, settings), mailbox=mailbox)
     publish_own_record(paths, keyring=keyring, directory=directory, state=state, now=now)
     return made
 
@@ -266,7 +275,10 @@ def renew_keys(
     """
     state = own_state(paths)
     hosts = tls_hosts(directory.own.raw, settings)
-    made = keyring.renew(uses, now=now, hosts=hosts, early=early)
+    mailbox = mailbox_of(directory.own.raw)
+    # Without a mailbox any more, the S/MIME keys have no successors.
+    wanted = [use for use in uses if mailbox or use not in MAIL_USES]
+    made = keyring.renew(wanted, now=now, hosts=hosts, mailbox=mailbox, early=early)
     publish_own_record(paths, keyring=keyring, directory=directory, state=state, now=now)
     return made
 

@@ -28,6 +28,7 @@ from crypto.keys import (
     PublicKey,
     Signer,
 )
+from crypto.mailcert import MailKey, load_mail_key, make_mail_certificate
 from crypto.x509 import make_tls_certificate
 from gateway.errors import GatewayError
 from gateway.services.durablefile import write_durably
@@ -45,8 +46,14 @@ _MADE: tuple[tuple[KeyUse, str, timedelta], ...] = (
     (KeyUse.WIT, NOTE_ML_DSA_44, timedelta(days=1826)),
     (KeyUse.TLS, X509, timedelta(days=365)),
 )
+#: What an authority makes for its mailbox, if it has one, and only when it is asked to.
+_MADE_FOR_MAIL: tuple[tuple[KeyUse, str, timedelta], ...] = (
+    (KeyUse.SMIME_SIG, X509, timedelta(days=730)),
+    (KeyUse.SMIME_ENC, X509, timedelta(days=730)),
+)
+MAIL_USES = frozenset(use for use, _, _ in _MADE_FOR_MAIL)
 
-#: How long an encryption key is kept after its end, for bundles that were long under way.
+#: How long an encryption key is kept after its end, for bundles and letters that were long under way.
 ENC_KEPT = timedelta(days=60)
 
 _INDEX = "keys.json"
@@ -76,6 +83,7 @@ class Keyring:
         self._private: dict[str, PrivateKey] = {}
         self._signers: dict[str, Signer] = {}
         self._decapsulators: dict[str, Decapsulator] = {}
+        self._mail_keys: dict[str, MailKey] = {}
 
     def __repr__(self) -> str:
         return f"Keyring({self.authority_id}, {len(self._held)} keys)"
@@ -117,29 +125,45 @@ class Keyring:
             raise KeyringError(f"The secrets in {folder} are incomplete: restore them from a copy.")
         return cls(folder=folder, authority_id=own, held=held, passphrase=passphrase, kek=kek)
 
-    def rotate(self, uses: Iterable[str], *, now: datetime, hosts: Sequence[str] = ()) -> tuple[HeldKey, ...]:
+    def rotate(
+        self, uses: Iterable[str], *, now: datetime, hosts: Sequence[str] = (), mailbox: str = ""
+    ) -> tuple[HeldKey, ...]:
         """Make a new key for each use and write it; the old ones stay held. Durable when it returns.
 
-        The new key signs from now on; peers learn of it by the directory record.
+        The new key signs from now on; peers learn of it by the directory record. ``mailbox`` goes into the
+        S/MIME certificates, which are made for nothing else.
         """
         wanted = set(uses)
-        return self._add(self._make(use, alg, life, now, hosts) for use, alg, life in _MADE if use in wanted)
+        return self._add(
+            self._make(use, alg, life, now, hosts, mailbox)
+            for use, alg, life in (*_MADE, *_MADE_FOR_MAIL)
+            if use in wanted
+        )
 
     def renew(
-        self, uses: Iterable[str], *, now: datetime, hosts: Sequence[str] = (), early: bool = False
+        self,
+        uses: Iterable[str],
+        *,
+        now: datetime,
+        hosts: Sequence[str] = (),
+        mailbox: str = "",
+        early: bool = False,
     ) -> tuple[HeldKey, ...]:
         """Make the successor of each key that ends soon; until it begins, the present one goes on.
 
         Durable when it returns. A successor begins ``LISTED_AHEAD`` from now, or a day before its
-        predecessor ends if that is earlier; one for ``enc`` at once. Where one waits already nothing is
-        made. ``early`` makes it however long the present key still lasts.
+        predecessor ends if that is earlier; one that others encrypt for at once. Where one waits already, or
+        an S/MIME key was never made, nothing is made. ``early`` makes it however long the present key lasts.
         """
         wanted = set(uses)
+        held = {key.public.use for key in self._held}
         return self._add(
             [
-                self._make(use, alg, life, begin, hosts)
-                for use, alg, life in _MADE
-                if use in wanted and (begin := self._begins(use, alg, now, early=early)) is not None
+                self._make(use, alg, life, begin, hosts, mailbox)
+                for use, alg, life in (*_MADE, *_MADE_FOR_MAIL)
+                if use in wanted
+                and (use not in MAIL_USES or use in held)
+                and (begin := self._begins(use, alg, now, early=early)) is not None
             ]
         )
 
@@ -184,9 +208,20 @@ class Keyring:
         life: timedelta,
         begin: datetime,
         hosts: Sequence[str],
+        mailbox: str,
     ) -> HeldKey:
         nbf, exp = (begin - BACKDATED).replace(microsecond=0), (begin + life).replace(microsecond=0)
-        if alg == X509:
+        if use in MAIL_USES:
+            der, pem = make_mail_certificate(
+                self.authority_id,
+                mailbox=mailbox,
+                use=use,
+                now=nbf,
+                days=life.days + 1,
+                passphrase=self._passphrase,
+            )
+            public = PublicKey.load(use, alg, der)
+        elif alg == X509:
             der, pem = make_tls_certificate(
                 self.authority_id, now=nbf, days=life.days + 1, hosts=list(hosts) or [self.authority_id]
             )
@@ -268,11 +303,13 @@ class Keyring:
         """
         gone = []
         for i, key in enumerate(self._held):
-            if key.public.use == KeyUse.ENC and key.file is not None and key.exp + kept < now:
+            is_opening = key.public.use in (KeyUse.ENC, KeyUse.SMIME_ENC)
+            if is_opening and key.file is not None and key.exp + kept < now:
                 (self.folder / key.file).unlink(missing_ok=True)
                 self._held[i] = replace(key, file=None)
                 self._private.pop(key.public.kid, None)
                 self._decapsulators.pop(key.public.kid, None)
+                self._mail_keys.pop(key.public.kid, None)
                 gone.append(key.public.kid)
         if gone:
             self._write_index()
@@ -284,6 +321,27 @@ class Keyring:
         if key.file is None:
             raise KeyringError("the private key of the TLS certificate is not here")
         return key.public.pub, self.folder / key.file
+
+    def mail_signer(self, now: datetime) -> MailKey:
+        """Return the key that signs letters now. Raises ``KeyringError`` if there is none in force."""
+        return self._mail_key(self.current(KeyUse.SMIME_SIG, now))
+
+    def mail_openers(self) -> tuple[MailKey, ...]:
+        """Return every key that may open a letter, the newest first: also ended ones, until destroyed."""
+        return tuple(
+            self._mail_key(key)
+            for key in reversed(self._held)
+            if key.public.use == KeyUse.SMIME_ENC and key.file is not None
+        )
+
+    def _mail_key(self, key: HeldKey) -> MailKey:
+        found = self._mail_keys.get(key.public.kid)
+        if found is None:
+            if key.file is None:
+                raise KeyringError(f"the private part of {key.public.kid} was destroyed")
+            pem = (self.folder / key.file).read_bytes()
+            found = self._mail_keys[key.public.kid] = load_mail_key(key.public.pub, pem, self._passphrase)
+        return found
 
     def record_keys(self) -> list[dict[str, Any]]:
         """Return ``keys[]`` of the own directory record (domain/directory schema)."""

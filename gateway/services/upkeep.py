@@ -15,12 +15,14 @@ from gateway.clock import Clock
 from gateway.config import HomePaths, Settings
 from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
+from gateway.model.channel_choice import CARRIER
 from gateway.model.revoked import KeyNotice
 from gateway.services.audits import audit_home
 from gateway.services.directory import Directory, Enrolled
 from gateway.services.directory.alarms import settle
 from gateway.services.home import own_state, publish_own_record, renew_keys, rotate_keys
-from gateway.services.keyring import HeldKey, Keyring
+from gateway.services.keyring import ENC_KEPT, HeldKey, Keyring
+from gateway.services.seal import CARRIER_LIFE
 from gateway.services.verify import AuditReport
 from gateway.storage.database import Database, Transaction
 
@@ -128,13 +130,16 @@ class Upkeep:
     async def destroy_expired_keys(self) -> tuple[str, ...]:
         """Destroy the encryption keys whose time is over; return their identifiers. Durable when it returns.
 
-        A key is destroyed ``keyring.ENC_KEPT`` after its end (docs/keys.md section 1).
+        A key is destroyed ``keyring.ENC_KEPT`` after its end, or ``CARRIER_LIFE`` where the own record lists
+        a medium, which cannot be wrapped again on its way (docs/keys.md section 1).
         """
         now = self._clock.now()
-        gone = self._keyring.destroy_expired(now)
+        is_carried = any(channel.channel == CARRIER for channel in self._directory.own.channels)
+        gone = self._keyring.destroy_expired(now, kept=CARRIER_LIFE if is_carried else ENC_KEPT)
+        uses = {key.public.kid: str(key.public.use) for key in self._keyring.held}
         await self._enter(
             [
-                PendingAuditEntry(event="key.destroyed", body={"use": str(KeyUse.ENC), "kid": kid}, at=now)
+                PendingAuditEntry(event="key.destroyed", body={"use": uses[kid], "kid": kid}, at=now)
                 for kid in gone
             ]
         )

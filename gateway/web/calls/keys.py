@@ -32,7 +32,8 @@ class RotateParams(Value, kw_only=True):
     """For which uses to make new keys."""
 
     uses: Annotated[
-        list[Literal["sig", "enc", "req", "rcpt", "log", "wit", "tls"]], msgspec.Meta(min_length=1)
+        list[Literal["sig", "enc", "req", "rcpt", "log", "wit", "tls", "smime_sig", "smime_enc"]],
+        msgspec.Meta(min_length=1),
     ]
 
 
@@ -48,7 +49,8 @@ class RenewParams(Value, kw_only=True):
     """Which keys are to have a successor; ``early`` however long they still last."""
 
     uses: Annotated[
-        list[Literal["sig", "enc", "req", "rcpt", "log", "wit", "tls"]], msgspec.Meta(min_length=1)
+        list[Literal["sig", "enc", "req", "rcpt", "log", "wit", "tls", "smime_sig", "smime_enc"]],
+        msgspec.Meta(min_length=1),
     ]
     early: bool = False
 
