@@ -79,7 +79,7 @@ class AllowParams(Value, kw_only=True):
 
 
 DIRECTORY_STATUS = call(
-    "network_status",
+    "readNetworks",
     "GET",
     "/v1/directory/networks",
     "How the followed networks stand, and what contradicts",
@@ -88,7 +88,7 @@ DIRECTORY_STATUS = call(
 )
 
 DIRECTORY_REFRESH = call(
-    "refresh_networks",
+    "refreshNetworks",
     "POST",
     "/v1/directory/networks/refreshes",
     "Ask networks now, instead of waiting for the hourly refresh",
@@ -98,7 +98,7 @@ DIRECTORY_REFRESH = call(
 )
 
 DIRECTORY_IMPORT = call(
-    "import_network",
+    "importNetwork",
     "POST",
     "/v1/directory/networks/imports",
     "Take a network's bundle that was carried here, by the same verifier",
@@ -108,7 +108,7 @@ DIRECTORY_IMPORT = call(
 )
 
 DIRECTORY_DECIDE = call(
-    "decide_authority",
+    "decideAuthority",
     "POST",
     "/v1/directory/decisions",
     "Say which source is right about an authority whose keys sources contradict each other about",
@@ -118,7 +118,7 @@ DIRECTORY_DECIDE = call(
 )
 
 DIRECTORY_ALLOW = call(
-    "allow_urgent",
+    "allowUrgent",
     "POST",
     "/v1/directory/networks/allowances",
     "Let what is urgent go on by a network that is past its end",
