@@ -11,7 +11,7 @@ from gateway.model.authority import DirectoryEntry, LookupStatus, parse_entry
 from gateway.model.listing import Listing, Requester, listing_of
 from gateway.model.states import parse_state
 from gateway.web import authorities, choosing
-from gateway.web.calls import DirectoryEntryView, DirectoryResult
+from gateway.web.calls import DirectoryResult
 from gateway.web.calls.addressees import AuthorityView, ResolutionView, ResolveParams
 
 _SOURCE = "sample"
@@ -47,18 +47,9 @@ def show(authority_id: str) -> AuthorityView:
 def list_() -> DirectoryResult:
     """Return every authority."""
     entries, _ = _read()
+    today = datetime.now(UTC).date()
     rows = [
-        DirectoryEntryView(
-            authority_id=entry.authority_id,
-            state=entry.state,
-            name=entry.name_en,
-            channels=[channel.channel for channel in entry.channels],
-            keys=len(entry.keys),
-            own=False,
-            status=entry.status,
-            verified_at=entry.verified_at.isoformat() if entry.verified_at else None,
-            is_unconfirmed=entry.is_unconfirmed(datetime.now(UTC).date()),
-        )
+        authorities.entry_view(entry, is_own=False, today=today)
         for entry in sorted(entries, key=lambda entry: entry.authority_id)
     ]
     return DirectoryResult(source=_SOURCE, issue=0, network="lab", authorities=rows)

@@ -1,7 +1,7 @@
 """What the directory says of one authority, as the local API answers it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from gateway.errors import GatewayRefusal
@@ -13,7 +13,7 @@ from gateway.model.record_parts import Designation, Hours
 from gateway.model.states import StateRecord
 from gateway.services.directory import Directory
 from gateway.services.directory.views import OWN
-from gateway.web.calls import OwnRecordResult
+from gateway.web.calls import ChannelLifeView, DirectoryEntryView, OwnRecordResult
 from gateway.web.calls.addressees import (
     AuthorityView,
     ChannelView,
@@ -25,6 +25,24 @@ from gateway.web.calls.addressees import (
     ResourceView,
     VoucherView,
 )
+
+
+def entry_view(
+    entry: DirectoryEntry, *, is_own: bool, today: date, lives: Sequence[ChannelLifeView] = ()
+) -> DirectoryEntryView:
+    """Return one row of the list of authorities, with what of ``lives`` is about its channels."""
+    return DirectoryEntryView(
+        authority_id=entry.authority_id,
+        state=entry.state,
+        name=entry.name_en,
+        channels=[channel.channel for channel in entry.channels],
+        keys=len(entry.keys),
+        own=is_own,
+        status=entry.status,
+        verified_at=entry.verified_at.isoformat() if entry.verified_at else None,
+        is_unconfirmed=entry.is_unconfirmed(today),
+        lives=[life for life in lives if life.authority_id == entry.authority_id],
+    )
 
 
 def show(directory: Directory, authority_id: str, *, now: datetime) -> AuthorityView:

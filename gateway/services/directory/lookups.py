@@ -243,14 +243,17 @@ class Lookups:
 
     def is_urgent_allowed(self, source: SourceView) -> bool:
         """Tell whether an operator allowed the urgent lane beyond the present end of a network."""
-        allowed_at = self._local.allowed_at(source.name)
-        return source.fresh_until is not None and allowed_at is not None and source.fresh_until < allowed_at
+        return self._is_allowed(source.name, source.fresh_until)
+
+    def _is_allowed(self, source: str, end: datetime | None) -> bool:
+        """Tell whether an operator's word was given after this end; it holds for one lapse."""
+        allowed_at = self._local.allowed_at(source)
+        return end is not None and allowed_at is not None and end < allowed_at
 
     def _may_send(self, voucher: Voucher, lane: str, now: datetime) -> bool:
-        """Tell whether a lane may send by what one source says; an operator's word holds for one lapse."""
-        end, allowed_at = voucher.fresh_until, self._local.allowed_at(voucher.source)
-        is_allowed = end is not None and allowed_at is not None and end < allowed_at
-        return may_send(freshness(end, now), lane, is_allowed=is_allowed)
+        """Tell whether a lane may send by what one source says."""
+        end = voucher.fresh_until
+        return may_send(freshness(end, now), lane, is_allowed=self._is_allowed(voucher.source, end))
 
     @property
     def has_notices(self) -> bool:

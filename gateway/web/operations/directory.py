@@ -6,7 +6,6 @@ from typing import Any
 from gateway.web import authorities, calls, choosing, networks
 from gateway.web.calls import (
     ChannelLifeView,
-    DirectoryEntryView,
     DirectoryResult,
     EnrolParams,
     EnrolResult,
@@ -27,18 +26,7 @@ async def _list_directory(desk: Desk, _params: Nothing, _progress: Progress) -> 
     own, today = desk.settings.authority, desk.clock.now().date()
     lives = [view(ChannelLifeView, life) for life in await desk.liveness.known()]
     rows = [
-        DirectoryEntryView(
-            authority_id=entry.authority_id,
-            state=entry.state,
-            name=entry.name_en,
-            channels=[channel.channel for channel in entry.channels],
-            keys=len(entry.keys),
-            own=entry.authority_id == own.id,
-            status=entry.status,
-            verified_at=entry.verified_at.isoformat() if entry.verified_at else None,
-            is_unconfirmed=entry.is_unconfirmed(today),
-            lives=[life for life in lives if life.authority_id == entry.authority_id],
-        )
+        authorities.entry_view(entry, is_own=entry.authority_id == own.id, today=today, lives=lives)
         for entry in desk.directory.entries()
     ]
     return DirectoryResult(issue=desk.directory.version, network=own.network, authorities=rows)
