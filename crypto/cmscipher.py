@@ -45,7 +45,7 @@ def seal_gcm(content: bytes) -> SealedContent:
     return SealedContent(key=key, start=start, parts=(sealed[:-_TAG],), tag=sealed[-_TAG:])
 
 
-def open_cbc(key: bytes, start: bytes, sealed: bytes) -> bytes:
+def open_cbc(key: bytes, start: bytes, sealed: memoryview) -> bytes:
     """Return what CBC holds; nothing shows whether anybody changed it. Raises ``ValueError``."""
     if not sealed or len(sealed) % _BLOCK:
         raise ValueError("length")
@@ -56,11 +56,11 @@ def open_cbc(key: bytes, start: bytes, sealed: bytes) -> bytes:
     return plain[: len(plain) - _BLOCK + len(rest)]
 
 
-def open_gcm(key: bytes, start: bytes, sealed: bytes, tag: bytes, extra: bytes | None) -> bytes:
+def open_gcm(key: bytes, start: bytes, sealed: memoryview, tag: bytes, extra: bytes | None) -> bytes:
     """Return what GCM holds, once its tag is good. Raises ``ValueError``."""
     if len(tag) != _TAG:
         raise ValueError("length")
     try:
-        return AESGCM(key).decrypt(start, sealed + tag, extra)
+        return AESGCM(key).decrypt(start, b"".join((sealed, tag)), extra)
     except InvalidTag:
         raise ValueError("tag") from None

@@ -185,7 +185,9 @@ def _opening(is_auth: bool, infos: list[bytes], inside: Element, rest: list[Elem
     if is_authenticated != is_auth:
         # A GCM message rewritten as an unauthenticated one, or the reverse.
         raise ValueError("cipher and message do not fit")
-    sealed = b"".join(content.pieces())
+    pieces = list(content.pieces())
+    # In one piece it stays where it lies: content may be large.
+    sealed = pieces[0] if len(pieces) == 1 else memoryview(b"".join(pieces))
     if not is_auth:
         start = bytes(parameters.body)
         if parameters.tag != OCTET_STRING or len(start) != _CBC_START:

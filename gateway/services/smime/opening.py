@@ -50,6 +50,7 @@ def _signed_layer(mail: MimePart, keys: Sequence[MailKey]) -> tuple[bytes, str |
     if not is_encrypted(body):
         return body, None
     opened = decrypt(body, keys=keys)
+    del body  # as large as the mail, and read
     try:
         inner = read_mail(opened.content, limits=_LIMITS)
     except MailUnreadable:

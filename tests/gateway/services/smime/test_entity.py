@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from crypto import cmsnames as names
 from crypto.cms import ContentCipher, encrypt, sign_opaque
 from gateway.errors import GatewayRefusal
 from gateway.services.smime.entity import (
@@ -163,13 +164,14 @@ def refused(raw: bytes, **other: object) -> str:
 REFUSED = {"open-failed", "sig-invalid", "smime-unsigned", "smime-form", "smime-signer", "smime-weak"}
 
 
+@pytest.mark.slow
 def test_every_changed_block_of_cbc_is_refused() -> None:
     reply = answer(plain("A fictional answer.\r\n" * 4))
-    head, _, body = reply.partition(b"\r\n\r\n")
+    head, _, _ = reply.partition(b"\r\n\r\n")
     cms = email.message_from_bytes(reply, policy=email.policy.default).get_payload(decode=True)
     assert opened(reply).text.startswith("A fictional")
-    begin = len(cms) - len(body) // 2
-    for at in range(max(0, begin), len(cms), 16):
+    begin = cms.index(names.oid(names.AES256_CBC))
+    for at in range(begin, len(cms), 16):
         changed = cms[:at] + bytes([cms[at] ^ 0x20]) + cms[at + 1 :]
         mail = head + b"\r\n\r\n" + b"\r\n".join(wrapped(changed))
         assert refused(mail) in {

@@ -1,0 +1,49 @@
+"""A letter with 15 MiB of files is composed and read within 300 MiB of memory."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[4]
+LIMIT = 300 * 1024 * 1024
+
+PROGRAM = """
+import resource, sys
+from crypto.cms import ContentCipher
+from gateway.services.smime.entity import Correspondent, Enclosure, Letter, open_letter, seal_letter
+from tests.mailcerts import NOW, identity
+
+us, them = identity("registry@xa-example.example.org"), identity("duty@xb-example.example.org")
+files = tuple(
+    Enclosure(name=f"{n}.pdf", media_type="application/pdf", content=bytes([n]) * (5 * 1024 * 1024))
+    for n in range(3)
+)
+letter = Letter(
+    sender=us.address, recipient=them.address, subject="A fictional matter", message_id="<1@xa-example.org>",
+    date=NOW, text="With three files.\\n", enclosures=files,
+)
+mail = seal_letter(
+    letter, signer=us.key, recipients=[them.key.certificate, us.key.certificate],
+    cipher=ContentCipher(sys.argv[1]),
+)
+composed = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+del letter
+known = (Correspondent(authority_id="xa-x", address=us.address, certificate=us.key.certificate),)
+found = open_letter(mail, keys=[them.key], own=them.address, correspondents=known, now=NOW)
+assert found.enclosures == files
+print(composed * 1024, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, len(mail))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cipher", ["aes256-cbc", "aes256-gcm"])
+def test_15_mib_of_files_are_composed_and_read_within_300_mib(cipher: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, cipher], cwd=ROOT, capture_output=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    composed, read, size = map(int, done.stdout.split())
+    assert 15 * 1024 * 1024 < size < 64 * 1024 * 1024
+    assert max(composed, read) < LIMIT
