@@ -165,22 +165,23 @@ REFUSED = {"open-failed", "sig-invalid", "smime-unsigned", "smime-form", "smime-
 
 
 @pytest.mark.slow
-def test_every_changed_block_of_cbc_is_refused() -> None:
+def test_every_changed_block_of_cbc_is_refused_or_changes_nothing() -> None:
     reply = answer(plain("A fictional answer.\r\n" * 4))
     head, _, _ = reply.partition(b"\r\n\r\n")
     cms = email.message_from_bytes(reply, policy=email.policy.default).get_payload(decode=True)
-    assert opened(reply).text.startswith("A fictional")
-    begin = cms.index(names.oid(names.AES256_CBC))
+    entity = opened(reply).entity
+    begin = cms.index(names.oid(names.AES256_CBC)) + 16
+    refusals = []
     for at in range(begin, len(cms), 16):
         changed = cms[:at] + bytes([cms[at] ^ 0x20]) + cms[at + 1 :]
         mail = head + b"\r\n\r\n" + b"\r\n".join(wrapped(changed))
-        assert refused(mail) in {
-            "open-failed",
-            "sig-invalid",
-            "smime-unsigned",
-            "smime-form",
-            "smime-siblings",
-        }
+        try:
+            # The first block starts with a header name, and its case may change: what was signed does not.
+            assert opened(mail).entity == entity
+        except GatewayRefusal as refusal:
+            refusals.append(refusal.code)
+    assert set(refusals) <= REFUSED
+    assert len(refusals) >= len(range(begin, len(cms), 16)) - 1
 
 
 def wrapped(content: bytes) -> list[bytes]:
