@@ -45,6 +45,13 @@ def check_directory(directory: Directory, now: datetime) -> list[Diagnosis]:
         sentence = f"Directories contradict each other about the keys of {_names(contradicted)}."
         action = "Nothing is sent there or taken. Ring them up, then run: rogatory directory decide"
         found.append(_finding(Level.RED, sentence, action))
+    for claimant, holder in sorted({(each.claimant, each.holder or "") for each in directory.view.contested}):
+        sentence = (
+            f"{claimant} lists keys that are {holder}'s; they stay with {holder}."
+            if holder
+            else f"{claimant} lists keys that another authority lists as well; they are trusted for neither."
+        )
+        found.append(_finding(Level.YELLOW, sentence, "Tell the secretariat of the network that lists it."))
     # An authority without any key has no gateway: it is reached by other means.
     ends = {entry.authority_id: _days_left(entry, now) for entry in others if entry.keys}
     without = sorted(aid for aid, left in ends.items() if left < 0)

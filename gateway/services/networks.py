@@ -19,12 +19,14 @@ from gateway.errors import GatewayError, GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
 from gateway.services.directory import Directory
 from gateway.services.directory.alarms import end_expiry, raise_expiry, settle
+from gateway.services.directory.holders import Holder
 from gateway.services.directory.views import SourceView
 from gateway.services.keyring import Keyring
 from gateway.services.networksource import refuse_older, source_name, source_view, versions
 from gateway.services.registry.bundle import parse_bundle
 from gateway.services.registry.follower import Fetch, Follower, LookupFailed, VerifiedNetwork
 from gateway.storage.database import Database, Transaction
+from gateway.storage.keyholders import key_holders, store_key_holders
 from gateway.storage.networks import NetworkRow, networks, store_network, waiting_peers
 from gateway.storage.queue import wake_peer
 from gateway.telemetry import get_log
@@ -87,13 +89,20 @@ class Networks:
         self._rng = rng
         self._on_changed = on_changed
         self._turn = asyncio.Lock()
+        self._stored_holders: dict[str, Holder] = {}
         self._log = get_log("networks")
 
     async def load(self) -> None:
         """Take what was trusted last, from the disk; what cannot be verified is unreadable, not empty."""
         rows = await self._database.read(networks)
+        self._stored_holders = await self._database.read(key_holders)
+        self._directory.know_holders(self._stored_holders, self._clock.now())
+        unread = {name: SourceView(name=source_name(name), is_readable=False) for name in self._followed}
+        for view in unread.values():
+            # Nobody has given anything up while the networks are read one after the other.
+            self._directory.set_source(view, self._clock.now())
         for each in self._followed.values():
-            view = SourceView(name=source_name(each.name), is_readable=False)
+            view = unread[each.name]
             if each.folder.exists():
                 try:
                     follower = Follower.open(each.folder)
@@ -264,9 +273,21 @@ class Networks:
                 code=None,
                 next_action_at=now + self._spread(_EVERY),
             )
-            await self._database.write(lambda tx: self._store(tx, trusted, row, changed, now))
+            holders = self._new_holders()
+
+            def unit(tx: Transaction) -> None:
+                self._store(tx, trusted, row, changed, now)
+                store_key_holders(tx, holders, known=self._stored_holders)
+
+            await self._database.write(unit)
+            self._stored_holders |= holders
         self._on_changed()
         return trusted
+
+    def _new_holders(self) -> dict[str, Holder]:
+        """Return whose keys are that the database does not know of yet."""
+        stored = self._stored_holders
+        return {d: holder for d, holder in self._directory.view.holders.items() if stored.get(d) != holder}
 
     def _known(self, authorities: Iterable[str]) -> dict[str, object]:
         """Return what is known of some authorities, to be compared after a change."""

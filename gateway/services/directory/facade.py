@@ -28,6 +28,7 @@ from gateway.services.directory.enrolment import (
     entry_words,
     read_enrolment,
 )
+from gateway.services.directory.holders import Holder, key_digest
 from gateway.services.directory.localfile import LocalFile, remembered_rows
 from gateway.services.directory.lookups import Lookups
 from gateway.services.directory.merge import merge
@@ -111,6 +112,11 @@ class Directory(Lookups):
         networks = {**self._networks, source.name: source}
         self._rebuild(now, networks=networks)
         self._networks = networks
+
+    def know_holders(self, holders: Mapping[str, Holder], now: datetime) -> None:
+        """Take up whose each key was, as it was kept, by digest; before any network is set."""
+        self._view = replace(self._view, holders={**self._view.holders, **holders})
+        self._rebuild(now)
 
     def let_ended_go(self, now: datetime) -> frozenset[str]:
         """Make the view anew where a network has ended; return who is no longer unverifiable for it."""
@@ -238,13 +244,21 @@ class Directory(Lookups):
             raise GatewayRefusal("enrolment-older")
 
     def _refuse_conflicts(self, entry: DirectoryEntry) -> None:
-        """One kid stands in one record only, and one public key under one use only."""
+        """One kid stands in one record only, and one public key under one use only.
+
+        Whose a key was may list it here, whoever else lists it; whose it was in another State never loses it.
+        """
+        own, unheld = str(entry.authority_id), []
+        for key in entry.keys:
+            holder = self._view.holders.get(key_digest(key.material))
+            if holder is not None and holder[0][:2] != own[:2]:
+                raise GatewayRefusal("key-conflict")
+            if holder != (own, key.use):
+                unheld.append(key)
         for aid, merged in self._view.authorities.items():
-            if aid == entry.authority_id:
-                continue
-            for claim in merged.claims:
+            for claim in merged.claims if aid != own else ():
                 taken = {key.kid for key in claim.entry.keys} | {key.material for key in claim.entry.keys}
-                if any(key.kid in taken or key.material in taken for key in entry.keys):
+                if any(key.kid in taken or key.material in taken for key in unheld):
                     raise GatewayRefusal("key-conflict")
         materials = [key.material for key in entry.keys]
         if len(set(materials)) != len(materials):

@@ -137,13 +137,13 @@ class Net:
         return Follower.pin(folder, network=NETWORK, root=root, sha256=root_digest(root))
 
 
-def begin(folder: Path, *, people: int = 3, needed: int = 2, now: datetime = NOW) -> Net:
+def begin(folder: Path, *, name: str = NETWORK, people: int = 3, needed: int = 2, now: datetime = NOW) -> Net:
     """Create a network and publish root and targets."""
     holders = [holder(f"Holder {n}") for n in range(people)]
     automatic = holder("Secretariat, automatic")
     publication = Publication.create(
         folder,
-        network=NETWORK,
+        network=name,
         kind="lab",
         holders=[h.public for h in holders],
         needed=needed,
