@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any, NewType
 
+from gateway.model.channels import HTTPS, PULL
 from gateway.model.codes import Lane
 from gateway.model.fields import text
 from gateway.model.profile import Profile, parse_profile
@@ -33,7 +34,7 @@ AuthorityID = NewType("AuthorityID", str)
 _AUTHORITY_ID = re.compile(r"(?=.{4,63}\Z)[a-z]{2}(-[a-z0-9]+)+\Z")
 
 #: Channels that this version can drive by itself; the others are a person's work.
-USABLE_CHANNELS = frozenset({"gateway_https", "https_pull"})
+USABLE_CHANNELS = frozenset({HTTPS, PULL})
 
 #: A record that nobody has confirmed for longer is shown as unconfirmed; it stays usable.
 CONFIRMED_FOR = timedelta(days=180)

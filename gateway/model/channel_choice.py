@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 
+from gateway.model.channels import CARRIER, HTTPS, LETTERS, PULL, SEALED_MAIL
 from gateway.model.codes import Lane
 from gateway.model.record_parts import Channel
 
@@ -27,26 +28,23 @@ class Protection(IntEnum):
 
 PROTECTION: Mapping[str, Protection] = MappingProxyType(
     {
-        "gateway_https": Protection.SEALED,
-        "https_pull": Protection.SEALED,
-        "email_sealed": Protection.SEALED,
-        "offline_media": Protection.SEALED,
-        "email_smime": Protection.MAIL,
+        HTTPS: Protection.SEALED,
+        PULL: Protection.SEALED,
+        SEALED_MAIL: Protection.SEALED,
+        CARRIER: Protection.SEALED,
+        LETTERS: Protection.MAIL,
         "guest_pickup": Protection.BROWSER,
     }
 )
 
 #: Here the answer to an attempt is the receipt; on every other channel the receipt comes later, if it comes.
-_ANSWERS_AT_ONCE = frozenset({"gateway_https"})
+_ANSWERS_AT_ONCE = frozenset({HTTPS})
 
 #: Refusals that another channel may not meet: its limit of size is another, and it has no request tokens.
 CHANNEL_CODES = frozenset({"too-large", "auth-replay"})
 
 #: Longest pause before the same bundle goes out once more on a channel that answers later.
 _LONGEST_RESEND = timedelta(days=1)
-
-#: A person carries it on a medium: the bundle stands here until it is exported, and its receipt takes weeks.
-CARRIER = "offline_media"
 
 #: How long a medium may be under way before it is asked for once more.
 CARRIER_TIME = timedelta(days=30)
@@ -138,7 +136,7 @@ class Situation:
         level = PROTECTION.get(channel, Protection.BROWSER)
         # The addressee's order is no consent of ours: where it can be reached sealed at all, less is asked
         # about. Once it went sealed, or was meant to, a record that now lists less lowers no bar either.
-        known = [*(c.channel for c in self.channels), self.planned or "gateway_https", *self.uses]
+        known = [*(c.channel for c in self.channels), self.planned or HTTPS, *self.uses]
         bar = max(PROTECTION.get(name, Protection.BROWSER) for name in known)
         return level < bar or level is Protection.BROWSER
 

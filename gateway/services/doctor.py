@@ -22,6 +22,7 @@ from crypto.selftest import SelfTestFailed, run_selftest
 from gateway.clock import Clock
 from gateway.config import HomePaths, Settings
 from gateway.model.authority import DirectoryEntry
+from gateway.model.channels import HTTPS
 from gateway.services.directory import Directory
 from gateway.services.headstore import read_head_file
 from gateway.services.keyring import HeldKey, Keyring
@@ -180,7 +181,7 @@ class Doctor:
             entry
             for entry in self._directory.entries()
             if entry.authority_id != self._keyring.authority_id
-            and any(channel.channel == "gateway_https" for channel in entry.channels)
+            and any(channel.channel == HTTPS for channel in entry.channels)
             # One without a certificate has no gateway that we could recognise.
             and self._directory.keys(entry.authority_id, KeyUse.TLS)
         ]

@@ -19,11 +19,11 @@ from gateway.clock import Clock
 from gateway.errors import GatewayError, GatewayRefusal, from_refusal
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.authority import DirectoryEntry, channels_for
+from gateway.model.channels import PULL
 from gateway.model.codes import Lane
 from gateway.model.record_parts import Channel
 from gateway.services.dealings import DEALT_WITH, PER_HOST, dealt_with, host_of
 from gateway.services.directory import Directory
-from gateway.services.failover import PULL
 from gateway.services.keyring import Keyring
 from gateway.services.peers import endpoint_at
 from gateway.services.requestkeys import RequestKeys

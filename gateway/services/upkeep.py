@@ -15,7 +15,7 @@ from gateway.clock import Clock
 from gateway.config import HomePaths, Settings
 from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
-from gateway.model.channel_choice import CARRIER
+from gateway.model.channels import CARRIER
 from gateway.model.revoked import KeyNotice
 from gateway.services.audits import audit_home
 from gateway.services.directory import Directory, Enrolled

@@ -17,6 +17,7 @@ from crypto.publickeys import PublicKey
 from crypto.strictjson import dumps, loads_object
 from gateway.errors import GatewayRefusal
 from gateway.model.authority import DirectoryEntry, parse_entry
+from gateway.model.channels import HTTPS
 from gateway.model.lookalikes import disguise
 from gateway.model.record_parts import EntryInvalid
 from gateway.model.states import parse_state
@@ -33,7 +34,7 @@ RECORD_LIMIT = 256 * 1024
 STATE_FILE = "_state"
 REQUIREMENTS = ".requirements"
 #: Channels whose address a gateway connects to; an authority on ``https_pull`` calls out, and has none.
-_GATEWAY_CHANNELS = frozenset({"gateway_https"})
+_GATEWAY_CHANNELS = frozenset({HTTPS})
 
 
 def record_path(authority_id: str) -> str:

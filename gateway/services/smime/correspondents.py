@@ -13,11 +13,10 @@ from crypto.errors import KeyRefused
 from crypto.keys import KeyUse
 from crypto.mailcert import check_mail_certificate
 from gateway.model.authority import DirectoryEntry
+from gateway.model.channels import LETTERS
 from gateway.model.fields import at, text
 from gateway.services.directory import Directory
 from gateway.services.smime.entityform import Correspondent
-
-_CHANNEL = "email_smime"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +38,7 @@ def mailbox_of_entry(entry: DirectoryEntry) -> str | None:
         (
             channel.address
             for channel in entry.channels
-            if channel.channel == _CHANNEL and channel.status != "suspended"
+            if channel.channel == LETTERS and channel.status != "suspended"
         ),
         None,
     )
