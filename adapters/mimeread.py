@@ -79,6 +79,7 @@ class MimePart:
     filename: str | None = field(repr=False)
     parts: tuple["MimePart", ...]
     _mail: bytes = field(repr=False)
+    _start: int = field(repr=False)
     _begin: int = field(repr=False)
     _end: int = field(repr=False)
 
@@ -98,6 +99,10 @@ class MimePart:
     def raw(self) -> memoryview:
         """Return the body as it travelled."""
         return memoryview(self._mail)[self._begin : self._end]
+
+    def entity(self) -> bytes:
+        """Return headers and body as they travelled: what a signature beside them is over."""
+        return self._mail[self._start : self._end]
 
     def body(self) -> bytes:
         """Return the body, its transfer coding undone. Raises ``MailUnreadable`` ``mail-encoding``."""
@@ -215,6 +220,7 @@ class _Reading:
             filename=None if filename is None else decode_words(filename),
             parts=parts,
             _mail=self._data,
+            _start=begin,
             _begin=body,
             _end=end,
         )

@@ -1,7 +1,7 @@
 """CMS for S/MIME under one name: opaque signatures and encryption, written and read (docs/mail.md).
 
-Signed content is always inside the signature (opaque), never beside it. Reading takes what ordinary
-mail programs send, DER and BER; every failure to open looks the same. Structure comes from
+What we sign is always inside the signature (opaque), never beside it. Reading takes what ordinary mail
+programs send, DER and BER; every failure to open looks the same. Structure comes from
 asn1crypto, ciphers from ``cryptography``, the judgement of signatures from pyHanko. No network, no
 trust store of the machine: the directory's certificates are all there is. MIME is left to services.
 """
@@ -16,7 +16,7 @@ from crypto.cmsenvelope import (
     is_encrypted,
 )
 from crypto.cmssign import SignatureForm, sign_opaque
-from crypto.cmsverify import Verified, verify_opaque
+from crypto.cmsverify import Verified, verify_beside, verify_opaque
 
 __all__ = [
     "MESSAGE_LIMIT",
@@ -29,5 +29,6 @@ __all__ = [
     "encrypt",
     "is_encrypted",
     "sign_opaque",
+    "verify_beside",
     "verify_opaque",
 ]

@@ -1,4 +1,4 @@
-"""Opaque CMS signatures, read: one signer, who must be one of the certificates the caller trusts.
+"""CMS signatures, read: one signer, who must be one of the certificates the caller trusts.
 
 Certificates, chains and revocation lists inside a message are not looked at and nothing is fetched: the
 signer's pointer is looked up among the trusted certificates, and pyHanko judges the signature with
@@ -51,12 +51,25 @@ def verify_opaque(signed: bytes, *, trusted: Sequence[bytes]) -> Verified:
     Raises:
         Refusal: ``smime-form``, ``smime-signer`` (none of ``trusted``), ``smime-weak``, ``sig-invalid``.
     """
+    return _verified(signed, None, trusted)
+
+
+def verify_beside(content: bytes, signature: bytes, *, trusted: Sequence[bytes]) -> Verified:
+    """Return ``content`` if signed-data that stands beside it has exactly one good signature over it.
+
+    As other mail programs sign in the clear (multipart/signed). Otherwise as ``verify_opaque``.
+    """
+    return _verified(signature, content, trusted)
+
+
+def _verified(signed: bytes, beside: bytes | None, trusted: Sequence[bytes]) -> Verified:
     if len(signed) > MESSAGE_LIMIT:
         raise Refusal("smime-form", "signed message: too large")
     try:
-        content, signer = _read(read_ber(signed))
-        if content is None:
-            raise ValueError("detached")
+        inside, signer = _read(read_ber(signed))
+        content = beside if inside is None else inside
+        if content is None or (inside is not None and beside is not None):
+            raise ValueError("content where none is to be, or none")
         certificate = _signer(signer, trusted)
         return _judge(content, signer, certificate)
     except Refusal:

@@ -65,7 +65,8 @@ class OpenedLetter:
         enclosures: For a report its machine-readable parts, else the attachments.
         is_html_left_out: Whether the same text came as HTML as well, which is never looked at.
         entity: The signed MIME entity, byte for byte: evidence.
-        signed: The signed-data as it came (DER or BER): evidence that others can verify.
+        signed: The signed-data as it came (DER or BER), with ``entity`` inside it or over it: evidence that
+            others can verify.
         cipher: How it was encrypted; ``None`` if it came signed only.
     """
 

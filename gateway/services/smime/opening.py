@@ -1,16 +1,18 @@
 """Opening a sealed letter: decrypted if it must be, believed only if one signer of the directory signed it.
 
-Against EFAIL and wrapper tricks: the mail is one CMS object and nothing beside it; at most an encrypted
-layer around a signed one; identity comes from the certificate, and every ``From`` and ``To`` that is there
-must agree with it; only text/plain is read, and nothing is ever fetched. Refusals show no content.
+Against EFAIL and wrapper tricks: the mail is one CMS object with nothing unsigned beside it; at most an
+encrypted layer around a signed one; identity comes from the certificate, and every ``From`` and ``To`` there
+is must agree with it; only text/plain is read, and nothing is ever fetched. Refusals show no content.
 """
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import getaddresses, parsedate_to_datetime
 
 from adapters.mimeread import MailLimits, MailUnreadable, MimePart, read_mail, sole_address
-from crypto.cms import Verified, decrypt, is_encrypted, verify_opaque
+from crypto.cms import Verified, decrypt, is_encrypted, verify_beside, verify_opaque
 from crypto.errors import KeyRefused, Refusal
 from crypto.keys import KeyUse
 from crypto.mailcert import MailKey, check_mail_certificate, is_same_mailbox
@@ -19,9 +21,19 @@ from gateway.services.smime.entityform import Correspondent, OpenedLetter
 from gateway.services.smime.lettertext import read_content, references_of
 
 _CMS_MEDIA = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
+_SIGNATURE_MEDIA = frozenset({"application/pkcs7-signature", "application/x-pkcs7-signature"})
+_BARE_LINE_END = re.compile(rb"(?<!\r)\n")
 #: How far the clock of a person's computer may be ahead.
 _AHEAD = timedelta(hours=24)
 _LIMITS = MailLimits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Signed:
+    """A CMS object of a mail; ``beside`` is the entity it is over, where that is not inside it."""
+
+    cms: bytes = field(repr=False)
+    beside: bytes | None = field(repr=False)
 
 
 def open_letter(
@@ -36,37 +48,46 @@ def open_letter(
     try:
         mail = read_mail(raw, limits=_LIMITS)
         signed, cipher = _signed_layer(mail, keys)
-        verified = verify_opaque(signed, trusted=[each.certificate for each in correspondents])
-        return _believed(mail, signed, verified, cipher, own=own, correspondents=correspondents, now=now)
+        trusted = [each.certificate for each in correspondents]
+        verified = (
+            verify_opaque(signed.cms, trusted=trusted)
+            if signed.beside is None
+            else verify_beside(signed.beside, signed.cms, trusted=trusted)
+        )
+        return _believed(mail, signed.cms, verified, cipher, own=own, correspondents=correspondents, now=now)
     except MailUnreadable as error:
         raise GatewayRefusal("smime-form", detail=f"{error.reason} {error.detail}") from None
     except Refusal as refusal:
         raise GatewayRefusal(refusal.code, detail=refusal.detail) from None
 
 
-def _signed_layer(mail: MimePart, keys: Sequence[MailKey]) -> tuple[bytes, str | None]:
-    """Return the signed-data, and the cipher of the layer around it if there was one."""
-    body = _cms_object(mail)
-    if not is_encrypted(body):
-        return body, None
-    opened = decrypt(body, keys=keys)
-    del body  # as large as the mail, and read
+def _signed_layer(mail: MimePart, keys: Sequence[MailKey]) -> tuple[_Signed, str | None]:
+    """Return the signed layer, and the cipher of the layer around it if there was one."""
+    found = _cms_object(mail)
+    if found.beside is not None or not is_encrypted(found.cms):
+        return found, None
+    opened = decrypt(found.cms, keys=keys)
+    del found  # as large as the mail, and read
     try:
         inner = read_mail(opened.content, limits=_LIMITS)
     except MailUnreadable:
         # What CBC yields after a change, or what no mail program wrote: it counts as not opened.
         raise GatewayRefusal("open-failed", detail="not a mail inside") from None
     signed = _cms_object(inner)
-    if is_encrypted(signed):
+    if signed.beside is None and is_encrypted(signed.cms):
         raise GatewayRefusal("smime-nested")
     return signed, opened.cipher
 
 
-def _cms_object(part: MimePart) -> bytes:
-    """Return the one CMS object that a mail or an encrypted layer is."""
+def _cms_object(part: MimePart) -> _Signed:
+    """Return the one CMS object that a mail or an encrypted layer is, with nothing unsigned near it."""
     if part.media in _CMS_MEDIA:
-        return part.body()
-    if any(leaf.media in _CMS_MEDIA for leaf in part.leaves()):
+        return _Signed(cms=part.body(), beside=None)
+    if part.media == "multipart/signed" and len(part.parts) == 2 and part.parts[1].media in _SIGNATURE_MEDIA:
+        # Over the entity with line ends as in transport, whatever a mail store made of them.
+        entity = _BARE_LINE_END.sub(b"\r\n", part.parts[0].entity())
+        return _Signed(cms=part.parts[1].body(), beside=entity)
+    if any(leaf.media in _CMS_MEDIA | _SIGNATURE_MEDIA for leaf in part.leaves()):
         raise GatewayRefusal("smime-siblings")
     raise GatewayRefusal("smime-unsigned")
 
@@ -83,7 +104,7 @@ def _believed(
 ) -> OpenedLetter:
     """Return the letter whose signature is good, once everything else agrees with its signer."""
     entity = read_mail(verified.content, limits=_LIMITS)
-    if any(leaf.media in _CMS_MEDIA for leaf in entity.leaves()) or entity.media == "multipart/signed":
+    if any(leaf.media in _CMS_MEDIA | _SIGNATURE_MEDIA for leaf in entity.leaves()):
         raise GatewayRefusal("smime-nested")
     sender = _sender(mail, entity, verified, correspondents)
     try:

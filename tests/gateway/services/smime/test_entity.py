@@ -4,7 +4,7 @@ import base64
 import email
 import email.policy
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -59,7 +59,11 @@ def known(*others: Identity) -> tuple[Correspondent, ...]:
 
 
 def opened(
-    raw: bytes, *, at: Identity | None = None, by: tuple[Correspondent, ...] | None = None
+    raw: bytes,
+    *,
+    at: Identity | None = None,
+    by: tuple[Correspondent, ...] | None = None,
+    now: datetime = NOW,
 ) -> OpenedLetter:
     reader = at or own()
     return open_letter(
@@ -67,7 +71,7 @@ def opened(
         keys=[reader.key],
         own=reader.address,
         correspondents=known() if by is None else by,
-        now=NOW,
+        now=now,
     )
 
 
@@ -273,6 +277,41 @@ def test_layers_beyond_one_signature_in_one_encryption_are_refused() -> None:
     for _ in range(50):
         inner = cms_part(sign_opaque(inner[:2000], key=person().key, at=NOW), "signed-data")
     assert refused(outer(inner)) == "smime-nested"
+
+
+def clear_signed(entity: bytes, signature: bytes, *, after: str = "") -> bytes:
+    said = 'Content-Type: multipart/signed; protocol="application/pkcs7-signature"; boundary="s"\r\n'
+    part = b"\r\n".join(
+        [
+            b"Content-Type: application/pkcs7-signature; name=smime.p7s",
+            b"Content-Transfer-Encoding: base64",
+            b"",
+            *wrapped(signature),
+        ]
+    )
+    return b"".join(
+        [said.encode(), b"\r\n--s\r\n", entity, b"\r\n--s\r\n", part, f"\r\n{after}--s--\r\n".encode()]
+    )
+
+
+@needs_openssl
+def test_what_is_signed_in_the_clear_is_read_if_it_is_all_there_is(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    openssl, entity = OpenSsl(tmp_path), plain("fictional answer\r\n")
+    certificate, key = openssl.file("s.pem", person().pem), openssl.file("s.key", person().key_pem)
+    arguments = ("-sign", "-binary", "-outform", "DER", "-signer", certificate, "-inkey", key)
+    beside = openssl.cms(*arguments, given=entity)
+    for mail in (clear_signed(entity, beside), enveloped(clear_signed(entity, beside))):
+        found = opened(outer(mail), now=now)
+        assert (found.text, found.entity, found.is_protected) == ("fictional answer\n", entity, True)
+    stored = opened(outer(clear_signed(entity, beside)).replace(b"\r\n", b"\n"), now=now)
+    assert stored.entity == entity
+    changed = clear_signed(entity.replace(b"answer", b"ANSWER"), beside)
+    assert refused(outer(changed)) == refused(outer(enveloped(changed))) == "sig-invalid"
+    third = "--s\r\nContent-Type: text/plain\r\n\r\nunsigned\r\n"
+    assert refused(outer(clear_signed(entity, beside, after=third))) == "smime-siblings"
+    opaque = sign_opaque(entity, key=person().key, at=NOW)
+    assert refused(outer(clear_signed(entity, opaque))) == "smime-form"
 
 
 @pytest.mark.parametrize(
