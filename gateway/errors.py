@@ -94,6 +94,8 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "key-unknown": "No key of ours begins like this, or several do: look at `rogatory keys list`.",
         "keys-no-overlap": "None of the signing keys listed until now is in this record; check by telephone, "
         "then say that they were lost.",
+        "no-mail-certificate": "The directory lists no S/MIME certificate in force for the addressee's "
+        "mailbox; ask the authority to renew it.",
         "no-encryption-key": "The directory lists no encryption key in force; ask the authority to renew it.",
         "notice-by-state": "A key of this use signs no notices; have your State's holders revoke it, or make "
         "another with `rogatory keys rotate`.",
@@ -183,6 +185,8 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "storage-full": "There is no room left on the disk; make room, the gateway goes on by itself.",
         "overdue": "This case waits for us longer than it should; look at it and act.",
         "unknown-code": "This message has a code that is new to this version; read it and decide by hand.",
+        "too-large-to-carry": "No channel of the addressee takes documents of this size; nothing was sealed. "
+        "Send less at once, or by a channel that is named.",
         "token-invalid": "The local token is not the right one; run the command as the gateway's user.",
         "way-not-listed": "The addressee's record does not list this way; send it by courier, or name one "
         "authority with --peer.",

@@ -12,16 +12,17 @@ import asyncio
 import contextlib
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from adapters.base import Adapter, Outcome, Parcel, Verdict
+from adapters.base import Adapter, Endpoint, Outcome, Parcel, Verdict
 from crypto.errors import Refusal
 from gateway.clock import Clock
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, GatewayRefusal
+from gateway.model.channel_choice import CHANNEL_CODES
 from gateway.services.book import TransmissionBook
 from gateway.services.container import ContainerSource, load_container
 from gateway.services.directory import Directory
@@ -81,6 +82,14 @@ class Job:
         return self.sender, self.bid, self.to
 
 
+class Composer(Protocol):
+    """Makes what a channel carries instead of the sealed bundle: letters to people."""
+
+    def parcels(self, key: tuple[str, str, str], *, address: str, urgent: bool) -> AsyncIterator[Parcel]:
+        """Yield what is to be delivered, in order. Raises ``GatewayRefusal`` with the code of the attempt."""
+        ...
+
+
 class Courier:
     """Delivers what is due. ``run`` until cancelled; ``hand`` gives it what was sealed just now."""
 
@@ -98,6 +107,7 @@ class Courier:
         limits: LaneLimits,
         on_dispatched: Callable[[str], None],
         on_recorded: Callable[[tuple[str, str, str]], None] = lambda key: None,
+        composers: Mapping[str, Composer] | None = None,
     ) -> None:
         self._database = database
         self._blobs = blobs
@@ -106,6 +116,7 @@ class Courier:
         self._book = book
         self._failover = failover
         self._adapters = adapters
+        self._composers = composers or {}
         self._clock = clock
         self._limits = {_URGENT: limits.urgent, _ROUTINE: limits.routine}
         self._on_dispatched = on_dispatched
@@ -245,7 +256,8 @@ class Courier:
         renewal = asyncio.get_running_loop().call_later(_RENEWAL_S, self._renew, job)
         try:
             is_due = job.next_action == "rewrap" or await self._rewrapper.is_outdated(job.key)
-            if is_due and self._directory.hold(job.to, job.lane) is None:
+            may = self._directory.hold(job.to, job.lane) is None
+            if is_due and may and not self._failover.is_letters_only(job.to, job.lane):
                 await self._rewrapper.rewrap(job.key)
                 job = replace(job, source=None)
             tried = await self._try(job)
@@ -296,19 +308,49 @@ class Courier:
         if channel.channel in STANDING:
             # It stands here from now on: the peer comes for it, or a person writes it to a medium.
             return await self._judge(leg, channel.channel, started, Outcome(verdict=Verdict.DISPATCHED))
-        source = job.source or await load_container(self._database, self._blobs, job.sender, job.bid)
-        outcome = await self._adapters[channel.channel].deliver(
-            Parcel(
-                sender=source.sender,
-                bid=source.bid,
-                envelope_sha256=source.envelope_sha256,
-                size_bytes=source.size,
-                urgent=job.lane == _URGENT,
-                read=source.stream,
-            ),
-            endpoint_at(self._directory, job.to, channel.address),
-        )
+        endpoint = endpoint_at(self._directory, job.to, channel.address)
+        composer = self._composers.get(channel.channel)
+        if composer is not None:
+            outcome = await self._deliver_composed(composer, channel.channel, endpoint, job)
+        else:
+            if job.channel in self._composers:
+                # What was meant for people only may be wrapped for nobody yet.
+                await self._rewrapper.rewrap(job.key)
+                job = replace(job, source=None)
+            parcel = await self._sealed(job)
+            outcome = await self._adapters[channel.channel].deliver(parcel, endpoint)
         return await self._judge(leg, channel.channel, started, outcome)
+
+    async def _sealed(self, job: Job) -> Parcel:
+        source = job.source or await load_container(self._database, self._blobs, job.sender, job.bid)
+        return Parcel(
+            sender=source.sender,
+            bid=source.bid,
+            envelope_sha256=source.envelope_sha256,
+            size_bytes=source.size,
+            urgent=job.lane == _URGENT,
+            read=source.stream,
+        )
+
+    async def _deliver_composed(
+        self, composer: Composer, scheme: str, endpoint: Endpoint, job: Job
+    ) -> Outcome:
+        """Deliver one parcel after another; the first that does not leave ends the attempt."""
+        outcome = Outcome(verdict=Verdict.RETRY, detail="nothing was composed")
+        parcels = composer.parcels(job.key, address=endpoint.address, urgent=job.lane == _URGENT)
+        try:
+            async for parcel in parcels:
+                outcome = await self._adapters[scheme].deliver(parcel, endpoint)
+                if outcome.verdict is not Verdict.DISPATCHED:
+                    break
+        except GatewayRefusal as refusal:
+            closes = refusal.code in CHANNEL_CODES
+            verdict = Verdict.REFUSED if closes else Verdict.RETRY
+            return Outcome(verdict=verdict, code=refusal.code, detail=refusal.detail)
+        finally:
+            if isinstance(parcels, AsyncGenerator):
+                await parcels.aclose()
+        return outcome
 
     async def _nothing(self, leg: Leg, started: datetime) -> Tried:
         """No channel is open: the bundle waits, and is looked at again like one that was not delivered."""

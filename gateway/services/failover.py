@@ -22,6 +22,7 @@ from gateway.model.channel_choice import (
     choose,
     look_ahead,
 )
+from gateway.model.channels import LETTERS
 from gateway.model.codes import Lane
 from gateway.model.receipt import ReceiptType
 from gateway.model.record_parts import Channel
@@ -84,6 +85,11 @@ class Failover:
         """Return the channels that the addressee's signed record allows for the lane, best first."""
         entry = self._directory.lookup(to).entry
         return () if entry is None else channels_for(entry, lane, self._carried)
+
+    def is_letters_only(self, to: str, lane: str) -> bool:
+        """Tell whether only letters to people are carried to an addressee: nothing is sealed for it then."""
+        listed = self.channels(to, lane)
+        return bool(listed) and all(channel.channel == LETTERS for channel in listed)
 
     def lesser(self, to: str, lane: str) -> frozenset[str]:
         """Return the channels of the record with which confidentiality falls, before anything was tried."""

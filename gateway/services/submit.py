@@ -19,7 +19,7 @@ from crypto.keys import KeyUse
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal, StorageUnavailable
 from gateway.model.audit import PendingAuditEntry
-from gateway.model.channel_choice import CARRIER
+from gateway.model.channels import CARRIER
 from gateway.model.contents import Finding, blocking, check_contents
 from gateway.model.fields import rows
 from gateway.model.manifest import ThreadContext, is_request_form
@@ -31,7 +31,6 @@ from gateway.services.consent import give_beforehand
 from gateway.services.container import assemble
 from gateway.services.courier import Courier, Job
 from gateway.services.directory import Directory
-from gateway.services.failover import Failover
 from gateway.services.formalroute import raise_route_tasks
 from gateway.services.handin import (
     Attachment,
@@ -53,7 +52,7 @@ from gateway.services.seal import (
 from gateway.services.shelf import shelve, shelve_key
 from gateway.services.stamp import Stamp, Subject
 from gateway.services.vault import Vault
-from gateway.services.way import Way, Ways, nobody
+from gateway.services.way import Way, Ways
 from gateway.storage import bundles
 from gateway.storage.blobs import Blobs
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction
@@ -100,7 +99,7 @@ class Submitter:
         stamp: Stamp,
         casebook: Casebook,
         courier: Courier,
-        failover: Failover,
+        ways: Ways,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -111,7 +110,7 @@ class Submitter:
         self._stamp = stamp
         self._casebook = casebook
         self._courier = courier
-        self._ways = Ways(directory=directory, failover=failover)
+        self._ways = ways
         self._clock = clock
         self._turns = {lane: asyncio.Semaphore(_SEALED_AT_ONCE) for lane in ("urgent", "routine")}
 
@@ -218,11 +217,12 @@ class Submitter:
         channel = self._ways.channel(to, lane)
         self._ways.refuse_needless(to, lane, consents)
         documents = match_documents(form, attachments)
+        self._ways.refuse_too_large(to, lane, [d.size for d in documents], form_bytes=len(form_bytes))
         # The transaction refuses a second bundle anyway; asking first spares sealing large documents twice.
         if sum(document.size for document in documents) > _ASK_FIRST_BYTES and await self._is_used(bid):
             raise GatewayRefusal("duplicate")
         now = self._clock.now()
-        recipient = nobody() if channel is None else self._directory.encryption_key(to, now)
+        recipient = self._ways.recipient(to, lane, channel, now)
         content_key = secrets.token_bytes(32)
         try:
             sealed = await seal_documents(

@@ -14,6 +14,7 @@ from typing import Any
 #: Where Noto fonts lie on common systems.
 FONT_FOLDERS = (
     "/usr/share/fonts/truetype/noto",
+    "/usr/share/fonts/opentype/noto",
     "/usr/share/fonts/noto",
     "/usr/share/fonts/google-noto",
     "/usr/local/share/fonts",
@@ -28,6 +29,13 @@ _FONTS = (
     "NotoNaskhArabic-Regular.ttf",
     "NotoNaskhArabic-Bold.ttf",
 )
+#: One of them sets Chinese, Japanese and Korean as well; only documents in these need it.
+_CJK_FONTS = (
+    "NotoSerifCJK-Regular.ttc",
+    "NotoSansCJK-Regular.ttc",
+    "NotoSerifSC-Regular.otf",
+    "NotoSansSC-Regular.otf",
+)
 
 
 class CannotPrint(RuntimeError):
@@ -37,8 +45,8 @@ class CannotPrint(RuntimeError):
 class Typesetter:
     """Sets documents of one template; make it once, because fonts are read then."""
 
-    def __init__(self, template: Traversable) -> None:
-        """Raise ``CannotPrint`` if typst or the fonts are missing."""
+    def __init__(self, template: Traversable, *, cjk: bool = False) -> None:
+        """Raise ``CannotPrint`` if typst or the fonts are missing, with ``cjk`` also those for Chinese."""
         try:
             import typst
         except ImportError:
@@ -49,7 +57,7 @@ class Typesetter:
             self._compiler = typst.Compiler(
                 input=str(page),
                 root=str(page.parent),
-                font_paths=[str(place) for place in find_fonts()],
+                font_paths=[str(place) for place in find_fonts(cjk=cjk)],
                 ignore_system_fonts=True,
             )
 
@@ -63,11 +71,11 @@ class Typesetter:
         return printed
 
 
-def find_fonts(folders: Iterable[str] = FONT_FOLDERS) -> tuple[Path, ...]:
+def find_fonts(folders: Iterable[str] = FONT_FOLDERS, *, cjk: bool = False) -> tuple[Path, ...]:
     """Return the folders that hold the fonts. Raises ``CannotPrint`` naming the package to install."""
     found: dict[str, Path] = {}
     for place in (Path(name).expanduser() for name in folders):
-        for font in _FONTS:
+        for font in (*_FONTS, *(_CJK_FONTS if cjk else ())):
             if font not in found:
                 hit = next(place.rglob(font), None) if place.is_dir() else None
                 if hit is not None:
@@ -77,5 +85,10 @@ def find_fonts(folders: Iterable[str] = FONT_FOLDERS) -> tuple[Path, ...]:
             f"The fonts for documents are not installed ({', '.join(missing)}). On Debian or Ubuntu run, "
             "as root: apt-get install fonts-noto-core. Elsewhere put Noto Serif and Noto Naskh Arabic "
             "into ~/.fonts."
+        )
+    if cjk and found.keys().isdisjoint(_CJK_FONTS):
+        raise CannotPrint(
+            "No font for Chinese is installed. On Debian or Ubuntu run, as root: "
+            "apt-get install fonts-noto-cjk."
         )
     return tuple(dict.fromkeys(found.values()))

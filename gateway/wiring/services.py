@@ -42,6 +42,7 @@ from gateway.services.stamp import Stamp
 from gateway.services.submit import Submitter
 from gateway.services.upkeep import Upkeep
 from gateway.services.watch import Watch
+from gateway.services.way import Ways
 from gateway.services.wire import ReceiptWire
 from gateway.web.operations import Desk
 from gateway.wiring.channels import Channels
@@ -202,7 +203,12 @@ class Services:
             stamp=self._stamp,
             casebook=self._casebook,
             courier=self.courier,
-            failover=self._failover,
+            ways=Ways(
+                directory=directory,
+                failover=self._failover,
+                clock=clock,
+                max_message_bytes=self.settings.mail.max_message_bytes,
+            ),
             clock=clock,
         )
 

@@ -1,0 +1,116 @@
+"""Bundles that went as letters, and what came back about them."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, select
+
+from gateway.storage.database import Transaction
+from gateway.storage.schema import mail_letter, mail_return
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterRow:
+    """A bundle that goes as a letter to one authority; the key of its code is wrapped."""
+
+    sender: str
+    bid: str
+    to_aid: str
+    storage_key_id: str
+    wrapped: bytes = field(repr=False)
+    made_at: datetime
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Sender, bid and addressee."""
+        return self.sender, self.bid, self.to_aid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnRow:
+    """One thing that came back; meanings in ``schema.letters``."""
+
+    digest: str
+    sender: str
+    bid: str
+    to_aid: str
+    kind: str
+    code: str | None
+    record: str | None
+    at: datetime
+
+
+_FIND = select(mail_letter).where(
+    mail_letter.c.sender == bindparam("b_sender"),
+    mail_letter.c.bid == bindparam("b_bid"),
+    mail_letter.c.to_aid == bindparam("b_to"),
+)
+_TO = (
+    select(mail_letter)
+    .where(mail_letter.c.to_aid == bindparam("b_to"))
+    .order_by(mail_letter.c.made_at.desc(), mail_letter.c.bid)
+    .limit(bindparam("b_limit"))
+)
+_RETURN = select(mail_return).where(mail_return.c.digest == bindparam("b_digest"))
+_RETURNS = (
+    select(mail_return)
+    .where(
+        mail_return.c.sender == bindparam("b_sender"),
+        mail_return.c.bid == bindparam("b_bid"),
+        mail_return.c.to_aid == bindparam("b_to"),
+    )
+    .order_by(mail_return.c.at, mail_return.c.digest)
+)
+
+
+def add_letter(tx: Transaction, row: LetterRow) -> None:
+    """Add a letter; a second one to the same authority is an IntegrityError."""
+    tx.insert(
+        mail_letter,
+        sender=row.sender,
+        bid=row.bid,
+        to_aid=row.to_aid,
+        storage_key_id=row.storage_key_id,
+        wrapped=row.wrapped,
+        made_at=row.made_at,
+    )
+
+
+def find_letter(connection: Connection, key: tuple[str, str, str]) -> LetterRow | None:
+    """Return the letter of a bundle to one authority, or ``None``."""
+    values = dict(zip(("b_sender", "b_bid", "b_to"), key, strict=True))
+    row = connection.execute(_FIND, values).first()
+    return None if row is None else LetterRow(**row._mapping)
+
+
+def letters_to(connection: Connection, to_aid: str, *, limit: int) -> list[LetterRow]:
+    """Return the letters to one authority, newest first."""
+    rows = connection.execute(_TO, {"b_to": to_aid, "b_limit": limit})
+    return [LetterRow(**row._mapping) for row in rows]
+
+
+def add_return(tx: Transaction, row: ReturnRow) -> None:
+    """Note what came back; the same thing twice is an IntegrityError."""
+    tx.insert(
+        mail_return,
+        digest=row.digest,
+        sender=row.sender,
+        bid=row.bid,
+        to_aid=row.to_aid,
+        kind=row.kind,
+        code=row.code,
+        record=row.record,
+        at=row.at,
+    )
+
+
+def find_return(connection: Connection, digest: str) -> ReturnRow | None:
+    """Return what came back under this digest, or ``None``."""
+    row = connection.execute(_RETURN, {"b_digest": digest}).first()
+    return None if row is None else ReturnRow(**row._mapping)
+
+
+def returns_of(connection: Connection, key: tuple[str, str, str]) -> list[ReturnRow]:
+    """Return everything that came back about one letter, oldest first."""
+    values = dict(zip(("b_sender", "b_bid", "b_to"), key, strict=True))
+    return [ReturnRow(**row._mapping) for row in connection.execute(_RETURNS, values)]
