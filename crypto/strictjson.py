@@ -66,10 +66,29 @@ def _no_float(_text: str) -> NoReturn:
 
 
 _ENCODE = msgspec.json.Encoder().encode
+_FAST_DECODE = msgspec.json.Decoder(float_hook=_no_float).decode
+#: Sixteen digits in a row, wherever: only with these can an integer reach the limit.
+_ONE_DIGIT = bytes.maketrans(b"123456789", b"000000000")
+_MANY_DIGITS = b"0" * 16
 # Made once: json.loads would make a new one for every value.
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_float=_no_float, parse_int=_integer, parse_constant=_no_float
 )
+
+
+def _loads_plain(data: bytes) -> JSONValue:
+    """Return the value of text that is written exactly as ``dumps`` writes it, ``None`` for all other text.
+
+    What gives back the same bytes had no member twice, no second spelling and nothing that is no Unicode.
+    """
+    try:
+        value: JSONValue = _FAST_DECODE(data)
+        if _ENCODE(value) == data and _MANY_DIGITS not in data.translate(_ONE_DIGIT):
+            return value
+    except (ValueError, Refusal):
+        # The parser with all checks says what is wrong.
+        pass
+    return None
 
 
 def loads(data: bytes, *, max_bytes: int = 256 * 1024, max_depth: int = 16) -> JSONValue:
@@ -82,6 +101,9 @@ def loads(data: bytes, *, max_bytes: int = 256 * 1024, max_depth: int = 16) -> J
         _refuse("too long")
     # Before the parser runs: it recurses, and deep nesting would end it with RecursionError.
     _check_depth(data, max_depth)
+    plain = _loads_plain(data)
+    if plain is not None:
+        return plain
     try:
         value: JSONValue = _DECODER.decode(data.decode("utf-8"))
         if _SURROGATE.search(data) is not None:

@@ -28,7 +28,6 @@ from gateway.services.caserows import (
     with_reference,
     with_request,
 )
-from gateway.services.forms import unknown_codes
 from gateway.services.library import Library
 from gateway.services.tasks import close_tasks, raise_task
 from gateway.storage import cases
@@ -48,6 +47,7 @@ class Incoming:
 
     manifest: Manifest
     form: Mapping[str, Any] = field(repr=False)
+    has_unknown_codes: bool
     at: datetime
     stored_at: datetime
 
@@ -119,7 +119,7 @@ class Casebook:
             officer=_code(human.get("officer")),
             stored_at=incoming.stored_at,
         )
-        if unknown_codes(form, "request" if is_request_form(form) else "message"):
+        if incoming.has_unknown_codes:
             self._task(
                 tx,
                 sender=manifest.sender,

@@ -96,7 +96,22 @@ def unknown_codes(form: object, name: FormName) -> tuple[str, ...]:
     )
 
 
+<<<<<<< ours
 #: What is kept in clear of a form, with its longest length there (gateway/storage/schema). The schemas
+=======
+def check_received(
+    form: object, name: Literal["request", "message"]
+) -> tuple[tuple[FormProblem, ...], tuple[str, ...]]:
+    """Return what ``check_form`` finds in a peer's form, and if it fits, the paths of its unknown codes."""
+    # A reader asks for less than a writer does: most forms need to be gone through once only.
+    if _validator(name, False).is_valid(form):
+        return tuple(_unkeepable(form, name)), ()
+    problems = check_form(form, name, reader=True)
+    return problems, () if problems else unknown_codes(form, name)
+
+
+#: What is kept in clear of a form, with its longest length there (gateway/storage/schema.py). The schemas
+>>>>>>> theirs
 #: bind readers to no list of codes, so the bound has to stand here.
 _KEPT: Mapping[str, tuple[tuple[tuple[str, ...], int], ...]] = {
     "request": (

@@ -25,7 +25,7 @@ from gateway.model.names import UnsafeName, check_name
 from gateway.model.receipt import ReceiptType
 from gateway.model.request import lane_of
 from gateway.services.casebook import Casebook, Incoming
-from gateway.services.forms import check_form
+from gateway.services.forms import check_received
 from gateway.services.keyring import Keyring
 from gateway.services.shelf import shelve, shelve_key
 from gateway.services.stamp import Stamp, Subject
@@ -92,6 +92,7 @@ class Opened:
 
     manifest: Manifest
     form: Mapping[str, Any] = field(repr=False)
+    has_unknown_codes: bool
     content_key: bytes = field(repr=False)
 
 
@@ -228,9 +229,8 @@ class Releaser:
             with self._blobs.open_sync(arrived.parts[part.n]) as source:
                 self._opener.check_part(env, manifest, part.n, source, content_key, sink)
         # 14.
-        return Opened(
-            manifest=manifest, form=_check_contents(manifest, form_bytes.getvalue()), content_key=content_key
-        )
+        form, codes = _check_contents(manifest, form_bytes.getvalue())
+        return Opened(manifest=manifest, form=form, has_unknown_codes=bool(codes), content_key=content_key)
 
     async def _store(self, arrived: Arrived, outcome: Opened | Rejected) -> Answer:
         """Step 15: release or reject, with case, log and receipt in one transaction."""
@@ -278,9 +278,14 @@ class Releaser:
         )
         if isinstance(outcome, Opened):
             shelve_key(tx, arrived.key, outcome.content_key, vault=self._vault)
-            self._casebook.take_in(
-                tx, Incoming(manifest=outcome.manifest, form=outcome.form, at=receipt.at, stored_at=now)
+            incoming = Incoming(
+                manifest=outcome.manifest,
+                form=outcome.form,
+                has_unknown_codes=outcome.has_unknown_codes,
+                at=receipt.at,
+                stored_at=now,
             )
+            self._casebook.take_in(tx, incoming)
         if was_relayed or arrived.is_by_post:
             self._wire.push(tx, receipt, lane=env.lane, now=now, at_once=arrived.is_by_post)
         return receipt
@@ -315,8 +320,8 @@ def _lane_of(manifest: Manifest) -> str | None:
     return lane_of(manifest.urgency_level or "", manifest.request_kind)
 
 
-def _check_contents(manifest: Manifest, form_bytes: bytes) -> Mapping[str, Any]:
-    """Step 14: names, media, form against schema as a reader, form against manifest."""
+def _check_contents(manifest: Manifest, form_bytes: bytes) -> tuple[Mapping[str, Any], Sequence[str]]:
+    """Step 14: names, media, form against schema as a reader, form against manifest; with unknown codes."""
     try:
         for part in manifest.parts:
             check_name(part.name)
@@ -328,10 +333,11 @@ def _check_contents(manifest: Manifest, form_bytes: bytes) -> Mapping[str, Any]:
         raise Refusal("form-invalid", "not strict JSON", step=14) from None
     if not isinstance(form, dict):
         raise Refusal("form-invalid", "no object", step=14)
-    if check_form(form, "request" if is_request_form(form) else "message", reader=True):
+    problems, codes = check_received(form, "request" if is_request_form(form) else "message")
+    if problems:
         raise Refusal("form-invalid", "schema", step=14)
     said = strictjson.loads(manifest.raw, max_bytes=FORM_MAX_BYTES)
     differing = form_matches_manifest(form, said) if isinstance(said, dict) else ["manifest"]
     if differing:
         raise Refusal("form-invalid", "differs from the manifest: " + ", ".join(differing), step=14)
-    return form
+    return form, codes

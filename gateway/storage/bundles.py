@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from gateway.storage.database import Transaction
+from gateway.storage.prepared import fetch
 from gateway.storage.schema import bundle, envelope, part
 
 
@@ -50,6 +51,7 @@ class EnvelopeRow:
 
 _BY_KEY = (bundle.c.sender == bindparam("b_sender")) & (bundle.c.bid == bindparam("b_bid"))
 _FIND = select(bundle).where(_BY_KEY)
+_COLUMNS = tuple(bundle.c.keys())
 _ENVELOPES = (
     select(envelope.c.sender, envelope.c.bid, envelope.c.sha256, envelope.c.rev, envelope.c.jws)
     .where((envelope.c.sender == bindparam("b_sender")) & (envelope.c.bid == bindparam("b_bid")))
@@ -138,8 +140,8 @@ def set_state(tx: Transaction, sender: str, bid: str, state: str) -> None:
 
 def find_bundle(connection: Connection, sender: str, bid: str) -> BundleRow | None:
     """Return a bundle or ``None``."""
-    row = connection.execute(_FIND, {"b_sender": sender, "b_bid": bid}).first()
-    return None if row is None else _bundle(row)
+    rows = fetch(connection, _FIND, {"b_sender": sender, "b_bid": bid})
+    return BundleRow(**dict(zip(_COLUMNS, rows[0], strict=True))) if rows else None
 
 
 def find_by_bid(connection: Connection, bid: str) -> list[tuple[str, str]]:
@@ -162,7 +164,3 @@ def parts_of(connection: Connection, sender: str, bid: str) -> list[PartRow]:
 def relayed(connection: Connection) -> list[tuple[str, str]]:
     """Return the bundles that are held whole but were not opened yet, after a restart say."""
     return [(row.sender, row.bid) for row in connection.execute(_RELAYED)]
-
-
-def _bundle(row: Row[tuple[object, ...]]) -> BundleRow:
-    return BundleRow(**row._mapping)

@@ -462,7 +462,8 @@ async def test_an_own_request_cannot_be_acknowledged_and_none_twice(world: World
 async def test_a_signed_rejection_ends_the_transmission_with_a_task_for_a_person(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.services.release.check_form", lambda form, name, reader=False: (object(),))
+    refused = ((object(),), ())
+    monkeypatch.setattr("gateway.services.release.check_received", lambda form, name: refused)
     form, documents = a_request()
     sent = await world.submit(KE, form, documents)
     await world.run()

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from gateway.services.forms import MAX_PROBLEMS, FormName, check_form
+from gateway.services.forms import MAX_PROBLEMS, FormName, check_form, check_received
 from tests.sampledata import MESSAGE_FILES, PACKAGED, request, sample
 
 
@@ -65,6 +65,22 @@ def test_a_reader_keeps_unknown_members_and_codes_that_bind_a_writer() -> None:
     form["kind_details"]["data_items"][0]["data_categories"] = ["a_category_of_next_year"]
     assert check_form(form, "request", reader=True) == ()
     assert len(check_form(form, "request")) == 5
+
+
+def test_a_received_form_is_read_openly_and_its_unknown_codes_are_named() -> None:
+    form = request(1)
+    assert check_received(form, "request") == ((), ())
+    form["new_member"] = 1
+    assert check_received(form, "request") == ((), ())
+    form["urgency"]["level"] = "a_level_of_next_year"
+    assert check_received(form, "request") == ((), ("$.urgency.level",))
+    del form["proceeding"]["nature"]
+    problems, codes = check_received(form, "request")
+    assert [problem.path for problem in problems] == ["$.proceeding.nature"]
+    assert codes == ()
+    # Fits every schema, and could not be kept all the same.
+    problems, codes = check_received({**request(1), "created_at": "0000-01-01T00:00:00Z"}, "request")
+    assert [problem.path for problem in problems] == ["$.created_at"]
 
 
 def test_a_reader_understands_a_newer_minor_version_and_no_other_major_one() -> None:
