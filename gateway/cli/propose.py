@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from crypto import strictjson
+from crypto.encoding import wire_time
 from crypto.errors import Refusal
 from gateway.cli.networkfolder import Holders, moment, open_desk, read_bytes
 from gateway.cli.output import Answer, CommandFailed, Common, run, table, text
@@ -198,7 +199,7 @@ def end_key(folder: Path, notice: Path, *, by: str, common: Common | None = None
         from gateway.services.publishing.notices import read_statement
 
         said = read_statement(read_bytes(notice), moment())
-        since = None if said.invalid_since is None else said.invalid_since.strftime("%Y-%m-%dT%H:%M:%SZ")
+        since = None if said.invalid_since is None else wire_time(said.invalid_since)
         with open_desk(folder) as desk:
             changes = desk.propose_ended_key(
                 said.aid, said.kid, reason=said.reason, since=since, by=by, now=moment()

@@ -10,7 +10,7 @@ from typing import Any
 from gateway.errors import GatewayRefusal
 from gateway.services.publishing.keyrules import following_keys
 from gateway.services.registry.drafts import Draft
-from gateway.services.registry.policy import STATE_LIFE, NetworkKind
+from gateway.services.registry.policy import STATE_LIFE, TOP_ROLES, NetworkKind
 from gateway.services.registry.statedraft import StateDraft
 
 
@@ -28,7 +28,7 @@ def amend_record(
 
     Raises ``GatewayRefusal`` ``draft-invalid`` (no State's draft), and as ``PublishingDesk.propose_record``.
     """
-    if draft.role in ("root", "targets"):
+    if draft.role in TOP_ROLES:
         raise GatewayRefusal("draft-invalid", detail="no State's draft")
     known = draft.records().get(str(record.get("authority_id")))
     confirmed = {**record, "verified_at": now.date().isoformat()}

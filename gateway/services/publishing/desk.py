@@ -6,8 +6,6 @@ key, whose file lies in the folder, because the daily refresh runs without peopl
 """
 
 import contextlib
-import fcntl
-import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,24 +13,25 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from crypto.encoding import wire_time
 from crypto.errors import Refusal
 from crypto.strictjson import dumps, loads_object
 from gateway.errors import GatewayRefusal
 from gateway.model.record_changes import RecordChange
 from gateway.services.durablefile import write_durably
+from gateway.services.lockfile import locked
 from gateway.services.publishing.changes import state_changes
 from gateway.services.publishing.keyrules import following_keys, refuse_broken_line
 from gateway.services.publishing.proposals import Proposal, Proposals, refuse_early, rules_from
 from gateway.services.registry.drafts import Draft
 from gateway.services.registry.holders import Holder, HolderKeys
-from gateway.services.registry.policy import NetworkKind, role_state
+from gateway.services.registry.policy import TOP_ROLES, NetworkKind, role_state
 from gateway.services.registry.publisher import Progress, Publication
 
 _RULES = "rules.json"
 _AUTOMATIC = "automatic"
 _KEYS = "keys.pem"
 _PASSPHRASE = "passphrase"  # noqa: S105
-_TOP = ("root", "targets")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,28 +90,21 @@ class PublishingDesk:
         hours = int(cooling_off.total_seconds() // 3600)
         write_durably(folder / _RULES, dumps({"v": 1, "cooling_off_hours": hours}))
         desk = cls(folder, publication, cooling_off)
-        for role in _TOP:
+        for role in TOP_ROLES:
             desk._note(role, by=None, changes=(f"{role} of a new network.",), waits=False, now=now)
         return desk
 
     @classmethod
     @contextlib.contextmanager
     def open(cls, folder: Path) -> Iterator["PublishingDesk"]:
-        """Open the desk of a folder. Raises ``GatewayRefusal`` ``publication-invalid`` or ``home-in-use``."""
+        """Open the desk of a folder. Raises ``GatewayRefusal`` ``publication-invalid``, ``-in-use``."""
         publication = Publication.open(folder)
         try:
             cooling_off = rules_from(loads_object((folder / _RULES).read_bytes()))
         except (OSError, Refusal):
             raise GatewayRefusal("publication-invalid", detail="rules") from None
-        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise GatewayRefusal("publication-in-use") from None
+        with locked(folder / ".lock", "publication-in-use"):
             yield cls(folder, publication, cooling_off)
-        finally:
-            os.close(handle)
 
     # Proposing
 
@@ -158,7 +150,7 @@ class PublishingDesk:
         ended = [row for row in record["keys"] if row["kid"] == kid and row["status"] == "active"]
         if not ended:
             raise GatewayRefusal("key-unknown")
-        at = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        at = wire_time(now)
         mark = {"status": "revoked", "revoked_at": at, "reason": reason}
         if since is not None:
             mark["invalid_since"] = since
@@ -194,7 +186,7 @@ class PublishingDesk:
     def propose_renewal(self, role: str, *, now: datetime) -> None:
         """Draft the same again with a later end. Raises as ``Publication.draft_renewal``."""
         self.publication.draft_renewal(role, now)
-        if role in _TOP:
+        if role in TOP_ROLES:
             self._note(role, by=None, changes=(), waits=False, now=now)
         else:
             self._note_state(role_state(role)[1], None, now)
@@ -208,7 +200,7 @@ class PublishingDesk:
         self._note("targets", by=None, changes=(), waits=False, now=now)
         for role in self.publication.drafts():
             # What the old holders attested was drafted again, for the new ones to sign.
-            if role not in _TOP and role_state(role)[0] == "attested":
+            if role not in TOP_ROLES and role_state(role)[0] == "attested":
                 self._note_state(role_state(role)[1], None, now)
 
     def _note_state(self, cc: str, by: str | None, now: datetime) -> tuple[RecordChange, ...]:
@@ -254,7 +246,7 @@ class PublishingDesk:
         ours = self.publication.drafts().get(draft.role)
         if ours is not None and ours.digest == draft.digest:
             return draft.role, self.publication.take_draft(data, now)
-        if by is None or draft.role in _TOP:
+        if by is None or draft.role in TOP_ROLES:
             raise GatewayRefusal("not-proposed", field=draft.role)
         cc = role_state(draft.role)[1]
         known = self.publication.published(cc)

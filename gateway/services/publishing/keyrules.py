@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from crypto.encoding import wire_time
 from gateway.errors import GatewayRefusal
 
 
@@ -21,7 +22,7 @@ def following_keys(
     trusted = {kid for kid, row in had.items() if row["use"] == "sig" and row["status"] == "active"}
     if trusted and not trusted & has.keys() and not keys_lost:
         raise GatewayRefusal("keys-no-overlap")
-    at = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = wire_time(now)
     gone = {"status": "revoked", "revoked_at": at, "reason": "cessation"}
     kept = [
         row if row["status"] == "revoked" else {**row, **gone} for kid, row in had.items() if kid not in has

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NoReturn
 
+from crypto.encoding import wire_time
 from gateway.errors import GatewayRefusal
 from gateway.model.lookalikes import disguise, look_alike
 from gateway.model.names import display_name
@@ -106,7 +107,7 @@ class _Work:
         self._before = before
         self._proposal = proposal
         self._by = by
-        self.at = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.at = wire_time(now)
         self.records: dict[str, dict[str, Any]] = {}
         self.sources: dict[str, dict[str, Any]] = {}
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import NoReturn
 
+from crypto.encoding import wire_time
 from gateway.errors import GatewayRefusal
 from gateway.services.registers.authorities import AuthorityComparison
 from gateway.services.registers.differences import Difference, Proposal
@@ -85,7 +86,7 @@ def compare(
         file=file.name,
         file_sha256=hashlib.sha256(file.data).hexdigest(),
         mapping_sha256=mapping.sha256,
-        made_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        made_at=wire_time(now),
         same=same,
         outside=tuple(sorted(set(outside))),
         differences=tuple(replace(one, number=number) for number, one in enumerate(found, 1)),

@@ -19,7 +19,7 @@ from crypto.strictjson import dumps, loads_object
 from crypto.words import fingerprint_words
 from gateway.errors import GatewayRefusal
 from gateway.services.registry.holders import HolderKeys
-from gateway.services.registry.policy import check_root, holder_words, role_state
+from gateway.services.registry.policy import TOP_ROLES, check_root, holder_words, role_state
 from gateway.services.registry.records import REQUIREMENTS, STATE_FILE, member_entry, read_json
 from gateway.services.registry.repository import parse
 
@@ -29,8 +29,6 @@ DRAFT_LIMIT = 16 * 1024 * 1024
 #: What one State may publish: all go in one bundle (``bundle``), and few may not fill it for the others.
 #: Two hundred authorities with requirements and all their keys are below it.
 STATE_FILES, STATE_BYTES = 500, 4 * 1024 * 1024
-
-_TOP = ("root", "targets")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +98,7 @@ class Draft:
         except Refusal as refused:
             raise GatewayRefusal("draft-invalid", detail=str(refused)) from None
         signed = self._parsed().signed
-        if self.role not in _TOP:
+        if self.role not in TOP_ROLES:
             try:
                 role_state(self.role)
             except GatewayRefusal:
@@ -110,7 +108,7 @@ class Draft:
         listed = signed.targets if isinstance(signed, Targets) else {}
         if set(listed) != set(self.files):
             raise GatewayRefusal("draft-invalid", detail="other files than those listed")
-        if self.role not in _TOP and signed.delegations is not None:
+        if self.role not in TOP_ROLES and signed.delegations is not None:
             raise GatewayRefusal("draft-invalid", detail="a State delegates nothing")
         if any(set(info.hashes) != {"sha256"} for info in listed.values()):
             raise GatewayRefusal("draft-invalid", detail="digest")
@@ -128,7 +126,7 @@ class Draft:
     def refuse_large(self) -> None:
         """Return if a State's draft leaves room for the others. Raises ``directory-too-large``."""
         size = len(self.metadata) + sum(map(len, self.files.values()))
-        if self.role not in _TOP and (len(self.files) > STATE_FILES or size > STATE_BYTES):
+        if self.role not in TOP_ROLES and (len(self.files) > STATE_FILES or size > STATE_BYTES):
             raise GatewayRefusal("directory-too-large", detail=self.role)
 
     @property

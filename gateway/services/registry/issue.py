@@ -19,6 +19,7 @@ from gateway.services.registry.holders import HolderKeys
 from gateway.services.registry.members import MEMBERS_FILE, seal_members
 from gateway.services.registry.policy import (
     SNAPSHOT_LIFE,
+    TOP_ROLES,
     check_delegations,
     check_root,
     key_map,
@@ -57,7 +58,7 @@ def check_together(store: Repository, drafts: Mapping[str, Draft]) -> None:
     except UnsignedMetadataError as error:
         raise GatewayRefusal("directory-unsigned", detail=str(error)) from None
     for role_name in drafts:
-        if role_name not in ("root", "targets") and role_name not in {r.name for r in delegated.values()}:
+        if role_name not in TOP_ROLES and role_name not in {r.name for r in delegated.values()}:
             raise GatewayRefusal("directory-unsigned", detail="the State's holders are not published yet")
 
 

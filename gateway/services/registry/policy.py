@@ -33,6 +33,9 @@ Assurance = Literal["state", "attested"]
 #: Member of root that names its network; a stock TUF client ignores it.
 NETWORK_MEMBER = "x-rogatory"
 
+#: The roles that the network's own holders sign.
+TOP_ROLES = ("root", "targets")
+
 _NETWORK = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _STATE_ROLE = re.compile(r"(state|attested)-([a-z]{2})")
 _STATE = re.compile(r"[a-z]{2}")
@@ -129,7 +132,7 @@ def check_root(root: Root) -> None:
     """
     if not root.consistent_snapshot:
         _refuse("root without consistent snapshots")
-    if _automatic(root) & {keyid for name in ("root", "targets") for keyid in root.roles[name].keyids}:
+    if _automatic(root) & {keyid for name in TOP_ROLES for keyid in root.roles[name].keyids}:
         _refuse("an automatic key signs for people")
     for name, role in root.roles.items():
         _check_role(name, role, root.keys)
