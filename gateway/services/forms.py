@@ -96,9 +96,6 @@ def unknown_codes(form: object, name: FormName) -> tuple[str, ...]:
     )
 
 
-<<<<<<< ours
-#: What is kept in clear of a form, with its longest length there (gateway/storage/schema). The schemas
-=======
 def check_received(
     form: object, name: Literal["request", "message"]
 ) -> tuple[tuple[FormProblem, ...], tuple[str, ...]]:
@@ -110,8 +107,7 @@ def check_received(
     return problems, () if problems else unknown_codes(form, name)
 
 
-#: What is kept in clear of a form, with its longest length there (gateway/storage/schema.py). The schemas
->>>>>>> theirs
+#: What is kept in clear of a form, with its longest length there (gateway/storage/schema). The schemas
 #: bind readers to no list of codes, so the bound has to stand here.
 _KEPT: Mapping[str, tuple[tuple[tuple[str, ...], int], ...]] = {
     "request": (
