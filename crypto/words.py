@@ -23,8 +23,17 @@ def fingerprint_words(data: bytes, *, words: int = 12) -> tuple[str, ...]:
     Raises:
         ValueError: not between 1 and 23 words.
     """
-    if not 1 <= words <= 256 // _BITS:
-        raise ValueError("a digest has 1 to 23 words")
-    number = int.from_bytes(sha256(data).digest(), "big")
+    return digest_words(sha256(data).digest(), words=words)
+
+
+def digest_words(digest: bytes, *, words: int) -> tuple[str, ...]:
+    """Return the first ``words`` words of a SHA-256 digest.
+
+    Raises:
+        ValueError: not between 1 and 23 words, or no such digest.
+    """
+    if not 1 <= words <= 256 // _BITS or len(digest) != 32:
+        raise ValueError("a digest of 32 bytes has 1 to 23 words")
+    number = int.from_bytes(digest, "big")
     listed = _words()
     return tuple(listed[number >> (256 - _BITS * (i + 1)) & (1 << _BITS) - 1] for i in range(words))

@@ -42,6 +42,13 @@ GROUPS = {
         "The audit log.",
         {"verify": ("gateway.cli.operate:verify", "Check every entry, the tree and its signed heads.")},
     ),
+    "carrier": (
+        "Media that a courier carries.",
+        {
+            "export": ("gateway.cli.carrier:export", "Write what waits for a carrier, with a cover sheet."),
+            "import": ("gateway.cli.carrier:import_", "Take in what a medium brought."),
+        },
+    ),
     "keys": (
         "The keys of this authority.",
         {

@@ -80,6 +80,8 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
         "route.confirmed": {**_TO, "code": _C},
         "receipt.received": _RECEIPT,
         "receipt.refused": {**_RECEIPT, "code": _C},
+        # Media that a person carries
+        "carrier.exported": {"peer": _A, "channel": _C, "digest": _D},
         # Channels of peers
         "channel.probed": {"peer": _A, "channel": _C, "code": _C},
         # Mail

@@ -148,9 +148,6 @@ async def taken_in(
             return None
         is_over = True
         return await intake.finish()
-    except GatewayRefusal:
-        is_over = True
-        raise
     finally:
         if not is_over:
             await intake.abort()

@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import partial
 
 from gateway.model.channel_choice import Patience
+from gateway.model.channels import CARRIER
 from gateway.model.receipt import ISSUED_BY_SENDER, MOVES, ReceiptType
 from gateway.model.transmission import TERMINAL, TransmissionEvent, TransmissionState, apply
 from gateway.services.casebook import Casebook
@@ -28,6 +29,7 @@ from gateway.storage.transmissions import (
     TransmissionRow,
     add_attempt,
     lock_transmission,
+    store_export,
     store_transmission,
 )
 from gateway.telemetry import get_log
@@ -115,6 +117,41 @@ class TransmissionBook:
             code = tried.code or "unreachable"
             log(tx, row, "transmission.attempted", tried.ended_at, attempt=row.attempts, code=code)
         store_transmission(tx, row)
+
+    def record_export(
+        self, tx: Transaction, key: tuple[str, str, str], *, way: str, expires_at: datetime, now: datetime
+    ) -> bool:
+        """Record that a bundle was written to a medium, which leaves by a ``way``; false if it has arrived.
+
+        It is an attempt on its channel: a medium that brings no receipt is asked for again from now on.
+        """
+        row = lock_transmission(tx.view(key[:2]), *key)
+        if row is None or row.state in TERMINAL:
+            return False
+        row = replace(
+            row,
+            channel=CARRIER,
+            attempts=row.attempts + 1,
+            carried_since=row.carried_since or now,
+            exported_at=now,
+            expires_at=expires_at,
+        )
+        add_attempt(
+            tx,
+            row,
+            AttemptRow(
+                no=row.attempts,
+                channel=CARRIER,
+                started_at=now,
+                ended_at=now,
+                verdict="dispatched",
+                code=None,
+            ),
+        )
+        store_export(tx, row)
+        log(tx, row, "transmission.dispatched", now, attempt=row.attempts)
+        self._onward.await_medium(tx, row, way=way, now=now)
+        return True
 
     def file_receipts(
         self, tx: Transaction, key: tuple[str, str, str], receipts: Sequence[CheckedReceipt], now: datetime

@@ -13,22 +13,21 @@ from datetime import datetime, timedelta
 from gateway.errors import sentence_of
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.channel_choice import (
-    CARRIER,
     CARRIER_TIME,
     CHANNEL_CODES,
     Answer,
     Outlook,
     Patience,
 )
+from gateway.model.channels import CARRIER, PULL
 from gateway.model.codes import Lane
 from gateway.model.receipt import ReceiptType
 from gateway.model.schedule import Decision, Step, horizon_of, next_attempt, overdue_at
 from gateway.model.transmission import TERMINAL, TransmissionEvent, TransmissionState, apply
 from gateway.services.casebook import Casebook
 from gateway.services.evidence import CheckedReceipt
-from gateway.services.failover import PULL
 from gateway.services.stamp import Stamp, Subject
-from gateway.services.tasks import raise_task
+from gateway.services.tasks import close_tasks, raise_task
 from gateway.storage import bundles, channels
 from gateway.storage.database import Transaction
 from gateway.storage.transmissions import TransmissionRow
@@ -130,8 +129,28 @@ class Onward:
         """Let a bundle stand here for a carrier, and somebody see to it unless a medium is under way."""
         if row.exported_at is not None and row.exported_at + CARRIER_TIME > now:
             return row
+        _close_carrier_tasks(tx, row, now, "carrier-awaited")
         tell(tx, row, "carrier-needed", now, sentence=f"{sentence_of('carrier-needed')} For: {row.to_aid}.")
         return replace(row, carried_since=row.carried_since or now, exported_at=None)
+
+    @staticmethod
+    def await_medium(tx: Transaction, row: TransmissionRow, *, way: str, now: datetime) -> None:
+        """Let somebody follow a medium that has left, until its receipt is back."""
+        _close_carrier_tasks(tx, row, now, "carrier-needed", "carrier-awaited")
+        due = now + CARRIER_TIME
+        raise_task(
+            tx,
+            kind="transmission",
+            sender=row.sender,
+            bid=row.bid,
+            thread_id=None,
+            owner=OWNERS[row.lane],
+            code="carrier-awaited",
+            now=now,
+            shown_again_at=due,
+            sentence=f"Written to a medium for {row.to_aid} on {now:%Y-%m-%d}, to go by {way}. "
+            f"If no receipt is back by {due:%Y-%m-%d}, ask there, then export it again.",
+        )
 
     def tell_of_silence(
         self,
@@ -229,6 +248,10 @@ class Onward:
         self._casebook.given_up(tx, row.sender, row.bid, now=now)
         tell(tx, row, code or "unavailable", now)
         return replace(ended(row, state, now), owner=OWNERS[row.lane])
+
+
+def _close_carrier_tasks(tx: Transaction, row: TransmissionRow, now: datetime, *codes: str) -> None:
+    close_tasks(tx, kind="transmission", sender=row.sender, bid=row.bid, codes=codes, now=now)
 
 
 def is_carried(row: TransmissionRow) -> bool:

@@ -53,6 +53,18 @@ class AttemptRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnderWayRow:
+    """One bundle of ours without a receipt; ``carried_since`` if it stands here for a carrier."""
+
+    sender: str
+    bid: str
+    to_aid: str
+    lane: str
+    size_bytes: int
+    carried_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxRow:
     """One bundle that waits for a peer that only calls out."""
 
@@ -145,6 +157,33 @@ _OUTBOX = (
     .limit(100)
 )
 
+_UNDER_WAY = (
+    select(
+        transmission.c.sender,
+        transmission.c.bid,
+        transmission.c.to_aid,
+        transmission.c.lane,
+        bundle.c.size_bytes,
+        transmission.c.carried_since,
+    )
+    .join(bundle, and_(bundle.c.sender == transmission.c.sender, bundle.c.bid == transmission.c.bid))
+    .where(transmission.c.state.in_(("QUEUED", "DISPATCHED", "RELAYED")))
+    .order_by(transmission.c.to_aid, transmission.c.lane.desc(), transmission.c.created_at)
+)
+_STANDING = _UNDER_WAY.where(transmission.c.carried_since.is_not(None))
+_UNDER_WAY_TO = _UNDER_WAY.where(transmission.c.to_aid == bindparam("b_to"))
+_EXPORTED = (
+    update(transmission)
+    .where(_KEY)
+    .values(
+        channel=bindparam("v_channel"),
+        attempts=bindparam("v_attempts"),
+        carried_since=bindparam("v_carried_since"),
+        exported_at=bindparam("v_exported_at"),
+        expires_at=bindparam("v_expires_at"),
+    )
+)
+
 
 def add_transmission(tx: Transaction, row: TransmissionRow) -> None:
     """Add a transmission; it may be born leased, so that its maker can send it at once."""
@@ -230,6 +269,23 @@ def store_transmission(tx: Transaction, row: TransmissionRow) -> None:
     )
 
 
+def store_export(tx: Transaction, row: TransmissionRow) -> None:
+    """Write that a bundle went onto a medium. State, clock and lease stay: other channels go on beside it."""
+    tx.execute(
+        _EXPORTED,
+        {
+            "b_sender": row.sender,
+            "b_bid": row.bid,
+            "b_to": row.to_aid,
+            "v_channel": row.channel,
+            "v_attempts": row.attempts,
+            "v_carried_since": row.carried_since,
+            "v_exported_at": row.exported_at,
+            "v_expires_at": row.expires_at,
+        },
+    )
+
+
 def add_attempt(tx: Transaction, row: TransmissionRow, result: AttemptRow) -> None:
     """Add one attempt of a transmission."""
     tx.insert(
@@ -256,3 +312,14 @@ def outbox_of(connection: Connection, to_aid: str) -> list[OutboxRow]:
     """Return what waits for a peer that only calls out, urgent first, at most 100."""
     rows = connection.execute(_OUTBOX, {"b_to": to_aid})
     return [OutboxRow(**row._mapping) for row in rows]
+
+
+def standing_for_carrier(connection: Connection) -> list[UnderWayRow]:
+    """Return what stands here for a carrier, by addressee, urgent first."""
+    return [UnderWayRow(**row._mapping) for row in connection.execute(_STANDING)]
+
+
+def under_way_to(connection: Connection, to_aid: str) -> list[UnderWayRow]:
+    """Return everything that is under way to one authority, urgent first."""
+    rows = connection.execute(_UNDER_WAY_TO, {"b_to": to_aid})
+    return [UnderWayRow(**row._mapping) for row in rows]

@@ -16,6 +16,8 @@ from gateway.services.accept import Acceptor
 from gateway.services.admission import Admission, AdmissionLimits
 from gateway.services.arrival import Arrivals
 from gateway.services.book import TransmissionBook
+from gateway.services.carrier.export import CarrierExport
+from gateway.services.carrier.takein import CarrierImport
 from gateway.services.casebook import Casebook
 from gateway.services.cases import Cases
 from gateway.services.checkup import check_channels, check_records
@@ -308,6 +310,25 @@ class Services:
             upkeep=self.upkeep,
             revocations=self.revocations,
             networks=self.networks,
+            carrier_export=CarrierExport(
+                database=database,
+                blobs=self.blobs,
+                directory=directory,
+                wire=self._wire,
+                revocations=self.revocations,
+                rewrapper=self._rewrapper,
+                book=self._book,
+                failover=self._failover,
+                authority_id=own,
+                clock=clock,
+            ),
+            carrier_import=CarrierImport(
+                arrivals=self.arrivals,
+                desk=self.receipt_desk,
+                revocations=self.revocations,
+                authority_id=own,
+                on_taken=self.wake_senders,
+            ),
             doctor=Doctor(
                 paths=self.home,
                 settings=self.settings,

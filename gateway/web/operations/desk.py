@@ -9,6 +9,8 @@ import msgspec
 from gateway.clock import Clock
 from gateway.config import HomePaths, Settings
 from gateway.model.authority import USABLE_CHANNELS
+from gateway.services.carrier.export import CarrierExport
+from gateway.services.carrier.takein import CarrierImport
 from gateway.services.cases import Cases
 from gateway.services.consent import ConsentDesk
 from gateway.services.directory import Directory
@@ -43,6 +45,8 @@ class Desk:
     upkeep: Upkeep
     revocations: Revocations
     networks: Networks
+    carrier_export: CarrierExport
+    carrier_import: CarrierImport
     carried: frozenset[str] = USABLE_CHANNELS
 
 

@@ -89,6 +89,8 @@ def desk(paths: HomePaths, submitter: FakeSubmitter) -> Desk:
         upkeep=nothing,
         revocations=nothing,
         networks=nothing,
+        carrier_export=nothing,
+        carrier_import=nothing,
     )
 
 
