@@ -24,6 +24,7 @@ from gateway.config import (
     AuthoritySettings,
     DatabaseSettings,
     HomePaths,
+    MailSettings,
     NetworkSettings,
     PeerSettings,
     Settings,
@@ -280,17 +281,27 @@ class World:
                 pull_only=aid in pull_only,
                 url=(urls or {}).get(aid, ""),
             )
+        async with world.opened(*authorities):
+            yield world
+
+    @asynccontextmanager
+    async def opened(self, *authorities: str) -> AsyncIterator[None]:
+        """Open homes that were made, enrol them with each other, and close them in the end."""
         try:
             for aid in authorities:
-                await world.open(aid)
-            for app in world.apps.values():
-                for other in world.apps.values():
+                await self.open(aid)
+            for app in self.apps.values():
+                for other in self.apps.values():
                     if other is not app:
-                        app.directory.enrol(other.home.enrolment.read_bytes(), now=world.clock.now())
-            yield world
+                        app.directory.enrol(other.home.enrolment.read_bytes(), now=self.clock.now())
+            yield
         finally:
-            for aid in tuple(world.apps):
-                await world.close(aid)
+            for aid in tuple(self.apps):
+                await self.close(aid)
+
+    def further(self, aid: str) -> Sequence[Any]:
+        """Return the adapters of an authority beside HTTPS."""
+        return tuple(self.boxes[aid].values())
 
     async def open(self, aid: str) -> App:
         """Start an authority's gateway, after a crash say."""
@@ -303,7 +314,7 @@ class World:
                 self.folder / aid,
                 clock=self.clock,
                 transport=Wire(self, aid),  # type: ignore[arg-type]
-                further=tuple(self.boxes[aid].values()),
+                further=self.further(aid),
                 repositories=self.repositories,
                 commit=lambda connection: self.commits.get(aid, commit_now)(connection),
             )
@@ -485,7 +496,13 @@ def _undelivered(connection: Any, case: cases.CaseRow) -> bool:
 
 
 async def make_lab_home(
-    folder: Path, aid: str, *, clock: FakeClock, pull_only: bool = False, url: str = ""
+    folder: Path,
+    aid: str,
+    *,
+    clock: FakeClock,
+    pull_only: bool = False,
+    url: str = "",
+    mail: MailSettings | None = None,
 ) -> None:
     """Make the home of an authority of the sample directory. Everything in it is fictional."""
     directory = sample("directory.json")
@@ -493,6 +510,7 @@ async def make_lab_home(
         authority=AuthoritySettings(id=aid, state=aid[:2].upper(), name=aid, network="lab"),
         database=DatabaseSettings(url=url),
         peer=PeerSettings(listen="" if pull_only else "127.0.0.1:8443"),
+        mail=mail or MailSettings(),
     )
     address = "" if pull_only else "https://127.0.0.1:8443"
     record, state = plan_record(settings=settings, address=address, given=directory)

@@ -20,6 +20,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "mail-own": "A mail of this gateway that came back to it.",
         "mail-no-sender": "It has no sender and is no delivery notice; nothing answers it.",
         "mail-human": "Written by a person or for one; nobody here takes it by itself.",
+        "mail-defect": "This program stumbled over it; look at its log, then discard it.",
         "mail-notice": "A delivery or read notice about no mail that is known here.",
     }
 )

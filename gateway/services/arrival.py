@@ -1,8 +1,8 @@
 """One door for whole containers that came without a connection: by mail, or on a medium.
 
 Reads who sent it from the container's head, then gives it to the same open procedure as an upload. There is
-no answer to travel in: a receipt has its push row in the transaction that made it. A repeat changes nothing
-but that its receipt goes out again, because the one before may have been lost. Whoever brought the container
+no answer to travel in: a receipt has its push row in the transaction that made it. A repeat changes nothing,
+and its receipt may go out again, because the one before may have been lost. Whoever brought the container
 proves nothing: what counts is the envelope's signature.
 """
 
@@ -18,7 +18,8 @@ from gateway.services.accept import Acceptor
 from gateway.services.intake import Intake
 from gateway.services.release import Answer
 from gateway.services.wire import ReceiptWire
-from gateway.storage.database import Database, Transaction
+from gateway.storage import bundles
+from gateway.storage.database import Connection, Database, Transaction
 from gateway.storage.receipts import last_own_receipt
 
 #: Gives a container's bytes from an offset to its end; may be called more than once.
@@ -70,10 +71,10 @@ class Arrivals:
         self._authority_id = authority_id
         self._clock = clock
 
-    async def take(self, *, size: int, read: Read, again: bool = True) -> Arrived:
+    async def take(self, *, size: int, read: Read) -> Arrived:
         """Take in one container of ``size`` bytes and return its receipts; durable when it returns.
 
-        With ``again`` the receipt of a repeat is pushed once more.
+        A new one's receipt is pushed by itself; whether a repeat's is pushed once more is the caller's.
 
         Raises ``GatewayRefusal`` for everything the open procedure refuses unsigned: ``malformed``,
         ``incomplete``, ``unknown-*``, ``not-for-us``, ``part-digest``, ``busy`` …; nothing was changed then.
@@ -101,16 +102,28 @@ class Arrivals:
         )
         if answer is None:
             raise GatewayRefusal("incomplete")
-        is_repeat = answer.status != 201
-        if is_repeat and again:
-            await self._database.write(lambda tx: self._push_again(tx, head))
-        return Arrived(head=head, body=answer.body, is_repeat=is_repeat)
+        return Arrived(head=head, body=answer.body, is_repeat=answer.status != 201)
 
-    def _push_again(self, tx: Transaction, head: Head) -> None:
-        """Let the newest receipt go out once more; a push brings those before it along."""
-        row = last_own_receipt(tx.connection, iss=self._authority_id, sender=head.sender, bid=head.bid)
-        if row is not None:
-            self._wire.push_again(tx, row, lane=head.lane, now=self._clock.now())
+    async def known(self, sender: str, bid: str, envelope: str) -> Head | None:
+        """Return what is held of a bundle that came in this very envelope before; ``None`` if it did not."""
+
+        def query(connection: Connection) -> tuple[bundles.BundleRow | None, list[bundles.EnvelopeRow]]:
+            return bundles.find_bundle(connection, sender, bid), bundles.envelopes_of(connection, sender, bid)
+
+        row, envelopes = await self._database.read(query)
+        if row is None or row.direction != "in" or envelope not in {each.sha256 for each in envelopes}:
+            return None
+        return Head(sender=sender, bid=bid, envelope=envelope, lane=row.lane, size=row.size_bytes)
+
+    async def push_again(self, head: Head) -> None:
+        """Let the newest receipt about a bundle go out once more; a push brings those before it along."""
+
+        def unit(tx: Transaction) -> None:
+            row = last_own_receipt(tx.connection, iss=self._authority_id, sender=head.sender, bid=head.bid)
+            if row is not None:
+                self._wire.push_again(tx, row, lane=head.lane, now=self._clock.now())
+
+        await self._database.write(unit)
 
 
 async def read_head(read: Read) -> Head:

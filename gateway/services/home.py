@@ -24,12 +24,11 @@ from gateway.clock import Clock
 from gateway.config import HomePaths, Settings, render_settings, split_address
 from gateway.errors import GatewayRefusal
 from gateway.model.authority import parse_entry
+from gateway.model.channels import HTTPS, PULL, SEALED_MAIL
 from gateway.model.record_parts import EntryInvalid
 from gateway.services.directory import Directory, entry_words, make_enrolment
 from gateway.services.durablefile import write_durably
 from gateway.services.keyring import MAIL_USES, HeldKey, Keyring
-
-_GATEWAY, _PULL = "gateway_https", "https_pull"
 
 #: What a version of this gateway takes, per form (docs/bundle.md).
 _FORMS = {"request": 1, "message": 1}
@@ -72,7 +71,7 @@ def plan_record(
     """
     found, state = _pick(given or {}, settings)
     record = {**_default_record(settings), **found, "keys": [], "forms": dict(_FORMS)}
-    record["channels"] = _channels(record["channels"], address)
+    record["channels"] = _channels(record["channels"], address, settings.mail.mailbox)
     for problem in _record_schema().iter_errors(record):
         raise GatewayRefusal("record-invalid", field="/".join(str(step) for step in problem.instance_path))
     try:
@@ -119,20 +118,23 @@ def _default_record(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _channels(rows: Iterable[Mapping[str, Any]], address: str) -> list[dict[str, Any]]:
+def _channels(rows: Iterable[Mapping[str, Any]], address: str, mailbox: str) -> list[dict[str, Any]]:
     """Return the channels with the gateway's own ones as this home really offers them."""
-    kept = [dict(row) for row in rows if row["channel"] not in {_GATEWAY, _PULL}]
-    own = {
-        "channel": _GATEWAY if address else _PULL,
-        "priority": 1,
-        "use": ["formal", "urgent"],
-        "address": address or "outbox",
-        "status": "accepted",
-    }
-    same = [row for row in rows if row["channel"] == own["channel"]]
-    if same:
-        own = {**same[0], "address": own["address"]}
-    return sorted([own, *kept], key=lambda row: int(row["priority"]))
+    given = [dict(row) for row in rows]
+    own = [_own_channel(given, HTTPS, 1, address) if address else _own_channel(given, PULL, 1, "outbox")]
+    if mailbox:
+        own.append(_own_channel(given, SEALED_MAIL, 2, mailbox))
+    offered = {HTTPS, PULL, *(row["channel"] for row in own)}
+    kept = [row for row in given if row["channel"] not in offered]
+    return sorted([*own, *kept], key=lambda row: int(row["priority"]))
+
+
+def _own_channel(
+    given: Iterable[Mapping[str, Any]], channel: str, priority: int, address: str
+) -> dict[str, Any]:
+    """Return one of the gateway's own channels at its address, as the record has it otherwise."""
+    said = {"channel": channel, "priority": priority, "use": ["formal", "urgent"], "status": "accepted"}
+    return {**said, **next((row for row in given if row["channel"] == channel), {}), "address": address}
 
 
 @cache
@@ -143,7 +145,7 @@ def _record_schema() -> jsonschema_rs.Draft202012Validator:
 
 def tls_hosts(record: Mapping[str, Any], settings: Settings) -> tuple[str, ...]:
     """Return the names the TLS certificate is made for: the public address, and loopback in a lab."""
-    named = [urlsplit(row["address"]).hostname for row in record["channels"] if row["channel"] == _GATEWAY]
+    named = [urlsplit(row["address"]).hostname for row in record["channels"] if row["channel"] == HTTPS]
     lab = ["localhost", "127.0.0.1"] if settings.authority.network == "lab" else []
     listening = [split_address(settings.peer.listen)[0]] if settings.peer.listen and lab else []
     return tuple(dict.fromkeys(name for name in [*named, *listening, *lab] if name))

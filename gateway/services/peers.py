@@ -3,11 +3,9 @@
 from adapters.base import Endpoint
 from crypto.keys import KeyUse
 from gateway.model.authority import DirectoryEntry, LookupStatus, channels_for
+from gateway.model.channels import HTTPS, SEALED_MAIL
 from gateway.model.codes import Lane
 from gateway.services.directory import Directory
-
-_PUSH = "gateway_https"
-_MAIL = "email_sealed"
 
 
 def endpoint_at(directory: Directory, authority_id: str, address: str) -> Endpoint:
@@ -27,7 +25,7 @@ def push_address(directory: Directory, authority_id: str) -> str | None:
 
 def _address(entry: DirectoryEntry) -> str | None:
     channels = channels_for(entry, Lane.URGENT) or channels_for(entry, Lane.ROUTINE)
-    if not channels or channels[0].channel != _PUSH:
+    if not channels or channels[0].channel != HTTPS:
         return None
     return channels[0].address
 
@@ -39,7 +37,8 @@ def mail_address(directory: Directory, authority_id: str) -> str | None:
 
 
 def _mailbox(entry: DirectoryEntry) -> str | None:
-    channels = channels_for(entry, Lane.URGENT, {_MAIL}) or channels_for(entry, Lane.ROUTINE, {_MAIL})
+    listed = (channels_for(entry, lane, {SEALED_MAIL}) for lane in (Lane.URGENT, Lane.ROUTINE))
+    channels = next(filter(None, listed), ())
     return channels[0].address if channels else None
 
 
@@ -58,10 +57,16 @@ def pullable(directory: Directory, own: str) -> dict[str, str]:
 
 
 class DirectoryReach:
-    """Tells from the directory which peers have to be waited for; ``mails`` if this gateway has a mailbox."""
+    """Tells from the directory which peers have to be waited for.
 
-    def __init__(self, directory: Directory, *, mails: bool = False) -> None:
+    Args:
+        serves: This gateway takes calls, so that a peer can fetch what waits for it here.
+        mails: This gateway has a mailbox.
+    """
+
+    def __init__(self, directory: Directory, *, serves: bool = True, mails: bool = False) -> None:
         self._directory = directory
+        self._serves = serves
         self._mails = mails
 
     def calls_out_only(self, authority_id: str) -> bool:
@@ -74,5 +79,6 @@ class DirectoryReach:
             return found.status is LookupStatus.NOT_LISTED
         if _address(found.entry) is not None:
             return False
-        first = channels_for(found.entry, Lane.URGENT) or channels_for(found.entry, Lane.ROUTINE)
-        return bool(first) or not (self._mails and _mailbox(found.entry))
+        fetches = channels_for(found.entry, Lane.URGENT) or channels_for(found.entry, Lane.ROUTINE)
+        can_be_written_to = self._mails and _mailbox(found.entry) is not None
+        return not can_be_written_to or (self._serves and bool(fetches))

@@ -7,27 +7,28 @@ gateway drives.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from adapters.base import Endpoint
+from adapters.base import Endpoint, Outcome, Verdict
 from adapters.https import HTTPSAdapter
 from adapters.replies import Reply
 from gateway.services.directory import Directory
 from gateway.services.peers import endpoint_at, mail_address, push_address
 
 
+@runtime_checkable
 class Mailer(Protocol):
-    """Sends small bodies to gateways by mail; an ``ok`` reply means that the own mail server took it."""
+    """Sends small bodies to gateways by mail; ``DISPATCHED`` means that the own mail server took it."""
 
-    async def post_receipts(self, endpoint: Endpoint, body: bytes, *, urgent: bool = False) -> Reply:
+    async def post_receipts(self, endpoint: Endpoint, body: bytes, *, urgent: bool = False) -> Outcome:
         """Send receipts, or problems."""
         ...
 
-    async def post_notices(self, endpoint: Endpoint, body: bytes) -> Reply:
+    async def post_notices(self, endpoint: Endpoint, body: bytes) -> Outcome:
         """Send notices about keys."""
         ...
 
-    async def post_probe_answer(self, endpoint: Endpoint, answer: str) -> Reply:
+    async def answer_probe(self, endpoint: Endpoint, answer: str) -> Outcome:
         """Send the answer to a probe."""
         ...
 
@@ -81,7 +82,7 @@ class PeerPost:
 
     async def probe_answer(self, authority_id: str, answer: str) -> Posted:
         """Send the answer to a probe that came by mail, by mail only."""
-        return await self._post(authority_id, None, lambda mailer, to: mailer.post_probe_answer(to, answer))
+        return await self._post(authority_id, None, lambda mailer, to: mailer.answer_probe(to, answer))
 
     async def problem(self, authority_id: str, body: bytes) -> Posted:
         """Tell a sender why its bundle, which came by mail, was not taken; by mail only."""
@@ -91,7 +92,7 @@ class PeerPost:
         self,
         authority_id: str,
         call: Callable[[Endpoint], Awaitable[Reply]] | None,
-        mail: Callable[[Mailer, Endpoint], Awaitable[Reply]],
+        mail: Callable[[Mailer, Endpoint], Awaitable[Outcome]],
         *,
         by_mail: bool = True,
     ) -> Posted:
@@ -104,7 +105,8 @@ class PeerPost:
                 return Posted(is_taken=True, is_called=True, is_reachable=True)
         is_mailed = False
         if self._mailer is not None and mailbox is not None and by_mail:
-            is_mailed = (await mail(self._mailer, endpoint_at(directory, authority_id, mailbox))).ok
+            outcome = await mail(self._mailer, endpoint_at(directory, authority_id, mailbox))
+            is_mailed = outcome.verdict is Verdict.DISPATCHED
         return Posted(
             is_mailed=is_mailed,
             is_called=address is not None,

@@ -11,6 +11,7 @@ from gateway.clock import Clock
 from gateway.errors import GatewayError
 from gateway.services.accept import Acceptor
 from gateway.services.casebook import Casebook
+from gateway.services.mail.keeping import MailKeeping
 from gateway.services.upkeep import Upkeep
 from gateway.storage import peers, uploads
 from gateway.storage.blobs import Blobs
@@ -33,6 +34,7 @@ class Watch:
         acceptor: Acceptor,
         casebook: Casebook,
         upkeep: Upkeep,
+        mail: MailKeeping,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -40,6 +42,7 @@ class Watch:
         self._acceptor = acceptor
         self._casebook = casebook
         self._upkeep = upkeep
+        self._mail = mail
         self._clock = clock
         self._keys_at: datetime | None = None
         self._log = get_log("watch")
@@ -63,6 +66,7 @@ class Watch:
         await self._acceptor.drop_expired_uploads(now)
         await self._acceptor.resume_relayed()
         await self._casebook.remind(now)
+        await self._mail.look(now)
         await self._database.write(lambda tx: peers.forget_tokens(tx, now))
         if self._keys_at is None or now - self._keys_at >= _KEYS_EVERY:
             self._keys_at = now
@@ -74,4 +78,5 @@ class Watch:
         keep = {row.temporary for row in held if row.temporary is not None}
         # The parts of an upload that are whole already: no bundle refers to them yet.
         keep.update(part.sha256 for row in held for part in Opener().parse(row.envelope).parts)
+        keep.update(await self._mail.files())
         return await self._blobs.sweep(keep=frozenset(keep))

@@ -89,6 +89,7 @@ _ANSWERS_SINCE = (
     .select_from(mail_answer)
     .where(mail_answer.c.authority_id == bindparam("b_aid"), mail_answer.c.at > bindparam("b_since"))
 )
+_LATE_ANSWER = select(mail_answer.c.at).where(mail_answer.c.next_action_at <= bindparam("b_now")).limit(1)
 _FORGET_ANSWERS = delete(mail_answer).where(mail_answer.c.next_action_at <= bindparam("b_now"))
 
 
@@ -201,6 +202,11 @@ def note_answer(
         next_action_at=forget_at,
     )
     return True
+
+
+def is_answer_late(connection: Connection, now: datetime) -> bool:
+    """Tell whether any note of an answer may be forgotten, without writing anything."""
+    return connection.execute(_LATE_ANSWER, {"b_now": now}).first() is not None
 
 
 def forget_answers(tx: Transaction, now: datetime) -> None:

@@ -1,13 +1,12 @@
 """A folder for bytes that wait beside the database: written once, durable before a row refers to them.
 
-Names are random; what they mean stands in the row. A crash leaves files without a row, which ``sweep``
-removes after a day. The bytes are sealed by whoever hands them in, or need no secrecy.
+Names are random; what they mean stands in the row. A crash leaves files without a row: the folder lies in
+that of the blobs, whose sweep removes them after a day. The bytes are sealed by whoever hands them in.
 """
 
 import asyncio
 import os
 import secrets
-import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -18,9 +17,6 @@ from gateway.storage.faults import raise_as_ours
 from gateway.storage.spool import COPY_BYTES
 
 T = TypeVar("T")
-
-#: How long a file without a row may lie: far longer than a unit that is about to refer to it.
-SWEEP_AGE_S = 24 * 3600
 
 
 class Staging:
@@ -71,18 +67,6 @@ class Staging:
         """Remove files; nothing happens where one is gone."""
         paths = [self._path(name) for name in names]
         await _in_thread(lambda: _unlink(paths))
-
-    async def sweep(self, *, keep: frozenset[str], age_s: float = SWEEP_AGE_S) -> int:
-        """Remove files that no row refers to, except young ones; return how many."""
-        return await _in_thread(lambda: self._sweep(keep, time.time() - age_s))
-
-    def _sweep(self, keep: frozenset[str], oldest: float) -> int:
-        removed = 0
-        for entry in os.scandir(self._folder):
-            if entry.name not in keep and entry.stat(follow_symlinks=False).st_mtime < oldest:
-                os.unlink(entry.path)
-                removed += 1
-        return removed
 
     def _path(self, name: str) -> Path:
         if len(name) != 32 or not set(name) <= set("0123456789abcdef"):

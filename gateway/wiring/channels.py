@@ -10,11 +10,17 @@ from dataclasses import dataclass
 
 from adapters.base import Adapter
 from adapters.https import HTTPSAdapter
+from adapters.mailformat import SEGMENT_BYTES
+from adapters.mailserver import MailServer, MailTLS
 from adapters.peerhttp import Timings
+from adapters.sealedmail import SealedMailAdapter
+from adapters.smtp import SmtpSender
 from adapters.tls import TLSIdentity
 from crypto.keys import KeyUse
+from crypto.mailtoken import MailKind, Segment, sign_mail
 from crypto.reqjwt import issue_request_token
-from gateway.config import NetworkSettings
+from gateway.config import MailServerSettings, NetworkSettings
+from gateway.model.channels import SEALED_MAIL
 from gateway.services.networks import Followed
 from gateway.services.post import Mailer
 from gateway.services.registry.follower import Fetch
@@ -74,6 +80,22 @@ class Credentials:
             length=len,
         )
 
+    def mail_token(
+        self, to: str, kind: MailKind, *, sha256: str, size: int, segment: Segment | None = None
+    ) -> str:
+        """Return the signed token of one mail to a peer's gateway."""
+        now = self.ground.clock.now()
+        return sign_mail(
+            self.ground.keyring.signer(KeyUse.REQ, now),
+            sender=self.ground.authority_id,
+            to=to,
+            kind=kind,
+            sha256=sha256,
+            size=size,
+            now=now,
+            segment=segment,
+        )
+
 
 def open_channels(
     ground: Ground,
@@ -85,16 +107,47 @@ def open_channels(
 ) -> Channels:
     """Return the channels that the settings name, or those handed in for a test."""
     https = transport or _https(ground)
-    adapters = {adapter.scheme: adapter for adapter in (https, *further)}
+    own: list[Adapter] = [https]
+    if ground.settings.mail.mailbox and SEALED_MAIL not in {adapter.scheme for adapter in further}:
+        own.append(_sealed_mail(ground))
+    adapters = {adapter.scheme: adapter for adapter in (*own, *further)}
+    sealed = adapters.get(SEALED_MAIL)
     for adapter in adapters.values():
         stack.push_async_callback(adapter.aclose)
     return Channels(
         https=https,
         adapters=adapters,
+        mailer=sealed if isinstance(sealed, Mailer) else None,
         followed=[
             _followed(ground, network, stack=stack, repositories=repositories)
             for network in ground.settings.directory.network
         ],
+    )
+
+
+def _sealed_mail(ground: Ground) -> SealedMailAdapter:
+    mail = ground.settings.mail
+    # What base64 and its line ends add, and room for headers and token.
+    room = (mail.max_message_bytes - 64 * 1024) * 72 // 100
+    return SealedMailAdapter(
+        sender=SmtpSender(mail_server(ground, mail.smtp), name=mail.mailbox.rpartition("@")[2]),
+        mailbox=mail.mailbox,
+        token=Credentials(ground).mail_token,
+        now=ground.clock.now,
+        segment_bytes=min(SEGMENT_BYTES, room),
+    )
+
+
+def mail_server(ground: Ground, server: MailServerSettings) -> MailServer:
+    """Return one of the own mail servers as adapters know it."""
+    paths = ground.paths
+    return MailServer(
+        host=server.host,
+        port=server.port,
+        tls=MailTLS(server.tls),
+        ca_file=paths.resolve(server.ca_file) if server.ca_file else None,
+        user=server.user or None,
+        password_file=paths.resolve(server.password_file) if server.password_file else None,
     )
 
 

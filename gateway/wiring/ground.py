@@ -4,10 +4,6 @@ A writer brings the tables up to date and starts the sequencer of the own log; a
 and may work beside a running service. What is opened is closed by the stack it was opened on, backwards.
 """
 
-import contextlib
-import fcntl
-import os
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -19,12 +15,14 @@ from gateway.errors import GatewayRefusal
 from gateway.services.directory import Directory
 from gateway.services.headstore import HeadStore
 from gateway.services.keyring import Keyring, KeyringError
+from gateway.services.lockfile import locked
 from gateway.services.sequence import Sequencer
 from gateway.services.vault import Vault
 from gateway.storage.blobs import Blobs
 from gateway.storage.database import Database
 from gateway.storage.group import Commit
 from gateway.storage.migrate import upgrade
+from gateway.storage.staging import Staging
 from gateway.wiring.founding import log_sequencer
 
 
@@ -39,6 +37,7 @@ class Ground:
     directory: Directory
     database: Database
     blobs: Blobs
+    staging: Staging
     vault: Vault
     sequencer: Sequencer | None
 
@@ -64,7 +63,8 @@ async def open_ground(
     settings = read_settings(paths.settings)
     keyring = _open_keyring(paths, settings)
     if writer:
-        stack.enter_context(_locked(paths))
+        paths.run.mkdir(mode=0o700, exist_ok=True)
+        stack.enter_context(locked(paths.lock, "home-in-use"))
     directory = Directory.open(paths.directory, keyring=keyring, clock=clock)
     if directory.network != settings.authority.network:
         raise GatewayRefusal("home-invalid", detail="network differs from the directory's")
@@ -88,8 +88,11 @@ async def open_ground(
         database,
         inline_limit_bytes=settings.storage.inline_max_bytes,
     )
+    # Inside the blobs' folder, so that it lies on the disk that was chosen for bulk, and is swept with it.
+    staging = Staging(paths.resolve(settings.storage.blobs_folder) / "mail")
     if writer:
         await blobs.prepare()
+        await staging.prepare()
     return Ground(
         paths=paths,
         settings=settings,
@@ -98,6 +101,7 @@ async def open_ground(
         directory=directory,
         database=database,
         blobs=blobs,
+        staging=staging,
         vault=await Vault.open(database, kek=keyring.kek, now=clock.now()),
         sequencer=sequencer,
     )
@@ -111,18 +115,3 @@ def _open_keyring(paths: HomePaths, settings: Settings) -> Keyring:
     if keyring.authority_id != settings.authority.id:
         raise GatewayRefusal("home-invalid", detail="the keys are another authority's")
     return keyring
-
-
-@contextlib.contextmanager
-def _locked(paths: HomePaths) -> Iterator[None]:
-    """Hold the home's lock: one process writes. It goes with the process, however that ends."""
-    paths.run.mkdir(mode=0o700, exist_ok=True)
-    handle = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise GatewayRefusal("home-in-use") from None
-        yield
-    finally:
-        os.close(handle)

@@ -12,6 +12,8 @@ from adapters.base import Adapter
 from adapters.https import HTTPSAdapter
 from gateway.config import DeliverySettings
 from gateway.model.channel_choice import Patience
+from gateway.model.channels import LETTERS
+from gateway.model.channels import PULL
 from gateway.services.accept import Acceptor
 from gateway.services.admission import Admission, AdmissionLimits
 from gateway.services.arrival import Arrivals
@@ -30,6 +32,13 @@ from gateway.services.formalroute import RouteDesk
 from gateway.services.library import Library
 from gateway.services.liveness import Liveness
 from gateway.services.logpages import StoredProofs
+from gateway.services.mail.answers import MailAnswers
+from gateway.services.mail.gatewaymail import GatewayMails
+from gateway.services.mail.human import NobodyTakes
+from gateway.services.mail.intake import MailIntake
+from gateway.services.mail.keeping import MailKeeping
+from gateway.services.mail.quarantine import Quarantine
+from gateway.services.mail.segments import Segments
 from gateway.services.networks import Networks
 from gateway.services.outbox import Outbox
 from gateway.services.peergate import PeerGate
@@ -40,6 +49,7 @@ from gateway.services.pull import PullWorkers
 from gateway.services.receipts import ReceiptDesk, ReceiptPusher
 from gateway.services.revocations import Revocations
 from gateway.services.rewrap import Rewrapper
+from gateway.services.smime.dispatch import LetterDesk
 from gateway.services.stamp import Stamp
 from gateway.services.submit import Submitter
 from gateway.services.upkeep import Upkeep
@@ -58,6 +68,7 @@ class Services:
     """Everything that works on one opened home; ``load`` brings in what must be known before any work."""
 
     def __init__(self, ground: Ground, channels: Channels) -> None:
+        self._ground = ground
         self.home = ground.paths
         self.settings = ground.settings
         self.clock = ground.clock
@@ -72,7 +83,10 @@ class Services:
         self.adapters: Mapping[str, Adapter] = channels.adapters
         self._rng = random.SystemRandom()
         self._post = PeerPost(directory=self.directory, https=channels.https, mailer=channels.mailer)
-        self._reach = DirectoryReach(self.directory, mails=channels.mailer is not None)
+        serves = bool(self.settings.peer.listen)
+        self._reach = DirectoryReach(self.directory, serves=serves, mails=channels.mailer is not None)
+        # Nobody can fetch from an outbox that nobody can call.
+        self._carried = frozenset({*self.adapters, *STANDING} - (set() if serves else {PULL}))
         self._make_records()
         self._make_keeping(channels)
         self._make_sending()
@@ -175,7 +189,7 @@ class Services:
             database=database,
             directory=directory,
             patience=self._patience,
-            carried={*self.adapters, *STANDING},
+            carried=self._carried,
         )
         self._rewrapper = Rewrapper(
             database=database,
@@ -195,6 +209,7 @@ class Services:
             clock=clock,
             limits=LaneLimits(urgent=delivery.urgent_workers, routine=delivery.routine_workers),
             on_dispatched=self.outbox.changed,
+            composers={LETTERS: self._letter_desk()} if LETTERS in self.adapters else {},
         )
         self.submitter = Submitter(
             database=database,
@@ -212,6 +227,17 @@ class Services:
                 max_message_bytes=self.settings.mail.max_message_bytes,
             ),
             clock=clock,
+        )
+
+    def _letter_desk(self) -> LetterDesk:
+        return LetterDesk(
+            database=self.database,
+            library=self._library,
+            directory=self.directory,
+            keyring=self.keyring,
+            vault=self.vault,
+            clock=self.clock,
+            max_message_bytes=self.settings.mail.max_message_bytes,
         )
 
     # What comes in, and its receipts
@@ -265,12 +291,42 @@ class Services:
             revocations=self.revocations,
             authority_id=self.authority_id,
         )
+        self._make_mail()
         self.watch = Watch(
             database=database,
             blobs=self.blobs,
             acceptor=self.acceptor,
             casebook=self._casebook,
             upkeep=self.upkeep,
+            mail=self._mail_keeping,
+            clock=clock,
+        )
+
+    def _make_mail(self) -> None:
+        database, clock, own = self.database, self.clock, self.authority_id
+        staging = self._ground.staging
+        segments = Segments(database=database, staging=staging, clock=clock)
+        self.quarantine = Quarantine(
+            database=database, staging=staging, vault=self.vault, authority_id=own, clock=clock
+        )
+        self._mail_keeping = MailKeeping(database=database, segments=segments, quarantine=self.quarantine)
+        self.mail = MailIntake(
+            gateways=GatewayMails(
+                database=database,
+                directory=self.directory,
+                arrivals=self.arrivals,
+                desk=self.receipt_desk,
+                revocations=self.revocations,
+                liveness=self.liveness,
+                segments=segments,
+                answers=MailAnswers(database=database, liveness=self.liveness, post=self._post, clock=clock),
+                heard=self.presence.heard,
+                authority_id=own,
+                clock=clock,
+            ),
+            human=NobodyTakes(),
+            quarantine=self.quarantine,
+            mailbox=self.settings.mail.mailbox,
             clock=clock,
         )
 
@@ -295,7 +351,7 @@ class Services:
             clock=clock,
             keyring=self.keyring,
             directory=directory,
-            carried=frozenset({*self.adapters, *STANDING}),
+            carried=self._carried,
             submitter=self.submitter,
             cases=self.cases,
             consents=ConsentDesk(

@@ -22,6 +22,9 @@ from gateway.telemetry import get_log
 MOST_IN_HOUR = 120
 _HOUR = timedelta(hours=1)
 
+#: How often the receipts of one bundle go out once more at most, however often its mail comes.
+_AGAIN = timedelta(minutes=10)
+
 
 class MailAnswers:
     """Gives automatic answers by mail."""
@@ -41,8 +44,8 @@ class MailAnswers:
         self._log = get_log("mail")
 
     async def may_repeat_receipts(self, peer: str, bid: str) -> bool:
-        """Note that the receipts of a bundle go out once more, and return whether they may: once an hour."""
-        return await self._note(peer, "receipts", bid, again_after=_HOUR)
+        """Note that the receipts of a bundle go out once more, and return whether they may now."""
+        return await self._note(peer, "receipts", bid, again_after=_AGAIN)
 
     async def tell_problem(self, peer: str, *, bid: str, envelope: str, code: str) -> None:
         """Tell the sender of a bundle why it was not taken, once for each code and day."""

@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from adapters.mimeread import REASONS as UNREADABLE
 from crypto.errors import Refusal
 from crypto.parts import open_part, seal_part
 from gateway.clock import Clock
@@ -39,7 +40,7 @@ _SHOWN_AGAIN = timedelta(days=1)
 
 def reason_sentence(reason: str) -> str:
     """Return what a reason means for the person who looks at the mail."""
-    return REASONS.get(reason) or sentence_of(reason)
+    return REASONS.get(reason) or UNREADABLE.get(reason) or sentence_of(reason)
 
 
 class Quarantine:

@@ -6,29 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import App
 from gateway.errors import GatewayRefusal
-from gateway.services.arrival import Arrivals, Read, read_head
+from gateway.services.arrival import Read, read_head
 from gateway.services.container import load_container
-from gateway.services.peers import DirectoryReach
-from gateway.services.wire import ReceiptWire
 from gateway.storage import cases, transmissions
 from tests.hostile import unchanged
 from tests.world import World, sample_request
 
+pytestmark = pytest.mark.slow
 KE, SG = "ke-ag", "sg-agc"
-
-
-def arrivals(app: App) -> Arrivals:
-    assert app.sequencer is not None
-    wire = ReceiptWire(proofs=app.sequencer, reach=DirectoryReach(app.directory))
-    return Arrivals(
-        database=app.database,
-        acceptor=app.acceptor,
-        wire=wire,
-        authority_id=app.authority_id,
-        clock=app.clock,
-    )
 
 
 def reading(data: bytes, *, piece: int = 1000) -> Read:
@@ -57,7 +43,7 @@ async def state(world: World, bid: str) -> str:
 
 async def test_a_container_that_was_carried_is_taken_in_and_its_receipt_is_pushed(tmp_path: Path) -> None:
     async with sent(tmp_path) as (world, bid, container):
-        came = await arrivals(world[SG]).take(size=len(container), read=reading(container))
+        came = await world[SG].arrivals.take(size=len(container), read=reading(container))
         assert not came.is_repeat
         assert (came.head.sender, came.head.bid, came.head.size) == (KE, bid, len(container))
         assert len(came.body["receipts"]) == 1
@@ -70,18 +56,18 @@ async def test_a_container_that_was_carried_is_taken_in_and_its_receipt_is_pushe
 
 async def test_a_repeat_gets_the_same_receipt_which_goes_out_once_more(tmp_path: Path) -> None:
     async with sent(tmp_path) as (world, _, container):
-        door = arrivals(world[SG])
+        door = world[SG].arrivals
         first = await door.take(size=len(container), read=reading(container))
         await world[SG].pusher.push_due()
         assert await world[SG].pusher.push_due() == 0
 
-        again = await door.take(size=len(container), read=reading(container), again=False)
+        again = await door.take(size=len(container), read=reading(container))
         assert again.is_repeat
         assert again.body["receipts"][0]["jws"] == first.body["receipts"][0]["jws"]
         assert await world[SG].pusher.push_due() == 0
 
-        await door.take(size=len(container), read=reading(container))
-        await door.take(size=len(container), read=reading(container))
+        await door.push_again(again.head)
+        await door.push_again(again.head)
         assert await world[SG].pusher.push_due() == 1
         assert len(await world[SG].database.read(lambda c: cases.all_cases(c, 10))) == 1
         await world.check()
@@ -96,7 +82,10 @@ async def test_what_came_first_over_a_connection_is_answered_by_a_push_when_it_c
         await intake.finish()
         assert await world[SG].pusher.push_due() == 0
 
-        assert (await arrivals(world[SG]).take(size=len(container), read=reading(container))).is_repeat
+        door = world[SG].arrivals
+        came = await door.take(size=len(container), read=reading(container))
+        assert came.is_repeat
+        await door.push_again(came.head)
         assert await world[SG].pusher.push_due() == 1
         assert await state(world, bid) == "CONSIGNED"
         await world.check()
@@ -116,16 +105,16 @@ async def test_a_damaged_container_changes_nothing(tmp_path: Path, defect: str, 
         }[defect]
         async with unchanged(world[SG]):
             with pytest.raises(GatewayRefusal) as refused:
-                await arrivals(world[SG]).take(size=len(damaged), read=reading(damaged))
+                await world[SG].arrivals.take(size=len(damaged), read=reading(damaged))
             assert refused.value.code == code
         # The undamaged one is taken afterwards.
-        await arrivals(world[SG]).take(size=len(container), read=reading(container))
+        await world[SG].arrivals.take(size=len(container), read=reading(container))
 
 
 async def test_a_container_of_our_own_is_refused(tmp_path: Path) -> None:
     async with sent(tmp_path) as (world, _, container), unchanged(world[KE]):
         with pytest.raises(GatewayRefusal, match="not-for-us"):
-            await arrivals(world[KE]).take(size=len(container), read=reading(container))
+            await world[KE].arrivals.take(size=len(container), read=reading(container))
 
 
 async def test_the_head_is_read_without_the_rest(tmp_path: Path) -> None:
