@@ -41,6 +41,7 @@ def identity(
     opens: bool = True,
     is_ca: bool = False,
     names: tuple[str, ...] | None = None,
+    serial: int | None = None,
     begin: datetime = NOW - timedelta(days=30),
     end: datetime = NOW + timedelta(days=365 * 20),
     purposes: tuple[x509.ObjectIdentifier, ...] = (ExtendedKeyUsageOID.EMAIL_PROTECTION,),
@@ -69,7 +70,7 @@ def identity(
         .subject_name(subject)
         .issuer_name(subject)
         .public_key(private.public_key())
-        .serial_number(x509.random_serial_number())
+        .serial_number(x509.random_serial_number() if serial is None else serial)
         .not_valid_before(begin)
         .not_valid_after(end)
         .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)

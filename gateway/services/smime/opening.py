@@ -69,11 +69,10 @@ def _signed_layer(mail: MimePart, keys: Sequence[MailKey]) -> tuple[_Signed, str
     opened = decrypt(found.cms, keys=keys)
     del found  # as large as the mail, and read
     try:
-        inner = read_mail(opened.content, limits=_LIMITS)
+        signed = _cms_object(read_mail(opened.content, limits=_LIMITS))
     except MailUnreadable:
         # What CBC yields after a change, or what no mail program wrote: it counts as not opened.
         raise GatewayRefusal("open-failed", detail="not a mail inside") from None
-    signed = _cms_object(inner)
     if signed.beside is None and is_encrypted(signed.cms):
         raise GatewayRefusal("smime-nested")
     return signed, opened.cipher
