@@ -1,6 +1,6 @@
 """Sealed mail, ``email_sealed``: bundles, receipts, notices and probes as mail from gateway to gateway.
 
-A container travels as it is, cut into mails where it is long, and every mail has a token of ours (section 3 of
+A container travels as it is, cut into mails where it is long; every mail has a token of ours (section 3 of
 docs/mail.md). That the own mail server took the mails says only that they left: the receipt comes back as a
 mail, or another way. Nothing is remembered between attempts; a repeat sends the same bytes again.
 """
