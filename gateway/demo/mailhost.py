@@ -18,13 +18,13 @@ import ssl
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from crypto.x509 import make_tls_certificate
 from gateway.demo.mailhostconfig import DOVECOT, MAIL_USER, MAIN, MASTER
-from gateway.demo.mailhostservices import AutoReply, Greylist
+from gateway.demo.mailhostservices import AutoReply, Greylist, Tables
 
 _POSTFIX = Path("/usr/lib/postfix/sbin/master")
 _DOVECOT = Path("/usr/sbin/dovecot")
@@ -71,9 +71,10 @@ class MailHost:
         self._folder = Path(tempfile.mkdtemp(prefix="rogatory-mail-"))
         self._folder.chmod(0o755)
         self._message_bytes = message_bytes
-        self._passwords = {address: secrets.token_urlsafe(12) for address in addresses}
-        self._transports: dict[str, str] = {}
-        self._copies: dict[str, str] = {}
+        self._passwords: dict[str, str] = {}
+        self._addresses = tuple(addresses)
+        self._tables = Tables()
+        self._tables.tables.update({"domains": {}, "mailboxes": {}, "transports": {}, "copies": {}})
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
         self._repliers: list[AutoReply] = []
         self.smtp_port, self.smtps_port, self.imap_port, self.injection_port = _free_ports(4)
@@ -95,7 +96,9 @@ class MailHost:
         self._write_certificate()
         self._make_queue()
         self.greylist.start()
-        self._write_maps()
+        self._tables.start()
+        for address in self._addresses:
+            self.add(address)
         self._write_config()
         self.start_delivery()
         self._run("postfix", [_POSTFIX, "-c", self._folder / "postfix", "-d"], self.smtp_port)
@@ -105,6 +108,7 @@ class MailHost:
         for name in list(self._daemons):
             self._end(name, signal.SIGTERM)
         self.greylist.stop()
+        self._tables.stop()
         for replier in self._repliers:
             replier.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -137,10 +141,19 @@ class MailHost:
         self._run("dovecot", [_DOVECOT, "-F", "-c", self._folder / "dovecot.conf"], self.imap_port)
 
     def add(self, address: str) -> None:
-        """Make one more mailbox."""
-        self._passwords[address] = secrets.token_urlsafe(12)
-        self._write_maps()
-        self._reload()
+        """Make a mailbox; its address is lower case. One that is there already stays as it is."""
+        if address in self._passwords:
+            return
+        password = self._passwords[address] = secrets.token_urlsafe(12)
+        file = self.password_file(address)
+        file.touch(mode=0o600)
+        file.write_text(password + "\n")
+        part = self._folder / "users.part"
+        part.write_text("".join(f"{name}:{{PLAIN}}{secret}\n" for name, secret in self._passwords.items()))
+        part.chmod(0o644)
+        part.replace(self._folder / "users")
+        self._tables.tables["domains"][address.rpartition("@")[2]] = "yes"
+        self._tables.tables["mailboxes"][address] = "yes"
 
     def forward(self, address: str, lmtp_socket: Path | None) -> None:
         """Deliver a mailbox's mail to an LMTP socket instead, or to the mailbox again.
@@ -148,11 +161,9 @@ class MailHost:
         The socket and the folders above it must be open to Postfix's user.
         """
         if lmtp_socket is None:
-            self._transports.pop(address, None)
+            self._tables.tables["transports"].pop(address, None)
         else:
-            self._transports[address] = f"lmtp:unix:{lmtp_socket}"
-        self._write_maps()
-        self._reload()
+            self._tables.tables["transports"][address] = f"lmtp:unix:{lmtp_socket}"
 
     def vacation(self, address: str) -> AutoReply:
         """Let a mailbox answer every mail that has a sender, also mail that says it is automatic."""
@@ -161,10 +172,8 @@ class MailHost:
         self._repliers.append(replier)
         # A second recipient of each mail to the mailbox, whose mail goes to the responder.
         shadow = f"{address.partition('@')[0]}@{secrets.token_hex(4)}.autoreply.invalid"
-        self._copies[address] = shadow
-        self._transports[shadow] = f"lmtp:inet:127.0.0.1:{replier.port}"
-        self._write_maps()
-        self._reload()
+        self._tables.tables["transports"][shadow] = f"lmtp:inet:127.0.0.1:{replier.port}"
+        self._tables.tables["copies"][address] = shadow
         return replier
 
     def _write_certificate(self) -> None:
@@ -194,6 +203,7 @@ class MailHost:
             "injection": self.injection_port,
             "imap": self.imap_port,
             "policy": self.greylist.port,
+            "tables": self._tables.port,
             "message_bytes": self._message_bytes,
             "uid": user.pw_uid,
             "gid": user.pw_gid,
@@ -203,33 +213,6 @@ class MailHost:
             for key, value in values.items():
                 text = text.replace(f"@{key}@", str(value))
             (self._folder / name).write_text(text)
-
-    def _write_maps(self) -> None:
-        folder = self._folder
-        for address, password in self._passwords.items():
-            file = folder / "passwords" / address
-            if not file.exists():
-                file.touch(mode=0o600)
-                file.write_text(password + "\n")
-        domains = {address.rpartition("@")[2] for address in self._passwords}
-        users = "".join(f"{address}:{{PLAIN}}{password}\n" for address, password in self._passwords.items())
-        maps: Mapping[str, str] = {
-            "users": users,
-            "domains": "".join(f"{domain} yes\n" for domain in sorted(domains)),
-            "mailboxes": "".join(f"{address} yes\n" for address in self._passwords),
-            "transports": "".join(f"{address} {to}\n" for address, to in self._transports.items()),
-            "copies": "".join(f"{address} {copy}\n" for address, copy in self._copies.items()),
-        }
-        for name, text in maps.items():
-            part = folder / f"{name}.part"
-            part.write_text(text)
-            part.chmod(0o644)
-            part.replace(folder / name)
-
-    def _reload(self) -> None:
-        daemon = self._daemons.get("postfix")
-        if daemon is not None:
-            daemon.send_signal(signal.SIGHUP)
 
     def _run(self, name: str, command: Sequence[str | Path], port: int) -> None:
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C"}

@@ -1,7 +1,8 @@
-"""What happens to mail at real sites, for the demonstration's mail host: greylisting and vacation notices.
+"""What the demonstration's mail host asks and does in threads of ours: tables, greylisting, vacation notices.
 
-``Greylist`` answers Postfix's question about each recipient; ``AutoReply`` takes a copy of each mail and
-answers it as the worst of such programs do. Both run in threads and speak to this machine only.
+``Tables`` tells Postfix which mailboxes there are and where their mail goes, so that both can change while it
+runs. ``Greylist`` answers its question about each recipient; ``AutoReply`` takes a copy of each mail and
+answers it as the worst of such programs do. All speak to this machine only.
 """
 
 import smtplib
@@ -23,6 +24,48 @@ class _Server(socketserver.ThreadingTCPServer):
     def stop(self) -> None:
         self.shutdown()
         self.server_close()
+
+
+class Tables:
+    """Postfix's look-up tables, by name and key, asked anew for each mail (its ``socketmap``)."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, dict[str, str]] = {}
+        self._server: _Server | None = None
+
+    @property
+    def port(self) -> int:
+        """Where Postfix asks."""
+        assert self._server is not None
+        return int(self._server.server_address[1])
+
+    def start(self) -> None:
+        """Begin to answer."""
+        tables = self.tables
+
+        class Asked(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                # Netstrings: length, colon, text, comma.
+                while length := self._length():
+                    name, _, key = self.rfile.read(length + 1)[:-1].decode("utf-8", "replace").partition(" ")
+                    value = tables.get(name, {}).get(key.lower())
+                    answer = "NOTFOUND " if value is None else f"OK {value}"
+                    self.wfile.write(f"{len(answer)}:{answer},".encode("ascii"))
+
+            def _length(self) -> int:
+                digits = b""
+                while (byte := self.rfile.read(1)).isdigit():
+                    digits += byte
+                return int(digits or b"0")
+
+        self._server = _Server(("127.0.0.1", 0), Asked)
+        self._server.start("tables")
+
+    def stop(self) -> None:
+        """End."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
 
 
 class Greylist:
