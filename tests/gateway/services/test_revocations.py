@@ -19,7 +19,10 @@ from gateway.app import App
 from gateway.errors import GatewayRefusal
 from gateway.model.freshness import URGENT_GRACE
 from gateway.services.directory.views import SourceView
+from gateway.services.directorychecks import check_directory
+from gateway.services.doctor import Level
 from gateway.storage import revocations as store
+from gateway.web.networks import status as status_of
 from tests.world import World, make_lab_home
 
 pytestmark = pytest.mark.slow
@@ -405,3 +408,35 @@ async def test_a_peer_that_refuses_is_not_asked_for_ever(tmp_path: Path) -> None
         await world[B].revocations.take(by_key(world[A]))
         assert await world[B].revocations.tell_due() == 2
         assert await world[B].revocations.tell_due() == 0
+
+
+async def test_a_key_that_another_networks_holders_ended_is_shown_with_who_did_and_who_lists_it(
+    tmp_path: Path,
+) -> None:
+    async with World.create(tmp_path, A, B) as world:
+        know_holders(world[B])
+        notice = lost(world[A], KeyUse.ENC)
+        await world[B].revocations.take(by_state(notice))
+        for again in (False, True):
+            app = await world.restart(B) if again else world[B]
+            know_holders(app)
+            (found,) = app.directory.ended_elsewhere()
+            assert (found.authority_id, found.kid) == (A, notice.kid)
+            assert (found.ended_by, found.listed_by) == ("network:fictional", ("bilateral",))
+            (said,) = [
+                f for f in check_directory(app.directory, world.clock.now()) if notice.kid[:12] in f.sentence
+            ]
+            assert said.level is Level.YELLOW
+            assert "the network fictional names" in said.sentence
+            shown = await status_of(app.networks, app.directory, now=world.clock.now())
+            assert [row.kid for row in shown.ended_elsewhere] == [notice.kid]
+        # A network that lists the key itself ends it as everybody expects, and so does the key.
+        entry = world[B].directory.lookup(A).entry
+        assert entry is not None
+        listing = SourceView(
+            name="network:fictional", entries={A: entry}, assurance={A: "state"}, quorums={"ke": QUORUM}
+        )
+        world[B].directory.set_source(listing, world.clock.now())
+        assert world[B].directory.ended_elsewhere() == ()
+        await world[B].revocations.take(by_key(world[A]))
+        assert world[B].directory.ended_elsewhere() == ()
