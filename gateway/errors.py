@@ -71,6 +71,7 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "then enrol again with --replace.",
         "enrolment-older": "This enrolment file is older than the one taken before; ask for the newest one.",
         "enrolment-invalid": "This is no valid enrolment file; ask the authority to send it again.",
+        "file-unusable": "This file cannot be written: name a new one, in a folder of the gateway's user.",
         "folder-not-empty": "The folder is not empty; name a new one so that nothing is overwritten.",
         "folder-unusable": "The folder cannot be written by the gateway's user; name another one.",
         "four-eyes": "Nobody but its proposer has signed this change; have another holder sign it as well.",
@@ -183,6 +184,8 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "smime-weak": "The signature rests on a method that can be forged; ask the sender for SHA-256 or "
         "better.",
         "storage-full": "There is no room left on the disk; make room, the gateway goes on by itself.",
+        "early-stop": "The requesting authority withdraws this, in a message that came before earlier ones; "
+        "read it now, and stop what it names.",
         "overdue": "This case waits for us longer than it should; look at it and act.",
         "unknown-code": "This message has a code that is new to this version; read it and decide by hand.",
         "too-large-to-carry": "No channel of the addressee takes documents of this size; nothing was sealed. "

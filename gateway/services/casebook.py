@@ -15,7 +15,7 @@ from crypto.bundle import Manifest
 from crypto.errors import Refusal
 from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
-from gateway.model.case import CaseView, fold
+from gateway.model.case import CaseView, Effect, fold
 from gateway.model.case_message import CaseMessage, case_message
 from gateway.model.codes import Track
 from gateway.model.manifest import ThreadContext, is_request_form
@@ -36,6 +36,7 @@ from gateway.storage.database import Database, Transaction
 #: Kind of a task about a case; its ``sender`` is the peer.
 CASE_TASK = "case"
 _OVERDUE = "overdue"
+_EARLY_STOP = "early-stop"
 
 #: An overdue case is shown again after this time.
 _REMINDED_AGAIN = timedelta(days=1)
@@ -109,7 +110,7 @@ class Casebook:
         manifest, form = incoming.manifest, incoming.form
         said = case_message(form, message_id=f"{manifest.sender}/{manifest.bid}", consigned_at=incoming.at)
         human = manifest.human or {}
-        self._add(
+        _, view = self._add(
             tx,
             form,
             said,
@@ -119,13 +120,16 @@ class Casebook:
             officer=_code(human.get("officer")),
             stored_at=incoming.stored_at,
         )
-        if incoming.has_unknown_codes:
+        told = ["unknown-code"] if incoming.has_unknown_codes else []
+        if said.message_id in {message.message_id for message in view.early_stops}:
+            told.append(_EARLY_STOP)
+        for code in told:
             self._task(
                 tx,
                 sender=manifest.sender,
                 bid=manifest.bid,
                 thread_id=manifest.thread,
-                code="unknown-code",
+                code=code,
                 now=incoming.stored_at,
             )
 
@@ -136,7 +140,7 @@ class Casebook:
         """
         form = outgoing.form
         said = case_message(form, message_id=f"{self._authority_id}/{outgoing.bid}", consigned_at=None)
-        rows = self._add(
+        rows, _ = self._add(
             tx,
             form,
             said,
@@ -181,8 +185,8 @@ class Casebook:
         assurance: str | None,
         officer: str | None,
         stored_at: datetime,
-    ) -> list[cases.MessageRow]:
-        """Add a message, fold, store; return the messages that were there before.
+    ) -> tuple[list[cases.MessageRow], CaseView]:
+        """Add a message, fold, store; return the messages that were there before, and what all say now.
 
         Raises ``Refusal`` ``form-invalid`` if the message speaks for the side that its sender has not.
         """
@@ -224,7 +228,7 @@ class Casebook:
             case = with_reference(case, form)
             view = self._store_fold(tx, case, [*before, row], stored_at, cause=said.message_id)
         cases.add_message(tx, replace(row, effect=str(view.effect_of(said.message_id))))
-        return before
+        return before, view
 
     def consigned(self, tx: Transaction, sender: str, bid: str, *, at: datetime, now: datetime) -> None:
         """A peer has proved that it holds a message of ours; the case moves on."""
@@ -285,6 +289,8 @@ class Casebook:
             effect = str(view.effect_of(f"{row.sender}/{row.bid}"))
             if row.effect and effect != row.effect:
                 cases.set_effect(tx, row.sender, row.bid, effect)
+                if row.effect == Effect.HELD:
+                    self._close_early_stop(tx, row, now)
         if moved.state != case.state:
             sender, _, bid = cause.partition("/")
             tx.audit(
@@ -301,6 +307,19 @@ class Casebook:
                 )
             )
         return view
+
+    @staticmethod
+    def _close_early_stop(tx: Transaction, row: cases.MessageRow, now: datetime) -> None:
+        """A message that was held has its effect: the case says from here on what is to be done."""
+        close_tasks(
+            tx,
+            kind=CASE_TASK,
+            sender=row.sender,
+            bid=row.bid,
+            thread_id=row.thread_id,
+            codes={_EARLY_STOP},
+            now=now,
+        )
 
     async def remind(self, now: datetime) -> int:
         """Put every case that is overdue before a person, once until it moves on; return how many."""

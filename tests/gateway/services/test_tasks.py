@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
@@ -13,7 +14,8 @@ from gateway.services.doctor import check_tasks
 from gateway.services.tasks import close_tasks, raise_task
 from gateway.storage import audit, bundles, peers
 from gateway.storage.database import Transaction
-from tests.hostile import receipt_from
+from tests.hostile import Crafted, craft, receipt_from, send, verdict
+from tests.sampledata import sample
 from tests.world import World, sample_request
 
 pytestmark = pytest.mark.slow
@@ -64,6 +66,29 @@ async def test_a_task_is_raised_once_and_a_repeat_only_shows_it_later(world: Wor
     )
     assert await app.database.read(peers.open_tasks) == []
     assert (await events(world, KE)).count("task.closed") == 1
+
+
+async def test_a_withdrawal_before_its_time_is_told_at_once_and_has_its_effect_later(world: World) -> None:
+    form, documents = sample_request(1)
+    sent = await world.submit(KE, form, documents)
+    await world.run()
+    context = await world[KE].submitter._casebook.context(sent.thread_id, SG)
+
+    def stop(seq: int) -> Crafted:
+        said = sample("messages/11_withdrawal_en.json")
+        said |= {"message_id": f"{KE}/{secrets.token_hex(16)}", "seq": seq, "seen": 0, "in_reply_to": None}
+        said["thread"] |= {"thread_id": sent.thread_id}
+        return craft(world[KE], world[SG], said, {}, context=context)
+
+    before = await world[SG].cases.status(f"{KE}/{sent.bid}")
+    early = stop(3)
+    assert verdict(await send(world[SG], early)) == ("consignment", None)
+    held = await world[SG].cases.status(f"{KE}/{sent.bid}")
+    assert (held.state, held.messages[-1].effect) == (before.state, "held")
+    assert [(task.code, task.bid) for task in held.tasks] == [("early-stop", early.bid)]
+    assert verdict(await send(world[SG], stop(2))) == ("consignment", None)
+    after = await world[SG].cases.status(f"{KE}/{sent.bid}")
+    assert (after.tasks, "held" in {message.effect for message in after.messages}) == ([], False)
 
 
 async def test_an_overdue_case_has_one_task_however_long_it_waits_until_somebody_acts(world: World) -> None:
@@ -138,13 +163,19 @@ async def test_the_log_tells_when_a_case_was_opened_and_a_storage_key_made(world
         assert (found.count("case.opened"), found.count("storage_key.created")) == (1, 1), aid
 
 
-async def test_an_encryption_key_is_destroyed_sixty_days_after_its_end_and_that_is_entered(
-    world: World,
+@pytest.mark.parametrize(("lists_medium", "kept"), [(False, 60), (True, 180)])
+async def test_an_encryption_key_is_destroyed_some_time_after_its_end_and_that_is_entered(
+    world: World, lists_medium: bool, kept: int
 ) -> None:
     app = world[KE]
+    own = dict(app.directory.own.raw)
+    assert "offline_media" in {row["channel"] for row in own["channels"]}
+    if not lists_medium:
+        own["channels"] = [row for row in own["channels"] if row["channel"] != "offline_media"]
+        app.directory.update_own(own, world.clock.now())
     (kid,) = app.keyring.enc_kids()
     await app.desk.upkeep.rotate(["enc"])
-    world.clock.at += timedelta(days=149)
+    world.clock.at += timedelta(days=90 + kept - 1)
     await app.watch.look()
     assert kid in app.keyring.enc_kids()
     world.clock.at += timedelta(days=2)
