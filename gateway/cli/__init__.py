@@ -49,6 +49,14 @@ GROUPS = {
             "import": ("gateway.cli.carrier:import_", "Take in what a medium brought."),
         },
     ),
+    "mail": (
+        "Mails that nobody takes by machine.",
+        {
+            "list": ("gateway.cli.mail:list_", "List the mails that were set aside."),
+            "show": ("gateway.cli.mail:show", "Show what one says, and write it to a file."),
+            "discard": ("gateway.cli.mail:discard", "Let go of one for good."),
+        },
+    ),
     "keys": (
         "The keys of this authority.",
         {

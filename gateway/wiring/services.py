@@ -10,10 +10,10 @@ from datetime import timedelta
 
 from adapters.base import Adapter
 from adapters.https import HTTPSAdapter
+from adapters.smimemail import SmimeMailAdapter
 from gateway.config import DeliverySettings
 from gateway.model.channel_choice import Patience
-from gateway.model.channels import LETTERS
-from gateway.model.channels import PULL
+from gateway.model.channels import LETTERS, PULL
 from gateway.services.accept import Acceptor
 from gateway.services.admission import Admission, AdmissionLimits
 from gateway.services.arrival import Arrivals
@@ -24,7 +24,7 @@ from gateway.services.casebook import Casebook
 from gateway.services.cases import Cases
 from gateway.services.checkup import check_channels, check_records
 from gateway.services.consent import ConsentDesk
-from gateway.services.courier import Courier, LaneLimits
+from gateway.services.courier import Composer, Courier, LaneLimits
 from gateway.services.directorychecks import check_directory, check_networks
 from gateway.services.doctor import Diagnosis, Doctor
 from gateway.services.failover import STANDING, Failover
@@ -209,7 +209,7 @@ class Services:
             clock=clock,
             limits=LaneLimits(urgent=delivery.urgent_workers, routine=delivery.routine_workers),
             on_dispatched=self.outbox.changed,
-            composers={LETTERS: self._letter_desk()} if LETTERS in self.adapters else {},
+            composers=self._composers(),
         )
         self.submitter = Submitter(
             database=database,
@@ -229,8 +229,11 @@ class Services:
             clock=clock,
         )
 
-    def _letter_desk(self) -> LetterDesk:
-        return LetterDesk(
+    def _composers(self) -> Mapping[str, Composer]:
+        """Return what makes letters for the channel that carries whole mails."""
+        if not isinstance(self.adapters.get(LETTERS), SmimeMailAdapter):
+            return {}
+        desk = LetterDesk(
             database=self.database,
             library=self._library,
             directory=self.directory,
@@ -239,6 +242,7 @@ class Services:
             clock=self.clock,
             max_message_bytes=self.settings.mail.max_message_bytes,
         )
+        return {LETTERS: desk}
 
     # What comes in, and its receipts
 
@@ -366,6 +370,7 @@ class Services:
             upkeep=self.upkeep,
             revocations=self.revocations,
             networks=self.networks,
+            quarantine=self.quarantine,
             carrier_export=CarrierExport(
                 database=database,
                 blobs=self.blobs,

@@ -10,10 +10,13 @@ import asyncio
 import hashlib
 import io
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from adapters.mimeread import REASONS as UNREADABLE
+from adapters.mimeread import MailUnreadable, read_mail
 from crypto.errors import Refusal
 from crypto.parts import open_part, seal_part
 from gateway.clock import Clock
@@ -41,6 +44,33 @@ _SHOWN_AGAIN = timedelta(days=1)
 def reason_sentence(reason: str) -> str:
     """Return what a reason means for the person who looks at the mail."""
     return REASONS.get(reason) or UNREADABLE.get(reason) or sentence_of(reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsideMail:
+    """One mail that was set aside, as it is shown.
+
+    Attributes:
+        name: Hex digest of the mail as it came.
+        dropped: When it is dropped by itself.
+    """
+
+    name: str
+    reason: str
+    sentence: str
+    automatic: bool
+    size: int
+    received: datetime
+    dropped: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownMail:
+    """A mail with its bytes, and what it says of itself; nothing of that is verified."""
+
+    mail: AsideMail
+    raw: bytes = field(repr=False)
+    said: Mapping[str, str | None] = field(repr=False)
 
 
 class Quarantine:
@@ -136,11 +166,11 @@ class Quarantine:
         body = {"digest": row.sha256, "code": code}
         tx.audit(PendingAuditEntry(event="mail.dropped", body=body, at=now))
 
-    async def listing(self) -> Sequence[store.AsideRow]:
+    async def listing(self) -> Sequence[AsideMail]:
         """Return the mails set aside, oldest first."""
-        return await self._database.read(store.all_aside)
+        return [_shown(row) for row in await self._database.read(store.all_aside)]
 
-    async def show(self, name: str) -> tuple[store.AsideRow, bytes]:
+    async def show(self, name: str) -> ShownMail:
         """Return a mail set aside, named by the beginning of its digest, with its raw bytes.
 
         Raises ``GatewayRefusal`` ``mail-unknown``, ``StorageDamaged``.
@@ -149,9 +179,14 @@ class Quarantine:
         sealed = b"".join([chunk async for chunk in self._staging.read(row.file)])
         key = self._vault.unwrap(WrappedKey(storage_key_id=row.storage_key_id, wrapped=row.wrapped))
         try:
-            return row, await asyncio.to_thread(_open, sealed, row, key)
+            raw = await asyncio.to_thread(_open, sealed, row, key)
         except Refusal as refusal:
             raise StorageDamaged() from refusal
+        said: dict[str, str | None] = {}
+        with suppress(MailUnreadable):
+            tree = await asyncio.to_thread(read_mail, raw)
+            said = {name: tree.header(name) for name in ("from", "to", "subject", "date")}
+        return ShownMail(mail=_shown(row), raw=raw, said=said)
 
     async def discard(self, name: str) -> str:
         """Drop a mail set aside for good and return its digest. Raises ``GatewayRefusal`` ``mail-unknown``.
@@ -198,6 +233,18 @@ class Quarantine:
         if len(found) != 1:
             raise GatewayRefusal("mail-unknown")
         return found[0]
+
+
+def _shown(row: store.AsideRow) -> AsideMail:
+    return AsideMail(
+        name=row.sha256,
+        reason=row.reason,
+        sentence=reason_sentence(row.reason),
+        automatic=row.automatic,
+        size=row.size_bytes,
+        received=row.received_at,
+        dropped=row.next_action_at,
+    )
 
 
 def _seal(raw: bytes, sha256: str, key: bytes) -> tuple[bytes, str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TypeVar, cast
 
 from gateway.web.calls import Call, Progress
-from gateway.web.operations import carrier, directory, gateway, keys, requests
+from gateway.web.operations import carrier, directory, gateway, keys, mail, requests
 from gateway.web.operations.desk import Desk as Desk
 from gateway.web.operations.desk import Handler
 
@@ -19,6 +19,7 @@ _HANDLERS: Mapping[str, Handler] = {
     **gateway.HANDLERS,
     **requests.HANDLERS,
     **carrier.HANDLERS,
+    **mail.HANDLERS,
     **keys.HANDLERS,
     **directory.HANDLERS,
 }

@@ -18,6 +18,7 @@ from gateway.services.doctor import Doctor
 from gateway.services.formalroute import RouteDesk
 from gateway.services.keyring import Keyring
 from gateway.services.liveness import Liveness
+from gateway.services.mail.quarantine import Quarantine
 from gateway.services.networks import Networks
 from gateway.services.revocations import Revocations
 from gateway.services.submit import Submitter
@@ -47,6 +48,7 @@ class Desk:
     networks: Networks
     carrier_export: CarrierExport
     carrier_import: CarrierImport
+    quarantine: Quarantine
     carried: frozenset[str] = USABLE_CHANNELS
 
 
