@@ -89,9 +89,6 @@ def _check_mail(settings: Settings, name: str) -> None:
             raise SettingsError(f"{name}: mail.{section}.host must be a loopback address in a lab network")
     if mail.imap.host and not mail.imap.user:
         raise SettingsError(f"{name}: mail.imap.user is missing: a mailbox is opened by logging in")
-    host, colon, port = mail.lmtp_socket.rpartition(":")
-    if colon and port.isdigit() and not _is_loopback(host.removeprefix("[").removesuffix("]")):
-        raise SettingsError(f"{name}: mail.lmtp_socket must be a unix socket or a loopback address")
 
 
 def _check_database(settings: Settings, name: str) -> None:

@@ -132,14 +132,12 @@ class MailboxSettings(MailServerSettings, frozen=True, kw_only=True):
     """The server that holds the mailbox (IMAP).
 
     Attributes:
-        folder: Where mail for the gateway arrives.
-        done_folder: Where mails go that were taken; empty: they are deleted.
+        folder: Where mail for the gateway arrives; what was taken is deleted there.
     """
 
     port: Port = 993
     tls: Literal["starttls", "implicit"] = "implicit"
     folder: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] = "INBOX"
-    done_folder: str = ""
 
 
 class MailSettings(_Section, frozen=True, kw_only=True):
@@ -149,8 +147,8 @@ class MailSettings(_Section, frozen=True, kw_only=True):
         mailbox: The gateway's own address, as its directory record lists it; nobody else reads it.
         smtp: Takes what goes out.
         imap: Holds what comes in; or ``lmtp_socket``, or both.
-        lmtp_socket: Unix socket, or loopback ``host:port``, on which the site's mail server hands mail over;
-            relative to the home or absolute.
+        lmtp_socket: Path of the unix socket on which the site's mail server hands mail over; relative to the
+            home or absolute.
         max_message_bytes: Largest mail that the servers on the way take; containers are cut to fit.
     """
 

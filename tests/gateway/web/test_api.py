@@ -91,6 +91,7 @@ def desk(paths: HomePaths, submitter: FakeSubmitter) -> Desk:
         networks=nothing,
         carrier_export=nothing,
         carrier_import=nothing,
+        quarantine=nothing,
     )
 
 
