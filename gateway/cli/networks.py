@@ -133,6 +133,19 @@ def _answer(found: NetworksResult, *, ok: bool | None = None) -> Answer:
             console.print("\n[bold red]Keys in contradiction[/bold red]: nothing is sent there or taken.")
             console.print(table("authority", "listed by", rows=rows))
             console.print("  → Ring it up, then: rogatory directory decide AUTHORITY SOURCE")
+        if found.ended_elsewhere:
+            ended = [
+                (k.authority_id, k.use, k.kid[:12], k.ended_by, ", ".join(k.listed_by))
+                for k in found.ended_elsewhere
+            ]
+            console.print("\n[bold yellow]Keys ended by holders that another network names[/bold yellow]")
+            console.print(table("authority", "use", "key", "ended by", "listed by", rows=ended))
+            console.print("  → Ring the authority up. If it did not want this, tell both networks.")
+        if found.contested:
+            held = [(k.claimed_by, k.kid[:12], k.holder or "nobody") for k in found.contested]
+            console.print("\n[bold yellow]Keys listed for another authority than has them[/bold yellow]")
+            console.print(table("listed for", "key", "belongs to", rows=held))
+            console.print("  → Tell the secretariat of the network that lists them.")
 
     return Answer(data=found, show=show, ok=well if ok is None else ok)
 

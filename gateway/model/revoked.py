@@ -24,6 +24,7 @@ class KeyNotice:
             take back what was signed long ago.
         invalid_since: Under ``compromise``: since when others may have signed.
         by_state: Signed by holders of the State, not by the key itself.
+        source: The network that names these holders.
     """
 
     aid: str
@@ -33,6 +34,7 @@ class KeyNotice:
     received_at: datetime
     invalid_since: datetime | None
     by_state: bool
+    source: str | None = None
 
     @property
     def weight(self) -> tuple[bool, bool]:

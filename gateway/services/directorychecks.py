@@ -11,6 +11,7 @@ from gateway.errors import sentence_of
 from gateway.model.authority import DirectoryEntry
 from gateway.model.freshness import Freshness, freshness
 from gateway.services.directory import Directory
+from gateway.services.directory.views import BILATERAL
 from gateway.services.doctor import Diagnosis, Level
 from gateway.services.networks import NetworkStatus
 
@@ -52,6 +53,13 @@ def check_directory(directory: Directory, now: datetime) -> list[Diagnosis]:
             else f"{claimant} lists keys that another authority lists as well; they are trusted for neither."
         )
         found.append(_finding(Level.YELLOW, sentence, "Tell the secretariat of the network that lists it."))
+    for ended in directory.ended_elsewhere():
+        sentence = (
+            f"The {ended.use} key {ended.kid[:12]} of {ended.authority_id} was ended by holders that "
+            f"{_spoken(ended.ended_by)} names; it is listed by {', '.join(map(_spoken, ended.listed_by))}."
+        )
+        action = "Ring the authority up. If it did not want this, tell both networks and list the key anew."
+        found.append(_finding(Level.YELLOW, sentence, action))
     # An authority without any key has no gateway: it is reached by other means.
     ends = {entry.authority_id: _days_left(entry, now) for entry in others if entry.keys}
     without = sorted(aid for aid, left in ends.items() if left < 0)
@@ -107,6 +115,10 @@ def _network(status: NetworkStatus, now: datetime) -> Iterable[Diagnosis]:
 def _days_left(entry: DirectoryEntry, now: datetime) -> int:
     ends = [key.exp for key in entry.keys_for("enc") if key.status != "revoked" and key.nbf <= now]
     return (max(ends) - now).days if ends else -1
+
+
+def _spoken(source: str) -> str:
+    return "hand" if source == BILATERAL else f"the network {source.removeprefix('network:')}"
 
 
 def _names(authorities: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from gateway.errors import GatewayError, GatewayRefusal, from_refusal
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.revoked import KeyNotice
 from gateway.services.directory import Directory
-from gateway.services.directory.views import MergedView
+from gateway.services.directory.views import MergedView, Voucher
 from gateway.services.post import PeerPost
 from gateway.services.tokens import request_token
 from gateway.storage import revocations as store
@@ -112,7 +112,7 @@ class Revocations:
                     lambda tx: store.notice_told(tx, aid=said.aid, kid=said.kid, to_aid=bearer)
                 )
                 return Taken(notice=self._notices[said.aid, said.kid], is_new=False)
-            by_state = self._verify(read)
+            source = self._verify(read)
         except Refusal as refusal:
             raise from_refusal(refusal) from None
         notice = KeyNotice(
@@ -122,7 +122,8 @@ class Revocations:
             at=said.at,
             received_at=now,
             invalid_since=said.invalid_since,
-            by_state=by_state,
+            by_state=source is not None,
+            source=source,
         )
         view = self._directory.view
         counts, is_ended = _counts(view, notice), _is_ended(view, notice)
@@ -142,21 +143,27 @@ class Revocations:
                 await self._on_own(notice)
         return Taken(notice=self._notices.get((notice.aid, notice.kid), notice), is_new=is_new)
 
-    def _verify(self, notice: Notice) -> bool:
-        """Return whether the State's holders signed, not the key itself. Raises ``Refusal``."""
+    def _verify(self, notice: Notice) -> str | None:
+        """Return the network whose holders signed, ``None`` if the key itself did. Raises ``Refusal``."""
         said = notice.revocation
         public = self._directory.listed_key(said.aid, said.kid)
         quorums = self._directory.quorums(said.aid)
         if public is None:
             raise Refusal("unknown-key" if self._directory.lookup(said.aid).vouchers else "unknown-sender")
-        for quorum in quorums:
+        # Where several networks name the same holders, one that lists the key speaks for it.
+        listing = {voucher.source for voucher in self._vouchers(said.aid, said.kid)}
+        for source, quorum in sorted(quorums.items(), key=lambda each: (each[0] not in listing, each[0])):
             try:
                 notice.verify_by_holders(quorum)
             except Refusal:
                 continue
-            return True
+            return source
         notice.verify_by_key(public)
-        return False
+        return None
+
+    def _vouchers(self, aid: str, kid: str) -> Sequence[Voucher]:
+        keys = self._directory.view.keys
+        return [v for slot, key in keys.items() if (slot[0], slot[2]) == (aid, kid) for v in key.vouchers]
 
     def _store(
         self,
@@ -191,6 +198,7 @@ class Revocations:
                 by_state=notice.by_state,
                 notice=text,
                 received_at=now,
+                source=notice.source,
             ),
         )
         for aid in self._peers():
@@ -370,4 +378,5 @@ def _notice(row: store.RevocationRow) -> KeyNotice:
         received_at=row.received_at,
         invalid_since=row.invalid_since,
         by_state=row.by_state,
+        source=row.source,
     )

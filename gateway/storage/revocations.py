@@ -11,7 +11,10 @@ from gateway.storage.schema import revocation, revocation_push
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevocationRow:
-    """One notice; ``received_at`` is when the key ended for us, ``at`` is what its signers state."""
+    """One notice; ``received_at`` is when the key ended for us, ``at`` is what its signers state.
+
+    ``source`` is the network whose holders signed it, ``None`` where the key itself did.
+    """
 
     aid: str
     kid: str
@@ -21,6 +24,7 @@ class RevocationRow:
     by_state: bool
     notice: str = field(repr=False)
     received_at: datetime
+    source: str | None = None
 
 
 _KEY = (revocation.c.aid == bindparam("b_aid")) & (revocation.c.kid == bindparam("b_kid"))
@@ -87,6 +91,7 @@ def put_revocation(tx: Transaction, row: RevocationRow) -> None:
         by_state=row.by_state,
         notice=row.notice,
         received_at=row.received_at,
+        source=row.source,
     )
 
 

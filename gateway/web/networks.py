@@ -14,8 +14,10 @@ from gateway.services.registry.bundle import BUNDLE_LIMIT
 from gateway.services.registry.members import MEMBERS_FILE, MEMBERS_LIMIT
 from gateway.web.calls.networks import (
     AllowParams,
+    ContestedKeyView,
     ContradictionView,
     DecideParams,
+    EndedKeyView,
     ImportParams,
     NetworksResult,
     NetworkView,
@@ -35,6 +37,22 @@ async def status(networks: Networks, directory: Directory, *, now: datetime) -> 
                 sources=[claim.voucher.source for claim in view.authorities[aid].claims],
             )
             for aid in sorted(view.contradicted)
+        ],
+        ended_elsewhere=[
+            EndedKeyView(
+                authority_id=each.authority_id,
+                use=each.use,
+                kid=each.kid,
+                reason=each.reason,
+                ended_by=each.ended_by,
+                listed_by=list(each.listed_by),
+                at=each.received_at,
+            )
+            for each in directory.ended_elsewhere()
+        ],
+        contested=[
+            ContestedKeyView(kid=each.kid, claimed_by=each.claimant, holder=each.holder)
+            for each in view.contested
         ],
     )
 

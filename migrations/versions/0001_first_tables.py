@@ -343,6 +343,9 @@ def create_tables() -> None:
             nullable=False,
             comment="signed by the State's holders, not by the key",
         ),
+        sa.Column(
+            "source", sa.String(length=80), nullable=True, comment="the network that names these holders"
+        ),
         sa.Column("notice", sa.Text(), nullable=False, comment="verbatim, as it is passed on"),
         sa.Column("received_at", sa.BigInteger(), nullable=False, comment="when the key ended here"),
         sa.PrimaryKeyConstraint("aid", "kid", name=op.f("pk_revocation")),

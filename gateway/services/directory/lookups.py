@@ -23,6 +23,7 @@ from gateway.model.listing import Listing
 from gateway.model.revoked import KeyNotice
 from gateway.model.states import StateRecord
 from gateway.services.directory.addressees import contacts_of, listing_for, requirements_of
+from gateway.services.directory.foreign import EndedElsewhere, ended_elsewhere
 from gateway.services.directory.localfile import LocalFile
 from gateway.services.directory.views import MergedView, SourceView, Voucher
 from gateway.services.keyring import Keyring
@@ -255,6 +256,10 @@ class Lookups:
         end = voucher.fresh_until
         return may_send(freshness(end, now), lane, is_allowed=self._is_allowed(voucher.source, end))
 
+    def ended_elsewhere(self) -> tuple[EndedElsewhere, ...]:
+        """Return the keys that holders named by another network ended than those that list them."""
+        return ended_elsewhere(self._view, self._notices.values())
+
     @property
     def has_notices(self) -> bool:
         """Whether any emergency notice is in force."""
@@ -267,15 +272,15 @@ class Lookups:
                 return key.in_force.public
         return None
 
-    def quorums(self, authority_id: str) -> tuple[Quorum, ...]:
-        """Return whose signatures speak for the State of an authority, one per network that says so.
+    def quorums(self, authority_id: str) -> Mapping[str, Quorum]:
+        """Return whose signatures speak for the State of an authority, by the network that says so.
 
         A network that has ended says so no more: its holders may long be others.
         """
         state = authority_id[:2]
         now = self._clock.now()
-        return tuple(
-            source.quorums[state]
+        return {
+            source.name: source.quorums[state]
             for source in self._view.sources
             if state in source.quorums and freshness(source.fresh_until, now) is not Freshness.ENDED
-        )
+        }

@@ -67,6 +67,7 @@ revocation = Table(
     Column("at", Instant, nullable=False, comment="as its signers state"),
     Column("invalid_since", Instant, nullable=True),
     Column("by_state", Boolean, nullable=False, comment="signed by the State's holders, not by the key"),
+    Column("source", String(80), nullable=True, comment="the network that names these holders"),
     Column("notice", Text, nullable=False, comment="verbatim, as it is passed on"),
     Column("received_at", Instant, nullable=False, comment="when the key ended here"),
     comment="Emergency notices in force: one for each key, the weightiest one.",

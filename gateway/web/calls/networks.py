@@ -41,12 +41,34 @@ class ContradictionView(Value, kw_only=True):
     sources: Annotated[list[str], msgspec.Meta(description="who lists it, as `directory decide` takes it")]
 
 
+class EndedKeyView(Value, kw_only=True):
+    """A key that holders of its State ended who are named by another network than those that list it."""
+
+    authority_id: str
+    use: str
+    kid: str
+    reason: str
+    ended_by: str
+    listed_by: list[str]
+    at: datetime
+
+
+class ContestedKeyView(Value, kw_only=True):
+    """A key that an authority lists and that is another's, or nobody's: not trusted for whoever lists it."""
+
+    kid: str
+    claimed_by: str
+    holder: str | None
+
+
 class NetworksResult(Value, kw_only=True):
     """How the directory stands."""
 
     enrolled: Annotated[int, msgspec.Meta(description="peers taken by hand, ourselves not counted")]
     networks: list[NetworkView]
     contradicted: list[ContradictionView]
+    ended_elsewhere: list[EndedKeyView]
+    contested: list[ContestedKeyView]
 
 
 class RefreshParams(Value, kw_only=True):
