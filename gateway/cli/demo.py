@@ -14,18 +14,21 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from cyclopts import Parameter
 
 from gateway.cli.output import CommandFailed, Common, as_failure, note, print_failure, print_json
 from gateway.cli.session import ask_service
+from gateway.demo.carried import CarriedWay
 from gateway.demo.documents import Enclosed, free_bytes, parse_size, print_all
+from gateway.demo.mailed import FailingWay, MailedWay
 from gateway.demo.network import DemoFailed, LabNetwork, Progress
 from gateway.demo.registry import DemoDirectory
 from gateway.demo.samples import LARGE_EVIDENCE, read_directory, read_samples, read_states
 from gateway.demo.story import Story
 from gateway.demo.telling import Teller, as_data
+from gateway.demo.ways import Way
 from gateway.errors import GatewayRefusal
 from gateway.services.typeset import CannotPrint
 from gateway.web.calls import Call
@@ -33,8 +36,8 @@ from gateway.web.calls import Call
 P = TypeVar("P")
 R = TypeVar("R")
 
-#: These authorities have no server that others could reach; they fetch what waits for them.
-PULL_ONLY = frozenset({"tn-mj", "gh-ag"})
+Channel = Literal["gateway_https", "email_sealed", "email_smime", "offline_media"]
+Failing = Literal["https"]
 
 #: Room per byte of evidence: sealed at the sender, sealed at the recipient, and opened once.
 _ROOM_PER_BYTE = 3.4
@@ -46,6 +49,8 @@ def demo(
     evidence_size: str = "8MiB",
     keep: Path | None = None,
     keep_running: Annotated[bool, Parameter(negative=())] = False,
+    channel: Channel | None = None,
+    fail: Failing | None = None,
     common: Common | None = None,
 ) -> int:
     """Run six sample requests between twelve authorities on this machine; takes about half a minute.
@@ -60,6 +65,11 @@ def demo(
         New or empty folder in which every gateway's home stays, as FOLDER/AUTHORITY.
     keep_running:
         Leave all twelve gateways serving until Ctrl-C.
+    channel:
+        Let all requests take this channel: sealed mail between gateways, mail to people with an ordinary mail
+        program, or media carried by hand. Mail goes through Postfix and Dovecot, which must be installed.
+    fail:
+        Let the HTTPS of one addressee be down: its urgent request goes out by sealed mail in time.
     """
     common = common or Common()
     try:
@@ -67,10 +77,15 @@ def demo(
             raise CommandFailed(
                 "usage", "The demonstration makes homes of its own; name a folder with --keep."
             )
+        if channel is not None and fail is not None:
+            raise CommandFailed("usage", "Name a channel or what fails, not both.")
         size = _size(evidence_size)
         with _places(keep) as (work, homes):
             _check_room(work, homes, size)
-            demonstration = _Demonstration(common, size, work, homes, keep_running, kept=keep is not None)
+            way = _way(channel, fail)
+            demonstration = _Demonstration(
+                common, way, size, work, homes, keep_running, kept=keep is not None
+            )
             try:
                 return asyncio.run(demonstration.run())
             finally:
@@ -86,11 +101,29 @@ def demo(
         return 2 if failure.code == "usage" else code
 
 
+def _way(channel: Channel | None, fail: Failing | None) -> Way:
+    if fail == "https":
+        return FailingWay()
+    if channel == "email_sealed":
+        return MailedWay()
+    if channel == "offline_media":
+        return CarriedWay()
+    return Way()
+
+
 class _Demonstration:
     """One run of the command, with everything the person asked for."""
 
     def __init__(
-        self, common: Common, size: int, work: Path, homes: Path, keep_running: bool, *, kept: bool
+        self,
+        common: Common,
+        way: Way,
+        size: int,
+        work: Path,
+        homes: Path,
+        keep_running: bool,
+        *,
+        kept: bool,
     ) -> None:
         self._json = common.json
         self._size = size
@@ -101,8 +134,14 @@ class _Demonstration:
         self._kept_by = homes if kept else work
         self._directory: DemoDirectory | None = None
         self._samples = read_samples()
+        self._way = way
         self.network = LabNetwork(
-            homes=homes, logs=work / "logs", directory=read_directory(), ask=_ask, pull_only=PULL_ONLY
+            homes=homes,
+            logs=work / "logs",
+            directory=read_directory(),
+            ask=_ask,
+            settings=way.settings,
+            channels=way.channels,
         )
 
     async def run(self) -> int:
@@ -115,9 +154,11 @@ class _Demonstration:
             try:
                 with teller:
                     enclosed, directory = await self._prepare(teller)
+                    await self._way.open(self._work, self.network, directory)
                     story = Story(
                         network=self.network,
                         directory=directory,
+                        way=self._way,
                         enclosed=enclosed,
                         opened=self._work / "opened",
                         watcher=teller,
@@ -137,6 +178,7 @@ class _Demonstration:
                 failure = error if isinstance(error, DemoFailed) else DemoFailed(str(error))
             finally:
                 await self.network.close()
+                await self._way.aclose()
                 if self._directory is not None:
                     await self._directory.aclose()
         if failure is None:

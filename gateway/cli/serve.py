@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from gateway.cli.output import Answer, Common, print_json, run, terminal, text
+from gateway.clock import Clock, SystemClock
 from gateway.config import find_home
 
 
@@ -14,14 +15,18 @@ def serve(*, common: Common | None = None) -> int:
 
     Writes one line to standard output once it is ready, and structured logs to standard error.
     """
-    common = common or Common()
+    return serve_by(SystemClock(), common or Common())
+
+
+def serve_by(clock: Clock, common: Common) -> int:
+    """Run the gateway by a clock; returns the exit code of the command."""
 
     async def work() -> Answer:
         from gateway.app import App
         from gateway.telemetry import start_logging
 
         paths = find_home(common.home)
-        async with App.open(paths.root) as app:
+        async with App.open(paths.root, clock=clock) as app:
             start_logging(level=app.settings.telemetry.level)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):

@@ -16,7 +16,7 @@ import signal
 import socket
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -27,7 +27,6 @@ from gateway.config import (
     DirectorySettings,
     HomePaths,
     NetworkSettings,
-    PeerSettings,
     Settings,
     TelemetrySettings,
     parse_settings,
@@ -91,7 +90,7 @@ class LabNetwork:
         logs: Folder for what the processes write; not part of any home.
         directory: Lab directory with records and States: what its people know of each authority.
         follows: Network whose directory the gateways follow; ``None``: they know nobody.
-        pull_only: Authorities that do not listen.
+        settings, channels: What the way of the requests puts into settings and records.
         peak_rss_mib: Largest resident memory of each process so far, where the system tells.
     """
 
@@ -99,7 +98,8 @@ class LabNetwork:
     logs: Path
     directory: Mapping[str, Any] = field(repr=False)
     ask: Ask
-    pull_only: frozenset[str]
+    settings: Callable[[Settings, str], Settings]
+    channels: Callable[[Settings, Sequence[Mapping[str, Any]]], list[dict[str, Any]]]
     follows: NetworkSettings | None = None
     choose_port: Callable[[], int] = field(default_factory=lambda: free_port)
     peak_rss_mib: dict[str, float] = field(default_factory=dict)
@@ -144,29 +144,36 @@ class LabNetwork:
 
         rows = self.directory["authorities"]
         row = next(row for row in rows if row["authority_id"] == authority_id)
-        listen = "" if authority_id in self.pull_only else f"127.0.0.1:{self.choose_port()}"
         wanted = Settings(
             authority=AuthoritySettings(
                 id=authority_id, state=row["state"], name=row["name_en"], network="lab", demo=True
             ),
-            peer=PeerSettings(listen=listen),
             directory=DirectorySettings(network=() if self.follows is None else (self.follows,)),
             telemetry=TelemetrySettings(level="warning"),
         )
         # Through the text and back: the demonstration keeps to the rules of every settings file.
-        settings = parse_settings(render_settings(wanted))
+        settings = parse_settings(render_settings(self.settings(wanted, f"127.0.0.1:{self.choose_port()}")))
+        listen = settings.peer.listen
         address = f"https://{listen}" if listen else ""
         record, state = plan_record(settings=settings, address=address, given=self.directory)
+        record["channels"] = self.channels(settings, record["channels"])
         plan = HomePlan(settings=settings, record=record, state=state)
         await make_home(HomePaths(self.home(authority_id)), plan)
 
-    async def start(self, authority_id: str) -> None:
-        """Serve a home by its own process. Raises ``PortTaken``, or ``DemoFailed`` if it never starts."""
+    async def start(self, authority_id: str, *, days_ahead: int = 0) -> None:
+        """Serve a home by its own process, ``days_ahead`` of today if a medium was that long under way.
+
+        Raises ``PortTaken``, or ``DemoFailed`` if it never starts.
+        """
+        home = str(self.home(authority_id))
+        command: tuple[str, ...] = ("gateway", "serve", "--json", "--home", home)
+        if days_ahead:
+            command = ("gateway.demo.later", str(days_ahead), home)
         environment = {name: value for name, value in os.environ.items() if name != HOME_VARIABLE}
         self.logs.mkdir(parents=True, exist_ok=True)
         with self.log(authority_id).open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "gateway", "serve", "--json", "--home", str(self.home(authority_id))),
+                *(sys.executable, "-m", *command),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,

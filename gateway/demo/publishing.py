@@ -24,7 +24,7 @@ SECRETARIAT = ("Secretariat, first holder", "Secretariat, second holder", "Secre
 #: Who proposes; somebody else has to sign.
 PROPOSER = "Sample desk"
 #: A sample network is looked at for longer than a day without anybody running its daily job.
-_FRESH_DAYS = 14
+FRESH_DAYS = 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class SampleNetwork:
             for holder in self.holders["root" if role in ("root", "targets") else role]:
                 self.desk.publication.sign(role, holder, now)
         issued, _ = self.desk.issue(now)
-        self.desk.refresh(now, days=_FRESH_DAYS)
+        self.desk.refresh(now, days=FRESH_DAYS)
         return issued
 
 

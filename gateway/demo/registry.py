@@ -16,7 +16,7 @@ from aiohttp import web
 
 from crypto.x509 import make_tls_certificate
 from gateway.config import NetworkSettings
-from gateway.demo.publishing import PROPOSER, SampleNetwork, publish_network
+from gateway.demo.publishing import FRESH_DAYS, PROPOSER, SampleNetwork, publish_network
 from gateway.demo.samples import read_sample_directory, read_sample_requirements
 from gateway.services.directory import read_enrolment
 from gateway.services.registers.recordfolder import RecordFolder
@@ -90,6 +90,12 @@ class DemoDirectory:
 
         async with self._signing:
             await asyncio.to_thread(sign)
+
+    async def refresh(self, *, days_ahead: int) -> None:
+        """Let the secretariat do its daily job as if days had passed: what it says is fresh then."""
+        async with self._signing:
+            later = datetime.now(UTC) + timedelta(days=days_ahead)
+            await asyncio.to_thread(self.made.desk.refresh, later, days=FRESH_DAYS)
 
     async def aclose(self) -> None:
         """Stop serving."""

@@ -16,10 +16,10 @@ from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
+from gateway.demo.exchange import Outcome, Verified
 from gateway.demo.network import DemoFailed, LabNetwork
 from gateway.demo.network import Progress as Report
 from gateway.demo.samples import Sample
-from gateway.demo.story import Outcome, Verified
 from gateway.model.codes import code_list
 from gateway.telemetry import clean
 
@@ -253,6 +253,7 @@ def as_data(
                 "receipts": list(outcome.receipts),
                 "bytes": outcome.size_bytes,
                 "seconds": outcome.seconds,
+                **({"met": list(outcome.met)} if outcome.met else {}),
             }
             for outcome in outcomes
         ],

@@ -11,13 +11,14 @@ import pytest
 import pytest_asyncio
 
 from gateway.cli import main
-from gateway.cli.demo import PULL_ONLY, _ask
+from gateway.cli.demo import _ask
 from gateway.demo.documents import print_all
 from gateway.demo.network import DemoFailed, LabNetwork
 from gateway.demo.registry import DemoDirectory
 from gateway.demo.samples import read_directory, read_samples, read_states
 from gateway.demo.story import Story
 from gateway.demo.telling import Teller, as_data
+from gateway.demo.ways import Way
 from gateway.services.typeset import CannotPrint
 from tests.stories.commandline import rogatory
 
@@ -26,13 +27,19 @@ CHOSEN = {"03_preservation_budapest_en", "05_videoconference_hearing_ar"}
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> LabNetwork:
+def way() -> Way:
+    return Way()
+
+
+@pytest.fixture
+def lab(tmp_path: Path, way: Way) -> LabNetwork:
     return LabNetwork(
         homes=tmp_path / "homes",
         logs=tmp_path / "logs",
         directory=read_directory(),
         ask=_ask,
-        pull_only=PULL_ONLY,
+        settings=way.settings,
+        channels=way.channels,
     )
 
 
@@ -44,14 +51,18 @@ async def directory(lab: LabNetwork, tmp_path: Path) -> AsyncIterator[DemoDirect
     await made.aclose()
 
 
-def story(lab: LabNetwork, directory: DemoDirectory, tmp_path: Path, chosen: set[str]) -> Story:
+async def story(
+    lab: LabNetwork, way: Way, directory: DemoDirectory, tmp_path: Path, chosen: set[str]
+) -> Story:
     try:
         enclosed, _ = print_all(tmp_path / "documents", 100_000)
     except CannotPrint as missing:
         pytest.skip(str(missing))
+    await way.open(tmp_path, lab, directory)
     return Story(
         network=lab,
         directory=directory,
+        way=way,
         enclosed=tuple(request for request in enclosed if request.sample.name in chosen),
         opened=tmp_path / "opened",
         watcher=Teller(samples=read_samples(), states=read_states(), quiet=True),
@@ -60,10 +71,10 @@ def story(lab: LabNetwork, directory: DemoDirectory, tmp_path: Path, chosen: set
 
 @pytest.mark.slow
 async def test_two_requests_end_well_on_both_sides_and_the_answer_says_so(
-    lab: LabNetwork, directory: DemoDirectory, tmp_path: Path
+    lab: LabNetwork, way: Way, directory: DemoDirectory, tmp_path: Path
 ) -> None:
     assert (directory.states, directory.authorities) == (43, 99)
-    played = story(lab, directory, tmp_path, CHOSEN)
+    played = await story(lab, way, directory, tmp_path, CHOSEN)
     try:
         await played.tell()
         lab.measure()
@@ -115,10 +126,10 @@ def check_request(request: Mapping[str, Any], state: str, channel: str, lane: st
 
 @pytest.mark.slow
 async def test_a_document_that_arrives_changed_ends_the_story_with_the_reason(
-    lab: LabNetwork, directory: DemoDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lab: LabNetwork, way: Way, directory: DemoDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    played = story(lab, directory, tmp_path, {"03_preservation_budapest_en"})
-    monkeypatch.setattr("gateway.demo.story._sha256", lambda path: "0" * 64)
+    played = await story(lab, way, directory, tmp_path, {"03_preservation_budapest_en"})
+    monkeypatch.setattr("gateway.demo.exchange._sha256", lambda path: "0" * 64)
     try:
         with pytest.raises(
             DemoFailed, match=r"preservation-0562\.pdf arrived with another content"

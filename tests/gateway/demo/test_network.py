@@ -15,6 +15,7 @@ from gateway.demo import network as under_test
 from gateway.demo.memory import peak_rss_mib
 from gateway.demo.network import DemoFailed, LabNetwork, PortTaken, free_port
 from gateway.demo.samples import read_directory
+from gateway.demo.ways import Way
 from gateway.web import calls as api
 
 
@@ -28,7 +29,8 @@ def network(tmp_path: Path, **options: Any) -> LabNetwork:
         logs=tmp_path / "logs",
         directory=read_directory(),
         ask=never_asked,
-        pull_only=frozenset({"tn-mj"}),
+        settings=Way().settings,
+        channels=Way().channels,
         **options,
     )
 

@@ -7,9 +7,9 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
+from gateway.demo.exchange import Outcome, Verified
 from gateway.demo.network import DemoFailed, LabNetwork
 from gateway.demo.samples import read_samples, read_states
-from gateway.demo.story import Outcome, Verified
 from gateway.demo.telling import Teller, as_data
 
 SAMPLES = read_samples()
