@@ -11,6 +11,9 @@ from mnemonic import Mnemonic
 
 _BITS = 11
 
+#: Enough to tell two bundles apart; that nobody made one up is shown by its signature.
+CHECK_WORDS = 6
+
 
 @cache
 def _words() -> tuple[str, ...]:
@@ -37,3 +40,8 @@ def digest_words(digest: bytes, *, words: int) -> tuple[str, ...]:
     number = int.from_bytes(digest, "big")
     listed = _words()
     return tuple(listed[number >> (256 - _BITS * (i + 1)) & (1 << _BITS) - 1] for i in range(words))
+
+
+def check_words(sha256_hex: str) -> str:
+    """Return the words by which two people on the telephone know that they speak of the same bundle."""
+    return " ".join(digest_words(bytes.fromhex(sha256_hex), words=CHECK_WORDS))

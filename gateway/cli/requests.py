@@ -135,7 +135,8 @@ def _show_status(console: Console, found: api.StatusResult) -> None:
     actor = _ACTORS.get(found.next_actor, found.next_actor)
     console.print(f"  next        {text(actor)}: {words(found.next_action)}{due}")
     console.print(f"  references  {text(found.reference_requesting)} / {text(found.reference_requested)}")
-    console.print(f"  bundle      {found.sender}/{found.bid}\n")
+    console.print(f"  bundle      {found.sender}/{found.bid}")
+    console.print(f"  check words {text(found.check_words)}\n")
     for task in found.tasks:
         console.print(f"[yellow]! for the {words(task.owner)}[/yellow], since {when(task.created_at)} UTC:")
         console.print(f"  {text(task.sentence)}")

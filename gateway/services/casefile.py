@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from crypto.words import check_words
 from gateway.errors import GatewayRefusal
 from gateway.model.next_step import sentence_for
 from gateway.model.receipt import PROVES, ReceiptType
@@ -54,10 +55,15 @@ class InboxItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseStatus:
-    """Where a request stands; ``sentence`` says why and who acts next."""
+    """Where a request stands; ``sentence`` says why and who acts next.
+
+    Attributes:
+        check_words: Words of the bundle's envelope, to be compared by telephone (docs/carrier.md).
+    """
 
     sender: str
     bid: str
+    check_words: str
     thread_id: str
     peer: str
     side: str
@@ -177,6 +183,7 @@ def status_of(connection: Connection, ref: str) -> CaseStatus:
     return CaseStatus(
         sender=found.sender,
         bid=found.bid,
+        check_words=check_words(held.envelope_sha256),
         thread_id=case.thread_id,
         peer=case.peer,
         side=case.side,

@@ -12,13 +12,10 @@ from typing import Any, Final
 
 import segno
 
-from crypto.words import digest_words
+from crypto.words import check_words
 from gateway.services.typeset import CannotPrint, Typesetter
 
 _TEMPLATE: Final = files(__package__) / "cover.typ"
-
-#: Enough to tell two media apart by telephone; that nobody made the bundle up is shown by its signature.
-CHECK_WORDS: Final = 6
 
 #: How a medium travels, and what it is called on the sheet.
 WAYS: Final[Mapping[str, str]] = {
@@ -62,11 +59,6 @@ class Cover:
     lines: Sequence[Line]
     receipts: int
     notices: int
-
-
-def check_words(envelope_sha256: str) -> str:
-    """Return the words that stand for a bundle's envelope, to be compared by telephone."""
-    return " ".join(digest_words(bytes.fromhex(envelope_sha256), words=CHECK_WORDS))
 
 
 def print_cover(cover: Cover) -> tuple[str, bytes]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from crypto import strictjson
 from crypto.errors import Refusal
+from crypto.words import check_words
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
@@ -25,7 +26,7 @@ from gateway.model.channels import CARRIER
 from gateway.model.codes import Assurance, Lane
 from gateway.model.medium import INDEX, TEXT_MAX_BYTES, Kind, bundle_name, folder_for, text_name
 from gateway.services.book import TransmissionBook
-from gateway.services.carrier.cover import WAYS, Cover, Line, Party, check_words, print_cover
+from gateway.services.carrier.cover import WAYS, Cover, Line, Party, print_cover
 from gateway.services.carrier.medium import Folder, Written, given
 from gateway.services.container import ContainerSource, load_container
 from gateway.services.directory import Directory

@@ -14,6 +14,7 @@ from typing import Any
 from crypto import strictjson
 from crypto.encoding import is_aid
 from crypto.errors import Refusal
+from crypto.words import check_words
 from gateway.errors import GatewayError, GatewayRefusal, StorageError, from_refusal, sentence_of
 from gateway.model.medium import (
     INDEX,
@@ -28,7 +29,6 @@ from gateway.model.medium import (
 )
 from gateway.model.names import display_name
 from gateway.services.arrival import Arrivals
-from gateway.services.carrier.cover import check_words
 from gateway.services.carrier.export import read_index
 from gateway.services.carrier.medium import Entry, Folder, given
 from gateway.services.receipts import MOST_RECEIPTS, ReceiptDesk
@@ -201,6 +201,9 @@ class CarrierImport:
                 yield piece
 
         arrived = await self._arrivals.take(size=entry.size, read=read)
+        if arrived.is_repeat:
+            # Its sender has exported it again: the receipt may have been lost on its way home.
+            await self._arrivals.push_again(arrived.head)
         advance(entry.size)
         return TakenFile(
             name=label,

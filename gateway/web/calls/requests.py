@@ -132,6 +132,7 @@ class StatusResult(Value, kw_only=True):
 
     sender: str
     bid: str
+    check_words: Annotated[str, msgspec.Meta(description="of its envelope, to be compared by telephone")]
     thread_id: str
     peer: str
     side: str
