@@ -6,26 +6,13 @@ serves, and may be used on both sides of a connection. P-256, because TLS stacks
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
-from crypto.errors import KeyRefused
-from crypto.keys import X509, KeyUse, PublicKey
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateNames:
-    """The hosts a certificate names, as they stand in it."""
-
-    dns: tuple[str, ...]
-    ip: tuple[str, ...]
 
 
 def make_tls_certificate(
@@ -94,59 +81,3 @@ def _key_usage() -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
-
-
-def _load(der: bytes) -> x509.Certificate:
-    return PublicKey.load(KeyUse.TLS, X509, der).certificate
-
-
-def certificate_names(der: bytes) -> CertificateNames:
-    """Return the hosts a certificate names.
-
-    Raises:
-        KeyRefused: no certificate that may be listed, or its names cannot be read.
-    """
-    certificate = _load(der)
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return CertificateNames(dns=(), ip=())
-    except ValueError:
-        raise KeyRefused("certificate: names") from None
-    return CertificateNames(
-        dns=tuple(names.get_values_for_type(x509.DNSName)),
-        ip=tuple(str(address) for address in names.get_values_for_type(x509.IPAddress)),
-    )
-
-
-def certificate_life(der: bytes) -> tuple[datetime, datetime]:
-    """Return the first and last instant of a certificate, aware UTC.
-
-    Raises:
-        KeyRefused: no certificate that may be listed.
-    """
-    certificate = _load(der)
-    return certificate.not_valid_before_utc, certificate.not_valid_after_utc
-
-
-def spki_sha256(der: bytes) -> str:
-    """Return the hex SHA-256 of the certificate's public key info: the pin of its key.
-
-    Raises:
-        KeyRefused: no certificate that may be listed.
-    """
-    spki = (
-        _load(der)
-        .public_key()
-        .public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    )
-    return sha256(spki).hexdigest()
-
-
-def certificate_pem(der: bytes) -> bytes:
-    """Return the certificate as PEM, for a TLS library's trust store.
-
-    Raises:
-        KeyRefused: no certificate that may be listed.
-    """
-    return _load(der).public_bytes(serialization.Encoding.PEM)

@@ -83,11 +83,6 @@ class Database:
         """``sqlite`` or ``postgresql``."""
         return self._backend.dialect
 
-    @property
-    def commits_inline(self) -> bool:
-        """Whether COMMIT runs in the event loop."""
-        return self._backend.inline
-
     async def write(self, unit: Callable[[Transaction], T]) -> T:
         """Run a unit in the next group's transaction and return its value once that is durable.
 

@@ -18,6 +18,7 @@ from aiohttp import web
 
 from gateway.clock import Clock
 from gateway.errors import GatewayError, GatewayRefusal
+from gateway.model.message import wire_time
 from gateway.services.peergate import Caller, PeerGate
 from gateway.web.intake import PeerLimits, Places, body_chunks, body_length
 from gateway.web.ports import (
@@ -40,7 +41,6 @@ CONTAINER_TYPE = "application/vnd.gw.bundle"
 
 _AID = "[a-z]{2}(?:-[a-z0-9]+)+"
 _BUNDLE = f"{BASE}/bundles/{{sender:{_AID}}}/{{bid:[0-9a-f]{{32}}}}"
-_TILE_PATH = "{level:[0-9]{1,2}}/{index:[x0-9/.p]+}"
 _MAX_AID = 63
 _COUNT = re.compile(r"[0-9]{1,15}")
 _RANGE = re.compile(r"bytes=([0-9]{1,15})-")
@@ -271,8 +271,7 @@ class PeerAPI:
         caller = self._caller(http)
         now = self._clock.now()
         self._count_hello(caller, now)
-        time = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-        return _json({"aid": self._gate.own_aid, "versions": VERSIONS, "time": time})
+        return _json({"aid": self._gate.own_aid, "versions": VERSIONS, "time": wire_time(now)})
 
     async def post_probe(self, http: web.Request) -> web.StreamResponse:
         """``POST /probes``: the signed answer to a signed question; changes nothing, so no token is spent."""

@@ -18,11 +18,11 @@ from crypto.encoding import b64u, unb64u
 from crypto.envelope import parse_envelope
 from crypto.errors import CODES, Refusal
 from crypto.jws import EDDSA, parse_compact
-from crypto.keys import ALGORITHMS, GW_HYB1, KeyUse, PrivateKey, PublicKey
+from crypto.keys import ALGORITHMS, GW_HYB1, X509, KeyUse, PrivateKey, PublicKey
 from crypto.manifest import open_manifest_part
 from crypto.parts import PartOpener, padme, sealed_size
 from crypto.storagekey import unwrap_content_key
-from crypto.x509 import certificate_names, make_tls_certificate
+from crypto.x509 import make_tls_certificate
 from tests.crypto.samples import ENC, NOW, SIG, open_container, seal
 
 GOOD = seal()
@@ -46,7 +46,7 @@ READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
         lambda data: PublicKey.load(KeyUse.ENC, ALGORITHMS[KeyUse.ENC][0], data),
         ENC.public.pub,
     ),
-    "certificate": (certificate_names, CERTIFICATE),
+    "certificate": (lambda data: PublicKey.load(KeyUse.TLS, X509, data), CERTIFICATE),
     "key file": (lambda data: PrivateKey.from_pem(KeyUse.SIG, GW_HYB1, data, b"fictional passphrase"), PEM),
 }
 

@@ -171,15 +171,6 @@ class Directory(Lookups):
 
     # What persons put in
 
-    def reload(self) -> bool:
-        """Read the file again and return whether it had changed. The last good issue stays on any error."""
-        payload = self._local.read()
-        changed: bool = payload["issue"] != self._local.issue
-        if changed:
-            self._local.payload = payload
-            self._rebuild(self._clock.now())
-        return changed
-
     def update_own(self, record: Mapping[str, Any], now: datetime) -> None:
         """Replace the own record, after a key rotation say; durable when it returns."""
         self._store(dict(record), None, self._local.requirements(str(record["authority_id"])), now)

@@ -58,14 +58,14 @@ async def test_commit_runs_where_it_was_told_to(url: str, inline: bool) -> None:
 async def test_a_slow_disk_gets_a_thread(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.storage.backends.sync_time_s", lambda folder: 0.002)
     database = await Database.open(url)
-    assert not database.commits_inline
+    assert await database.write(lambda tx: threading.current_thread()) is not threading.current_thread()
     await database.aclose()
 
 
 async def test_a_fast_disk_commits_in_the_loop(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.storage.backends.sync_time_s", lambda folder: 0.0002)
     database = await Database.open(url)
-    assert database.commits_inline
+    assert await database.write(lambda tx: threading.current_thread()) is threading.current_thread()
     await database.aclose()
 
 
