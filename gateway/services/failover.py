@@ -11,7 +11,6 @@ from datetime import datetime
 
 from gateway.model.authority import channels_for
 from gateway.model.channel_choice import (
-    CARRIER,
     CHANNEL_CODES,
     Answer,
     Choice,
@@ -22,7 +21,7 @@ from gateway.model.channel_choice import (
     choose,
     look_ahead,
 )
-from gateway.model.channels import LETTERS
+from gateway.model.channels import CARRIER, LETTERS, PULL
 from gateway.model.codes import Lane
 from gateway.model.receipt import ReceiptType
 from gateway.model.record_parts import Channel
@@ -30,9 +29,6 @@ from gateway.services.directory import Directory
 from gateway.services.evidence import CheckedReceipt
 from gateway.storage import channels
 from gateway.storage.database import Connection, Database
-
-#: The peer fetches here what waits for it; nothing of ours carries it.
-PULL = "https_pull"
 
 #: On these a bundle stands here and waits: the peer comes for it, or a person writes it to a medium.
 STANDING = frozenset({PULL, CARRIER})

@@ -41,7 +41,7 @@ from gateway.services.smime.contents import (
     readable,
     seal_bytes,
 )
-from gateway.services.smime.correspondents import smime_certificates, wishes_of
+from gateway.services.smime.correspondents import mailbox_of_entry, smime_certificates, wishes_of
 from gateway.services.smime.entityform import Enclosure, Letter
 from gateway.services.smime.letter import Facts, ListedFile, cover_text, subject_of, title_of
 from gateway.services.smime.sealing import seal_letter
@@ -76,7 +76,7 @@ class _Draft:
 
 
 class LetterDesk:
-    """Composes letters. ``mailbox`` is our own; ``max_message_bytes`` what our mail server takes."""
+    """Composes letters from the mailbox of our own record; ``max_message_bytes`` is what our server takes."""
 
     def __init__(
         self,
@@ -87,7 +87,6 @@ class LetterDesk:
         keyring: Keyring,
         vault: Vault,
         clock: Clock,
-        mailbox: str,
         max_message_bytes: int,
     ) -> None:
         self._database = database
@@ -96,14 +95,13 @@ class LetterDesk:
         self._keyring = keyring
         self._vault = vault
         self._clock = clock
-        self._mailbox = mailbox
         self._max_message_bytes = max_message_bytes
 
     async def parcels(self, key: Key, *, address: str, urgent: bool) -> AsyncIterator[Parcel]:
         """Yield the mails of a bundle, each whole and encrypted; to be sent in this order.
 
         Raises ``GatewayRefusal``: ``too-large`` if no five mails can carry it, ``no-mail-certificate``,
-        ``content-erased``; ``KeyringError`` without keys of our own for mail; ``StorageDamaged``.
+        ``mailbox-none``, ``content-erased``; ``KeyringError`` without own keys for mail; ``StorageDamaged``.
         """
         draft = await self._draft(key, address)
         for n, documents in enumerate(draft.mails, 1):
@@ -112,7 +110,10 @@ class LetterDesk:
 
     async def _draft(self, key: Key, address: str) -> _Draft:
         sender, bid, to = key
-        now, entry = self._clock.now(), self._directory.lookup(to).entry
+        now, entry, own = self._clock.now(), self._directory.lookup(to).entry, self._directory.own
+        mailbox = mailbox_of_entry(own)
+        if mailbox is None:
+            raise GatewayRefusal("mailbox-none")
         listed = smime_certificates(self._directory, to, KeyUse.SMIME_ENC, now)
         if entry is None or not listed:
             raise GatewayRefusal("no-mail-certificate")
@@ -128,7 +129,7 @@ class LetterDesk:
             raise GatewayRefusal("too-large")
         form_bytes = await self._read(bundle, _FORM_PART)
         form = strictjson.loads_object(form_bytes, max_bytes=FORM_MAX_BYTES)
-        facts = _facts(bundle, form, entry, own=self._directory.own, address=self._mailbox)
+        facts = _facts(bundle, form, entry, own=own, address=mailbox)
         facts = replace(facts, code=await self._code(key, now), total=len(mails))
         names = [part.name for part in documents]
         machine = own_name(parts[0].name, names)
@@ -194,10 +195,10 @@ class LetterDesk:
         ]
         now, env = self._clock.now(), draft.bundle.envelope
         letter = Letter(
-            sender=self._mailbox,
+            sender=draft.facts.sender_address,
             recipient=draft.address,
             subject=subject_of(draft.facts, n, env.bid),
-            message_id=letter_message_id(env.sender, env.bid, n, self._mailbox),
+            message_id=letter_message_id(env.sender, env.bid, n, draft.facts.sender_address),
             date=now,
             text=cover_text(draft.facts, n),
             enclosures=tuple(enclosures),
