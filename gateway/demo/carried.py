@@ -14,10 +14,9 @@ from gateway.demo.exchange import Exchange
 from gateway.demo.network import LabNetwork
 from gateway.demo.registry import DemoDirectory
 from gateway.demo.ways import Way, listening
+from gateway.model.channels import CARRIER
 from gateway.web import calls as api
 from gateway.web.calls.networks import RefreshParams
-
-CHANNEL = "offline_media"
 
 #: The request whose medium is long under way, and for how long.
 LATE, DAYS = 6, 75
@@ -44,7 +43,7 @@ class CarriedWay(Way):
 
     def channels(self, settings: Settings, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Return the carrier alone, for both lanes."""
-        row = next(row for row in rows if row["channel"] == CHANNEL)
+        row = next(row for row in rows if row["channel"] == CARRIER)
         return [{**row, "priority": 1, "use": ["formal", "urgent"]}]
 
     async def carry(self, exchange: Exchange, giver: str, taker: str) -> None:

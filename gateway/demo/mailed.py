@@ -29,9 +29,8 @@ from gateway.demo.network import DemoFailed, LabNetwork
 from gateway.demo.proof import channels_in_log
 from gateway.demo.registry import DemoDirectory
 from gateway.demo.ways import Way, listening
+from gateway.model.channels import HTTPS, SEALED_MAIL
 from gateway.web import calls as api
-
-HTTPS, SEALED = "gateway_https", "email_sealed"
 
 #: The largest mail of the demonstration's servers; a segment of a container fits into a tenth of it.
 _MESSAGE_BYTES = 64 * 1024 * 1024
@@ -153,7 +152,7 @@ class FailingWay(MailedWay):
         problems = [
             (len([item for item in inbox.items if item.bid == outcome.bid]) != 1, "there is not one case"),
             (places != list(range(1, len(places) + 1)), "the receipts are not one chain"),
-            (tried[:1] != [HTTPS] or SEALED not in tried, "the log does not tell both channels"),
+            (tried[:1] != [HTTPS] or SEALED_MAIL not in tried, "the log does not tell both channels"),
         ]
         for is_wrong, sentence in problems:
             if is_wrong:
@@ -161,5 +160,5 @@ class FailingWay(MailedWay):
 
 
 def _sealed(settings: Settings, rows: Sequence[Mapping[str, Any]], *, priority: int) -> dict[str, Any]:
-    row = next(row for row in rows if row["channel"] == SEALED)
+    row = next(row for row in rows if row["channel"] == SEALED_MAIL)
     return {**row, "priority": priority, "address": settings.mail.mailbox}

@@ -20,6 +20,7 @@ from gateway.demo.exchange import Outcome, Verified
 from gateway.demo.network import DemoFailed, LabNetwork
 from gateway.demo.network import Progress as Report
 from gateway.demo.samples import Sample
+from gateway.model.channels import HTTPS, PULL
 from gateway.model.codes import code_list
 from gateway.telemetry import clean
 
@@ -273,9 +274,7 @@ def _text(value: object) -> str:
 
 
 def _channel(code: str) -> str:
-    return {"gateway_https": "over HTTPS", "https_pull": "fetched over HTTPS by the other side"}.get(
-        code, code
-    )
+    return {HTTPS: "over HTTPS", PULL: "fetched over HTTPS by the other side"}.get(code, code)
 
 
 def _size(count: int) -> str:

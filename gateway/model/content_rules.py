@@ -86,6 +86,7 @@ def urgency(draft: Draft) -> Iterator[Lack] | None:
 
 
 def urgency_lacks(draft: Draft) -> Iterator[Lack]:
+    """Yield what a request that says it is urgent does not say of it (V07)."""
     if not texts(draft.form, "urgency", "grounds"):
         yield absent("$.urgency.grounds", "Choose at least one ground of urgency.")
     if not text(draft.form, "urgency", "reason"):
@@ -98,6 +99,7 @@ def scope(draft: Draft) -> Iterator[Lack] | None:
 
 
 def scope_lacks(draft: Draft) -> Iterator[Lack]:
+    """Yield what is missing of the scope of UNTOC (V10)."""
     for member, what in (
         ("transnational", "Say whether the offence is transnational in nature."),
         ("organized_criminal_group", "Say whether an organized criminal group is involved."),

@@ -24,7 +24,7 @@ from gateway.clock import Clock
 from gateway.config import HomePaths, Settings, render_settings, split_address
 from gateway.errors import GatewayRefusal
 from gateway.model.authority import parse_entry
-from gateway.model.channels import HTTPS, PULL, SEALED_MAIL
+from gateway.model.channels import HTTPS, LETTERS, PULL, SEALED_MAIL
 from gateway.model.record_parts import EntryInvalid
 from gateway.services.directory import Directory, entry_words, make_enrolment
 from gateway.services.durablefile import write_durably
@@ -153,7 +153,7 @@ def tls_hosts(record: Mapping[str, Any], settings: Settings) -> tuple[str, ...]:
 
 def mailbox_of(record: Mapping[str, Any]) -> str:
     """Return the mailbox that the S/MIME certificates of a record are for; empty if it lists none."""
-    rows = [row for row in record["channels"] if row["channel"] == "email_smime"]
+    rows = [row for row in record["channels"] if row["channel"] == LETTERS]
     return str(rows[0]["address"]) if rows else ""
 
 
