@@ -104,7 +104,7 @@ def _element(view: memoryview, at: int, depth: int, budget: _Budget) -> Element:
         if not tag & _CONSTRUCTED:
             raise ValueError("an indefinite length of something primitive")
         end = start
-        while view[end : end + 2] != b"\0\0":
+        while bytes(view[end : end + 2]) != b"\0\0":
             end += len(_element(view, end, depth + 1, budget).raw)
         return Element(tag, view[at : end + 2], view[start:end], False, depth, budget)
     length = first

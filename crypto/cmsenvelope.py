@@ -168,7 +168,7 @@ def _read(whole: Element) -> _Envelope:
     recipients, inside, *rest = fields
     if recipients.tag != SET or inside.tag != SEQUENCE:
         raise ValueError("form")
-    infos = []
+    infos: list[bytes] = []
     for info in recipients.children():
         if len(infos) == _RECIPIENTS:
             raise ValueError("too many recipients")

@@ -139,7 +139,7 @@ def _sender(
     mail: MimePart, entity: MimePart, verified: Verified, correspondents: Sequence[Correspondent]
 ) -> Correspondent:
     """Return whose letter it is: by certificate, and by every ``From`` there is."""
-    said = [each for part in (entity, mail) if (each := part.header("from")) is not None]
+    said = [value for part in (entity, mail) if (value := part.header("from")) is not None]
     if not said:
         raise GatewayRefusal("smime-sender", detail="no From")
     for each in correspondents:
