@@ -9,6 +9,7 @@ changes nothing. Routine mail never holds up urgent mail.
 import asyncio
 import contextlib
 import re
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -77,6 +78,7 @@ class SmtpSender:
         self._timings = timings if timings is not None else MailTimings()
         self._lanes = {urgent: _Lane() for urgent in (False, True)}
         self._tasks: set[asyncio.Task[Outcome]] = set()
+        self._busy: set[_Connection] = set()
         self._is_closed = False
 
     async def send(self, mail: Submission, *, urgent: bool = False) -> Outcome:
@@ -102,10 +104,28 @@ class SmtpSender:
         self._is_closed = True
         for task in self._tasks:
             task.cancel()
+        # A cancellation that comes together with an answer is lost in the library; without its connection the
+        # attempt cannot go on.
+        for connection in self._busy:
+            connection.abort()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for lane in self._lanes.values():
             while lane.idle:
                 await lane.idle.pop().quit()
+
+    async def check(self) -> str | None:
+        """Connect, log in and leave; return what is wrong, ``None`` if nothing is. No mail is sent.
+
+        Raises ``OSError`` if the own certificate or password file cannot be read.
+        """
+        connection = await asyncio.to_thread(_Connection, self._server)
+        try:
+            await self._open(connection)
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as trouble:
+            connection.abort()
+            return _said(trouble)
+        await connection.quit()
+        return None
 
     async def _attempt(self, mail: Submission, lane: "_Lane") -> Outcome:
         if self._is_closed:
@@ -114,6 +134,7 @@ class SmtpSender:
             kept = await self._kept(lane)
             # Own files first: that they cannot be read is our defect and no outcome.
             connection = kept if kept is not None else await asyncio.to_thread(_Connection, self._server)
+            self._busy.add(connection)
             try:
                 if kept is None:
                     await self._open(connection)
@@ -128,6 +149,7 @@ class SmtpSender:
                 connection.abort()
                 raise
             finally:
+                self._busy.discard(connection)
                 if connection.is_open:
                     lane.idle.append(connection)
 
@@ -144,9 +166,14 @@ class SmtpSender:
         try:
             async with asyncio.timeout(self._timings.connect_s):
                 await connection.open(self._name, self._timings.connect_s)
+        except ssl.SSLError:
+            raise
         except ValueError as error:
             # What the library says of an answer that is no answer.
             raise aiosmtplib.SMTPException(type(error).__name__) from None
+        if self._is_closed:
+            connection.abort()
+            raise aiosmtplib.SMTPServerDisconnected("closed")
 
     async def _transact(self, connection: "_Connection", mail: Submission) -> Outcome:
         client, command_s = connection.client, self._timings.command_s

@@ -37,7 +37,7 @@ class Handler:
     Attributes:
         answers: Command (``MAIL``, ``RCPT``, ``DATA``) -> reply in place of yes.
         mails: What was taken: envelope sender, recipients, bytes.
-        commands: MAIL and RCPT as they came, with their parameters.
+        options: The parameters of each MAIL.
     """
 
     def __init__(self) -> None:
@@ -45,11 +45,19 @@ class Handler:
         self.hold: asyncio.Event | None = None
         self.mails: list[tuple[str | None, list[str], bytes]] = []
         self.options: list[list[str]] = []
+        self.begun = asyncio.Condition()
+
+    async def mails_begun(self, number: int) -> None:
+        """Wait until so many mails were begun."""
+        async with self.begun:
+            await self.begun.wait_for(lambda: len(self.options) >= number)
 
     async def handle_MAIL(
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         self.options.append(options)
+        async with self.begun:
+            self.begun.notify_all()
         if "MAIL" in self.answers:
             return self.answers["MAIL"]
         envelope.mail_from = address
@@ -69,7 +77,8 @@ class Handler:
         if "DATA" in self.answers:
             return self.answers["DATA"]
         assert isinstance(envelope.content, bytes)
-        self.mails.append((envelope.mail_from, list(envelope.rcpt_tos), envelope.content))
+        sender = "" if envelope.mail_from == "<>" else envelope.mail_from
+        self.mails.append((sender, list(envelope.rcpt_tos), envelope.content))
         return "250 taken"
 
 
