@@ -53,7 +53,6 @@ def raise_route_tasks(tx: Transaction, codes: Iterable[str], *, sender: str, bid
             kind=TASK_KIND,
             sender=sender,
             bid=bid,
-            thread_id=None,
             owner="operator",
             code=code,
             now=now,

@@ -20,6 +20,7 @@ from gateway.services.book import TransmissionBook
 from gateway.services.directory import Directory
 from gateway.services.evidence import CheckedReceipt, check_receipt
 from gateway.services.post import PeerPost
+from gateway.services.rounds import go_round
 from gateway.services.tokens import request_token
 from gateway.services.wire import ReceiptWire
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction
@@ -42,7 +43,6 @@ _MOST_PUSHES = 30
 
 _FIRST_PAUSE = timedelta(seconds=5)
 _LONGEST_PAUSE = {"urgent": timedelta(minutes=5), "routine": timedelta(hours=1)}
-_IDLE_S = 5.0
 
 #: How long one push may take before somebody else tries it.
 _LEASE = timedelta(seconds=120)
@@ -176,18 +176,11 @@ class ReceiptPusher:
 
     async def run(self) -> None:
         """Push what is due until cancelled."""
-        while True:
-            self._wake.clear()
-            try:
-                pushed = await self.push_due()
-            except GatewayError as error:
-                self._log.warning("push.unavailable", code=error.code)
-                pushed = 0
-            if not pushed:
-                try:
-                    await asyncio.wait_for(self._wake.wait(), _IDLE_S)
-                except TimeoutError:
-                    continue
+        await go_round(
+            self.push_due,
+            self._wake,
+            on_trouble=lambda error: self._log.warning("push.unavailable", code=error.code),
+        )
 
     async def push_due(self) -> int:
         """Send what is due, one body per peer, and return how many receipts were tried."""

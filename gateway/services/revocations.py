@@ -23,6 +23,7 @@ from gateway.model.revoked import KeyNotice
 from gateway.services.directory import Directory
 from gateway.services.directory.views import MergedView, Voucher
 from gateway.services.post import PeerPost
+from gateway.services.rounds import go_round
 from gateway.services.tokens import request_token
 from gateway.storage import revocations as store
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction
@@ -36,7 +37,6 @@ _FIRST_PAUSE = timedelta(seconds=5)
 _LONGEST_PAUSE = timedelta(minutes=30)
 #: A peer that cannot be called finds it in its outbox; its row is looked at again after this time.
 _PULL_PATIENCE = timedelta(days=1)
-_IDLE_S = 5.0
 _LEASE = timedelta(seconds=120)
 
 
@@ -260,19 +260,16 @@ class Revocations:
 
     async def run(self) -> None:
         """Tell peers what is due until cancelled."""
-        while True:
-            self._wake.clear()
-            try:
-                await self.address_new_peers()
-                told = await self.tell_due()
-            except GatewayError as error:
-                self._log.warning("notices.unavailable", code=error.code)
-                told = 0
-            if not told:
-                try:
-                    await asyncio.wait_for(self._wake.wait(), _IDLE_S)
-                except TimeoutError:
-                    continue
+
+        async def tell() -> int:
+            await self.address_new_peers()
+            return await self.tell_due()
+
+        await go_round(
+            tell,
+            self._wake,
+            on_trouble=lambda error: self._log.warning("notices.unavailable", code=error.code),
+        )
 
     async def address_new_peers(self) -> None:
         """Let peers that came later be told of the notices in force too."""

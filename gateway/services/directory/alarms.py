@@ -68,8 +68,6 @@ def _raise(tx: Transaction, subject: str, code: str, now: datetime) -> None:
         tx,
         kind=TASK_KIND,
         sender=subject,
-        bid=None,
-        thread_id=None,
         owner="operator",
         code=code,
         now=now,
