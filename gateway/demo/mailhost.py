@@ -148,10 +148,11 @@ class MailHost:
         file = self.password_file(address)
         file.touch(mode=0o600)
         file.write_text(password + "\n")
-        part = self._folder / "users.part"
-        part.write_text("".join(f"{name}:{{PLAIN}}{secret}\n" for name, secret in self._passwords.items()))
+        # A file of its own: the server looks for changes in one that it knows once a second only.
+        part = self._folder / f"{address}.part"
+        part.write_text(f"{address}:{{PLAIN}}{password}\n")
         part.chmod(0o644)
-        part.replace(self._folder / "users")
+        part.replace(self._folder / "users" / address)
         self._tables.tables["domains"][address.rpartition("@")[2]] = "yes"
         self._tables.tables["mailboxes"][address] = "yes"
 
@@ -184,7 +185,7 @@ class MailHost:
         key_file.write_bytes(key)
 
     def _make_queue(self) -> None:
-        for folder in ("postfix", "queue", "data", "passwords", "run", "mail"):
+        for folder in ("postfix", "queue", "data", "passwords", "users", "run", "mail"):
             (self._folder / folder).mkdir()
         for name, (owner, group, mode) in _QUEUE.items():
             path = self._folder / "queue" / name

@@ -101,7 +101,7 @@ first_valid_gid = @gid@
 mail_max_userip_connections = 50
 passdb {
   driver = passwd-file
-  args = @folder@/users
+  args = @folder@/users/%u
 }
 userdb {
   driver = static
