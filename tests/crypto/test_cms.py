@@ -145,6 +145,30 @@ def test_whatever_does_not_open_is_refused_with_the_same_words(kind: str, cipher
     to = reader(kind)
     message = encrypt(LETTER, recipients=[to.key.certificate], cipher=cipher)
     key_at = message.index(names.oid(names.DATA)) - 20
-    # The wrapped key, the end of the content (padding or tag), and somebody who is no recipient.
-    told = {refusal(flipped(message, at), to) for at in (key_at, len(message) - 16)}
+    # The padding of CBC, by the block before it, or the tag of GCM.
+    end_at = len(message) - (17 if cipher == ContentCipher.AES256_CBC else 16)
+    told = {refusal(flipped(message, at), to) for at in (key_at, end_at)}
     assert told | {refusal(message, sender())} == {"open-failed: encrypted message"}
+
+
+@pytest.mark.parametrize("kind", ["rsa2048", "p256"])
+def test_what_a_random_key_opens_is_nobodys(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The random key that stands in for one that does not open happens to be the right one.
+    monkeypatch.setattr("secrets.token_bytes", lambda size: bytes(size))
+    to = reader(kind)
+    message = encrypt(LETTER, recipients=[to.key.certificate])
+    damaged = flipped(message, message.index(names.oid(names.DATA)) - 20)
+    assert decrypt(message, keys=[to.key]).content == LETTER
+    assert refusal(damaged, to) == refusal(message, sender()) == "open-failed: encrypted message"
+
+
+def test_a_tag_of_another_length_is_no_tag() -> None:
+    to = reader("p256")
+    message = encrypt(b"x" * 40, recipients=[to.key.certificate], cipher=ContentCipher.AES256_GCM)
+    content, tag = message[-58:-18], message[-16:]
+    assert message[-60:-58] == b"\x80\x28"
+    # The same bytes, with the boundary between content and tag moved by four.
+    moved = b"\x80\x2c" + content + tag[:4] + b"\x04\x0c" + tag[4:]
+    assert len(moved) == 60
+    changed = message[:-60] + moved
+    assert refusal(changed, to).startswith(("open-failed", "smime-form"))

@@ -319,6 +319,7 @@ def test_what_is_signed_in_the_clear_is_read_if_it_is_all_there_is(tmp_path: Pat
     [
         "Content-Type: text/html\r\n",
         'Content-Type: message/external-body; access-type=URL; URL="http://example.org/x"\r\n',
+        "Content-Type: message/external-body; access-type=URL\r\nContent-Disposition: attachment\r\n",
         'Content-Type: multipart/related; boundary="b"\r\n',
         'Content-Type: multipart/alternative; boundary="b"\r\n',
     ],

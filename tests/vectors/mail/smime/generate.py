@@ -224,7 +224,7 @@ def files(openssl: OpenSsl) -> dict[str, bytes]:
         "cbc-start": lambda: enveloped(flipped(whole, begin - 10)),
         "cbc-first-block": lambda: enveloped(flipped(whole, begin + 1)),
         "cbc-middle-block": lambda: enveloped(flipped(whole, (begin + len(whole)) // 2)),
-        "cbc-last-block": lambda: enveloped(flipped(whole, len(whole) - 1)),
+        "cbc-last-block": lambda: enveloped(flipped(whole, len(whole) - 17)),
         "cbc-block-missing": lambda: enveloped(with_content(tlv(0x80, bytes(40)))),
         "gcm-tag": lambda: enveloped(flipped(authentic, len(authentic) - 1)),
         "gcm-content": lambda: enveloped(flipped(authentic, len(authentic) - 60)),
