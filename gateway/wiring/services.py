@@ -25,20 +25,18 @@ from gateway.services.cases import Cases
 from gateway.services.checkup import check_channels, check_records
 from gateway.services.consent import ConsentDesk
 from gateway.services.courier import Composer, Courier, LaneLimits
+from gateway.services.diagnosis import Diagnosis
 from gateway.services.directorychecks import check_directory, check_networks
-from gateway.services.doctor import Diagnosis, Doctor
+from gateway.services.doctor import Doctor
+from gateway.services.drop.pickup import Pickup
+from gateway.services.drop.telling import Telling
+from gateway.services.drop.watching import DropWatch, check_drop
 from gateway.services.failover import STANDING, Failover
 from gateway.services.formalroute import RouteDesk
 from gateway.services.library import Library
 from gateway.services.liveness import Liveness
 from gateway.services.logpages import StoredProofs
-from gateway.services.mail.answers import MailAnswers
-from gateway.services.mail.gatewaymail import GatewayMails
 from gateway.services.mail.human import NobodyTakes
-from gateway.services.mail.intake import MailIntake
-from gateway.services.mail.keeping import MailKeeping
-from gateway.services.mail.quarantine import Quarantine
-from gateway.services.mail.segments import Segments
 from gateway.services.networks import Networks
 from gateway.services.outbox import Outbox
 from gateway.services.peergate import PeerGate
@@ -59,6 +57,7 @@ from gateway.services.wire import ReceiptWire
 from gateway.web.operations import Desk
 from gateway.wiring.channels import Channels
 from gateway.wiring.ground import Ground
+from gateway.wiring.mail import MailRoom
 
 #: A task that runs until it is cancelled, under the name that logs give it.
 Background = tuple[str, Callable[[], Awaitable[None]]]
@@ -92,6 +91,7 @@ class Services:
         self._make_sending()
         self._make_receiving()
         self._make_desk()
+        self.drop = self._make_drop()
 
     async def load(self) -> None:
         """Take up what the followed networks and the notices about keys said last."""
@@ -108,6 +108,9 @@ class Services:
         yield "watch", self.watch.run
         yield "liveness", self.liveness.run
         yield "greeting", self.presence.greet
+        if self.drop is not None:
+            yield "drop", self.drop.run
+        yield from self._mail.background()
 
     # Cases, receipts and their proofs: what both directions write
 
@@ -295,42 +298,24 @@ class Services:
             revocations=self.revocations,
             authority_id=self.authority_id,
         )
-        self._make_mail()
+        self._mail = MailRoom(
+            self._ground,
+            arrivals=self.arrivals,
+            desk=self.receipt_desk,
+            revocations=self.revocations,
+            liveness=self.liveness,
+            post=self._post,
+            heard=self.presence.heard,
+            human=NobodyTakes(),
+        )
+        self.mail, self.quarantine = self._mail.intake, self._mail.quarantine
         self.watch = Watch(
             database=database,
             blobs=self.blobs,
             acceptor=self.acceptor,
             casebook=self._casebook,
             upkeep=self.upkeep,
-            mail=self._mail_keeping,
-            clock=clock,
-        )
-
-    def _make_mail(self) -> None:
-        database, clock, own = self.database, self.clock, self.authority_id
-        staging = self._ground.staging
-        segments = Segments(database=database, staging=staging, clock=clock)
-        self.quarantine = Quarantine(
-            database=database, staging=staging, vault=self.vault, authority_id=own, clock=clock
-        )
-        self._mail_keeping = MailKeeping(database=database, segments=segments, quarantine=self.quarantine)
-        self.mail = MailIntake(
-            gateways=GatewayMails(
-                database=database,
-                directory=self.directory,
-                arrivals=self.arrivals,
-                desk=self.receipt_desk,
-                revocations=self.revocations,
-                liveness=self.liveness,
-                segments=segments,
-                answers=MailAnswers(database=database, liveness=self.liveness, post=self._post, clock=clock),
-                heard=self.presence.heard,
-                authority_id=own,
-                clock=clock,
-            ),
-            human=NobodyTakes(),
-            quarantine=self.quarantine,
-            mailbox=self.settings.mail.mailbox,
+            mail=self._mail.keeping,
             clock=clock,
         )
 
@@ -403,10 +388,29 @@ class Services:
                     "directory": self._check_directory,
                     "channels": self._check_channels,
                     "records": self._check_records,
+                    "drop": self._check_drop,
                 },
             ),
             liveness=self.liveness,
         )
+
+    def _make_drop(self) -> DropWatch | None:
+        folder = self.settings.drop.folder
+        if not folder:
+            return None
+        root = self.home.resolve(folder)
+        pickup = Pickup(
+            root=root,
+            submitter=self.submitter,
+            library=self._library,
+            authority_id=self.authority_id,
+            clock=self.clock,
+        )
+        return DropWatch(pickup=pickup, telling=Telling(root=root, database=self.database))
+
+    async def _check_drop(self) -> Iterable[Diagnosis]:
+        folder = self.settings.drop.folder
+        return check_drop(self.home.resolve(folder)) if folder else ()
 
     async def _check_directory(self) -> Iterable[Diagnosis]:
         now = self.clock.now()
