@@ -159,6 +159,16 @@ class MailSettings(_Section, frozen=True, kw_only=True):
     max_message_bytes: Annotated[int, msgspec.Meta(ge=262_144, le=67_108_864)] = 10_240_000
 
 
+class DropSettings(_Section, frozen=True, kw_only=True):
+    """A watched folder in place of an interface (docs/drop.md).
+
+    Attributes:
+        folder: Relative to the home or absolute; empty: none is watched.
+    """
+
+    folder: str = ""
+
+
 class LogSettings(_Section, frozen=True, kw_only=True):
     """The audit log.
 
@@ -199,6 +209,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     delivery: DeliverySettings = DeliverySettings()
     directory: DirectorySettings = DirectorySettings()
     mail: MailSettings = MailSettings()
+    drop: DropSettings = DropSettings()
     log: LogSettings = LogSettings()
     storage: StorageSettings = StorageSettings()
     telemetry: TelemetrySettings = TelemetrySettings()

@@ -32,6 +32,7 @@ def render_settings(settings: Settings) -> str:
         routine_receipt_s=settings.delivery.routine_receipt_s,
         networks="".join(_network(network) for network in settings.directory.network),
         mail="" if settings.mail == MailSettings() else _mail(settings.mail),
+        drop=f"[drop]\nfolder = {_quoted(settings.drop.folder)}\n\n" if settings.drop.folder else "",
         head_file=_quoted(settings.log.head_file),
         blobs_folder=_quoted(settings.storage.blobs_folder),
         inline_max_bytes=settings.storage.inline_max_bytes,
@@ -98,7 +99,7 @@ urgent_receipt_s = {urgent_receipt_s}  # no receipt in this time: the addressee'
 emergency_receipt_s = {emergency_receipt_s}  # the same in an emergency, and then all its channels
 routine_receipt_s = {routine_receipt_s}
 
-{networks}{mail}[log]
+{networks}{mail}{drop}[log]
 head_file = {head_file}  # best on another disk than the database
 
 [storage]

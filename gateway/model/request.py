@@ -63,6 +63,18 @@ def default_message_type(request_kind: str) -> str:
     return "preservation_request" if track_of(request_kind) is Track.PRESERVATION else "request"
 
 
+def first_thread(request_kind: str, own: str, *, bid: str, thread_id: str) -> dict[str, object]:
+    """Return the ``thread`` of a request of our own that opens one."""
+    return {
+        "message_type": default_message_type(request_kind),
+        "message_id": f"{own}/{bid}",
+        "thread_id": thread_id,
+        "in_reply_to": None,
+        "seq": 1,
+        "seen": 0,
+    }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CooperationRequest:
     """What the product needs to know of a request to seal, route and follow it.

@@ -24,7 +24,7 @@ from gateway.model.contents import Finding, blocking, check_contents
 from gateway.model.fields import rows
 from gateway.model.manifest import ThreadContext, is_request_form
 from gateway.model.receipt import ReceiptType
-from gateway.model.request import default_message_type, lane_of
+from gateway.model.request import first_thread, lane_of
 from gateway.model.transmission import TransmissionState
 from gateway.services.casebook import Casebook, Outgoing
 from gateway.services.consent import give_beforehand
@@ -189,17 +189,8 @@ class Submitter:
             if sender != own or not is_bid(bid):
                 raise GatewayRefusal("not-own-message", field="thread/message_id")
             return form, form_bytes
-        made = {
-            **form,
-            "thread": {
-                "message_type": default_message_type(form["request_kind"]),
-                "message_id": f"{own}/{secrets.token_hex(16)}",
-                "thread_id": secrets.token_hex(16),
-                "in_reply_to": None,
-                "seq": 1,
-                "seen": 0,
-            },
-        }
+        bid, thread_id = secrets.token_hex(16), secrets.token_hex(16)
+        made = {**form, "thread": first_thread(form["request_kind"], own, bid=bid, thread_id=thread_id)}
         return made, encode_form(made)
 
     async def _send(

@@ -1,10 +1,11 @@
 """Cases and their messages. The state of a case is what the fold of its messages says, stored for lists."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, or_, select, update
 
 from gateway.storage.database import Transaction
 from gateway.storage.prepared import fetch
@@ -128,12 +129,15 @@ _EFFECT = update(message).where(_MESSAGE_KEY).values(effect=bindparam("v_effect"
 _CONSIGNED = update(message).where(_MESSAGE_KEY).values(consigned_at=bindparam("v_at"))
 _OPENED = update(message).where(_MESSAGE_KEY).values(opened_at=bindparam("v_at"))
 _DUE = select(cases).where(cases.c.next_action_at <= bindparam("b_now")).limit(bindparam("b_limit"))
-_INBOX = (
+_ARRIVED = (
     select(message, bundle.c.size_bytes.label("size_bytes"), bundle.c.lane.label("lane"))
     .join(bundle, and_(bundle.c.sender == message.c.sender, bundle.c.bid == message.c.bid))
     .where(bundle.c.direction == "in", bundle.c.state == "released")
-    .order_by(message.c.stored_at.desc(), message.c.bid)
     .limit(bindparam("b_limit"))
+)
+_INBOX = _ARRIVED.order_by(message.c.stored_at.desc(), message.c.bid)
+_INBOX_SINCE = _ARRIVED.where(message.c.stored_at >= bindparam("b_since")).order_by(
+    message.c.stored_at, message.c.bid
 )
 
 
@@ -277,8 +281,18 @@ def find_message(connection: Connection, sender: str, bid: str) -> MessageRow | 
 
 def inbox(connection: Connection, limit: int) -> list[InboxRow]:
     """Return the newest incoming messages with their cases."""
+    return _with_cases(connection, connection.execute(_INBOX, {"b_limit": limit}).all())
+
+
+def inbox_since(connection: Connection, since: datetime, limit: int) -> list[InboxRow]:
+    """Return the oldest incoming messages stored at or after an instant, with their cases."""
+    found = connection.execute(_INBOX_SINCE, {"b_since": since, "b_limit": limit}).all()
+    return _with_cases(connection, found)
+
+
+def _with_cases(connection: Connection, rows: Sequence[Row[Any]]) -> list[InboxRow]:
     found = []
-    for row in connection.execute(_INBOX, {"b_limit": limit}).all():
+    for row in rows:
         values = dict(row._mapping)
         size, lane = values.pop("size_bytes"), values.pop("lane")
         held = MessageRow(**values)

@@ -7,6 +7,7 @@ import pytest
 from gateway.config import (
     AuthoritySettings,
     DirectorySettings,
+    DropSettings,
     HomePaths,
     MailboxSettings,
     MailServerSettings,
@@ -58,6 +59,13 @@ def test_what_is_set_for_mail_reads_back_exactly_the_same() -> None:
     settings = Settings(authority=own, mail=mail)
     assert parse_settings(render_settings(settings)) == settings
     assert "[mail" not in render_settings(Settings(authority=own))
+
+
+def test_a_folder_drop_reads_back_and_is_not_named_where_there_is_none() -> None:
+    own = AuthoritySettings(id="ke-ag", state="KE", name="Fictional", network="lab")
+    settings = Settings(authority=own, drop=DropSettings(folder="/srv/drop"))
+    assert parse_settings(render_settings(settings)) == settings
+    assert "[drop" not in render_settings(Settings(authority=own))
 
 
 MAIL = '[mail]\nmailbox = "gateway@ke.example"\n{more}[mail.smtp]\nhost = "{smtp}"\n'

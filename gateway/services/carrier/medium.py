@@ -8,6 +8,7 @@ What the medium does wrong is a refusal that says what to do: ``medium-full``, `
 import asyncio
 import errno
 import hashlib
+import io
 import os
 import stat
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -23,6 +24,9 @@ _PIECE = 1024 * 1024
 
 #: Kept free beside what is written, for cover sheets and the medium's own records.
 _SPARE_BYTES = 1024 * 1024
+
+#: Others on this machine print the sheet and read results; who may come here at all, the folder above says.
+_FOLDER_MODE, _FILE_MODE = 0o775, 0o664
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
@@ -68,16 +72,25 @@ class Folder:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the folder."""
         os.close(self._handle)
 
     def within(self, name: str, *, create: bool = False) -> "Folder":
         """Open a folder in this one, made if it is to be. A link in its place is refused."""
         with _explained():
+            is_new = False
             if create:
                 with suppress(FileExistsError):
-                    os.mkdir(name, 0o755, dir_fd=self._handle)
+                    os.mkdir(name, _FOLDER_MODE, dir_fd=self._handle)
+                    is_new = True
             flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-            return Folder(os.open(name, flags, dir_fd=self._handle))
+            handle = os.open(name, flags, dir_fd=self._handle)
+        if is_new:
+            _share(handle, _FOLDER_MODE)
+        return Folder(handle)
 
     def entries(self) -> list[Entry]:
         """Return what lies here, by name. Raises ``GatewayRefusal`` ``medium-crowded`` beyond a bound."""
@@ -130,6 +143,30 @@ class Folder:
                     return
                 yield piece
 
+    def open_file(self, name: str) -> io.BufferedReader:
+        """Open a regular file for reading. Raises ``GatewayRefusal`` ``attachment-unreadable``."""
+        handle = self._open_file(name)
+        if handle is None:
+            raise GatewayRefusal("attachment-unreadable")
+        return os.fdopen(handle, "rb")
+
+    def move(self, name: str, into: "Folder") -> str:
+        """Move a folder from here into another one, under another name if its own is taken; return that."""
+        for number in range(1, MOST_ENTRIES):
+            wanted = name if number == 1 else f"{name}-{number}"
+            with _explained():
+                if not into._has(wanted):
+                    os.rename(name, wanted, src_dir_fd=self._handle, dst_dir_fd=into._handle)
+                    return wanted
+        raise GatewayRefusal("medium-crowded")
+
+    def _has(self, name: str) -> bool:
+        try:
+            os.stat(name, dir_fd=self._handle, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return True
+
     def _open_file(self, name: str) -> int | None:
         """Open a regular file and nothing else: no link is followed, no device or pipe waited for."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -155,7 +192,8 @@ class Folder:
             with suppress(FileNotFoundError):
                 os.unlink(unfinished, dir_fd=self._handle)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            handle = os.open(unfinished, flags, 0o644, dir_fd=self._handle)
+            handle = os.open(unfinished, flags, _FILE_MODE, dir_fd=self._handle)
+        _share(handle, _FILE_MODE)
         try:
             with os.fdopen(handle, "wb", buffering=0) as file:
                 async for piece in pieces():
@@ -209,6 +247,12 @@ def given(data: bytes) -> Pieces:
         yield data
 
     return pieces
+
+
+def _share(handle: int, mode: int) -> None:
+    """Set a mode whatever the service's mask is; a medium without such rights has none to set."""
+    with suppress(OSError):
+        os.fchmod(handle, mode | (os.fstat(handle).st_mode & stat.S_ISGID))
 
 
 async def _ended(pieces: AsyncIterator[bytes]) -> None:

@@ -511,3 +511,16 @@ async def test_a_case_that_is_lost_on_the_way_back_is_answered_again_by_its_repe
             assert again.receipts == 1
         assert outcomes(await take(world, lost, at=KE)) == [(".gwr", "taken", None)]
         assert (await row_of(world, bid)).state == "CONSIGNED"
+
+
+async def test_what_is_written_can_be_read_and_printed_by_others_whatever_the_services_mask(
+    tmp_path: Path,
+) -> None:
+    async with waiting(tmp_path) as (world, _, medium):
+        before = os.umask(0o077)
+        try:
+            (made,) = await export(world, medium)
+        finally:
+            os.umask(before)
+        assert folder_in(medium).stat().st_mode & 0o777 == 0o775
+        assert (folder_in(medium) / made.cover).stat().st_mode & 0o777 == 0o664
