@@ -27,14 +27,12 @@ from gateway.services.consent import ConsentDesk
 from gateway.services.courier import Composer, Courier, LaneLimits
 from gateway.services.directorychecks import check_directory, check_networks
 from gateway.services.doctor import Diagnosis, Doctor
-from gateway.services.drop.pickup import Pickup
-from gateway.services.drop.telling import Telling
-from gateway.services.drop.watching import DropWatch, check_drop
 from gateway.services.failover import STANDING, Failover
 from gateway.services.formalroute import RouteDesk
 from gateway.services.library import Library
 from gateway.services.liveness import Liveness
 from gateway.services.logpages import StoredProofs
+from gateway.services.mail.human import NobodyTakes
 from gateway.services.networks import Networks
 from gateway.services.outbox import Outbox
 from gateway.services.peergate import PeerGate
@@ -45,12 +43,7 @@ from gateway.services.pull import PullWorkers
 from gateway.services.receipts import ReceiptDesk, ReceiptPusher
 from gateway.services.revocations import Revocations
 from gateway.services.rewrap import Rewrapper
-from gateway.services.smime.confirm import ReplyDesk
 from gateway.services.smime.dispatch import LetterDesk
-from gateway.services.smime.letterbox import Letterbox
-from gateway.services.smime.notices import MailNotices
-from gateway.services.smime.record import Recorder
-from gateway.services.smime.replies import Replies
 from gateway.services.stamp import Stamp
 from gateway.services.submit import Submitter
 from gateway.services.upkeep import Upkeep
@@ -94,7 +87,6 @@ class Services:
         self._make_sending()
         self._make_receiving()
         self._make_desk()
-        self.drop = self._make_drop()
 
     async def load(self) -> None:
         """Take up what the followed networks and the notices about keys said last."""
@@ -111,8 +103,6 @@ class Services:
         yield "watch", self.watch.run
         yield "liveness", self.liveness.run
         yield "greeting", self.presence.greet
-        if self.drop is not None:
-            yield "drop", self.drop.run
         yield from self._mail.background()
 
     # Cases, receipts and their proofs: what both directions write
@@ -309,7 +299,7 @@ class Services:
             liveness=self.liveness,
             post=self._post,
             heard=self.presence.heard,
-            human=self._replies(),
+            human=NobodyTakes(),
         )
         self.mail, self.quarantine = self._mail.intake, self._mail.quarantine
         self.watch = Watch(
@@ -320,36 +310,6 @@ class Services:
             upkeep=self.upkeep,
             mail=self._mail.keeping,
             clock=clock,
-        )
-
-    def _replies(self) -> Replies:
-        """Return what takes the mails of people and of their programs."""
-        letterbox = Letterbox(database=self.database, vault=self.vault)
-        recorder = Recorder(blobs=self.blobs, keyring=self.keyring, vault=self.vault)
-        self.reply_desk = ReplyDesk(
-            database=self.database,
-            recorder=recorder,
-            casebook=self._casebook,
-            stamp=self._stamp,
-            clock=self.clock,
-        )
-        return Replies(
-            database=self.database,
-            directory=self.directory,
-            keyring=self.keyring,
-            recorder=recorder,
-            casebook=self._casebook,
-            stamp=self._stamp,
-            letterbox=letterbox,
-            notices=MailNotices(
-                database=self.database,
-                directory=self.directory,
-                letterbox=letterbox,
-                stamp=self._stamp,
-                authority_id=self.authority_id,
-                clock=self.clock,
-            ),
-            clock=self.clock,
         )
 
     # What the own people are given
@@ -389,7 +349,6 @@ class Services:
             revocations=self.revocations,
             networks=self.networks,
             quarantine=self.quarantine,
-            reply_desk=self.reply_desk,
             carrier_export=CarrierExport(
                 database=database,
                 blobs=self.blobs,
@@ -422,29 +381,10 @@ class Services:
                     "directory": self._check_directory,
                     "channels": self._check_channels,
                     "records": self._check_records,
-                    "drop": self._check_drop,
                 },
             ),
             liveness=self.liveness,
         )
-
-    def _make_drop(self) -> DropWatch | None:
-        folder = self.settings.drop.folder
-        if not folder:
-            return None
-        root = self.home.resolve(folder)
-        pickup = Pickup(
-            root=root,
-            submitter=self.submitter,
-            library=self._library,
-            authority_id=self.authority_id,
-            clock=self.clock,
-        )
-        return DropWatch(pickup=pickup, telling=Telling(root=root, database=self.database))
-
-    async def _check_drop(self) -> Iterable[Diagnosis]:
-        folder = self.settings.drop.folder
-        return check_drop(self.home.resolve(folder)) if folder else ()
 
     async def _check_directory(self) -> Iterable[Diagnosis]:
         now = self.clock.now()
