@@ -254,7 +254,7 @@ class Keyring:
             return key
         raise KeyringError(
             f"No key for {use} is in force today: check this machine's clock, then `rogatory keys list`; "
-            f"if it has ended, run `rogatory keys rotate`.",
+            f"if it has ended or was never made, run `rogatory keys rotate --use {use}`.",
             code="key-not-in-force",
         )
 
