@@ -27,6 +27,9 @@ from gateway.services.consent import ConsentDesk
 from gateway.services.courier import Composer, Courier, LaneLimits
 from gateway.services.directorychecks import check_directory, check_networks
 from gateway.services.doctor import Diagnosis, Doctor
+from gateway.services.drop.pickup import Pickup
+from gateway.services.drop.telling import Telling
+from gateway.services.drop.watching import DropWatch, check_drop
 from gateway.services.failover import STANDING, Failover
 from gateway.services.formalroute import RouteDesk
 from gateway.services.library import Library
@@ -87,6 +90,7 @@ class Services:
         self._make_sending()
         self._make_receiving()
         self._make_desk()
+        self.drop = self._make_drop()
 
     async def load(self) -> None:
         """Take up what the followed networks and the notices about keys said last."""
@@ -103,6 +107,8 @@ class Services:
         yield "watch", self.watch.run
         yield "liveness", self.liveness.run
         yield "greeting", self.presence.greet
+        if self.drop is not None:
+            yield "drop", self.drop.run
         yield from self._mail.background()
 
     # Cases, receipts and their proofs: what both directions write
@@ -381,10 +387,29 @@ class Services:
                     "directory": self._check_directory,
                     "channels": self._check_channels,
                     "records": self._check_records,
+                    "drop": self._check_drop,
                 },
             ),
             liveness=self.liveness,
         )
+
+    def _make_drop(self) -> DropWatch | None:
+        folder = self.settings.drop.folder
+        if not folder:
+            return None
+        root = self.home.resolve(folder)
+        pickup = Pickup(
+            root=root,
+            submitter=self.submitter,
+            library=self._library,
+            authority_id=self.authority_id,
+            clock=self.clock,
+        )
+        return DropWatch(pickup=pickup, telling=Telling(root=root, database=self.database))
+
+    async def _check_drop(self) -> Iterable[Diagnosis]:
+        folder = self.settings.drop.folder
+        return check_drop(self.home.resolve(folder)) if folder else ()
 
     async def _check_directory(self) -> Iterable[Diagnosis]:
         now = self.clock.now()
