@@ -70,6 +70,9 @@ REFRESHES_BEFORE_ALARM = 3
 DAMAGE_CODES = frozenset({"malformed", "version", "sig-invalid"})
 REPEATS_BEFORE_PERSON = 3
 
+#: Why the directory lets nothing be sent to somebody who may be listed: it never fails a send.
+DIRECTORY_HOLDS = frozenset({"directory-stale", "directory-unverifiable", "authority-unverifiable"})
+
 #: What a sender does about each code; a code that is not here is tried again.
 ACTIONS: Mapping[str, Step] = MappingProxyType(
     {
@@ -104,27 +107,29 @@ ACTIONS: Mapping[str, Step] = MappingProxyType(
 
 
 def horizon_of(
-    *, lane: str, created_at: datetime, expires_at: datetime, is_carried: bool = False
+    *, lane: str, counted_from: datetime, expires_at: datetime, is_carried: bool = False
 ) -> datetime:
     """Return the instant after which no attempt starts: 14 days for routine, expiry for urgent.
 
+    The days are counted from the beginning, or from the last time that the directory let nothing be sent.
     What goes by a carrier waits until it expires, because a medium is under way for weeks.
     """
     horizon = POLICIES[lane].horizon
-    return expires_at if horizon is None or is_carried else min(expires_at, created_at + horizon)
+    return expires_at if horizon is None or is_carried else min(expires_at, counted_from + horizon)
 
 
 def next_attempt(
     *,
     lane: str,
     attempts: int,
-    created_at: datetime,
+    counted_from: datetime,
     expires_at: datetime,
     now: datetime,
     code: str | None,
     jitter: float,
     repeats: int = 0,
     is_carried: bool = False,
+    is_held: bool = False,
 ) -> Decision:
     """Return what to do after ``attempts`` tries, the last of which ended with ``code``.
 
@@ -134,6 +139,7 @@ def next_attempt(
         jitter: From 0 to 1; spreads the delay over its upper half, so peers do not come back in step.
         repeats: How often the same code had come in a row before this time.
         is_carried: It goes by a carrier, alone or beside other channels.
+        is_held: The directory lets nothing be sent there for now: no horizon ends that.
 
     The last attempt falls on the horizon itself; ``give_up`` follows only after it.
     """
@@ -142,7 +148,10 @@ def next_attempt(
         action = Step.WAIT
     if action is Step.PERSON:
         return Decision(kind=Step.PERSON, at=now, reason=f"The other gateway answered {code}.")
-    horizon = horizon_of(lane=lane, created_at=created_at, expires_at=expires_at, is_carried=is_carried)
+    horizon = horizon_of(lane=lane, counted_from=counted_from, expires_at=expires_at, is_carried=is_carried)
+    if is_held:
+        at = now + _delay(lane, attempts, jitter)
+        return Decision(kind=action, at=at, reason=f"Attempt {attempts}: the directory answered {code}.")
     if attempts == 0 and now <= horizon:
         return Decision(kind=Step.WAIT, at=now, reason="The first attempt is due.")
     if now >= horizon:

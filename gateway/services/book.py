@@ -7,7 +7,7 @@ no other channel may spare, ends a transmission before its time.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -77,6 +77,8 @@ class TransmissionBook:
                 self._too_late(tx, row, tried)
             return None
         now, changed_at = tried.ended_at, row.changed_at
+        if tried.expires_at is not None:
+            row = replace(row, expires_at=tried.expires_at)
         row = self._add_attempt(tx, self._with_code(row, tried.code), tried)
         row = self._file(tx, row, tried.receipts, now)
         if row.state not in TERMINAL and not self._moved(tried.receipts):
@@ -185,9 +187,17 @@ class TransmissionBook:
         store_transmission(tx, row)
         return row
 
-    def overdue(self, tx: Transaction, keys: Sequence[tuple[str, str, str]], now: datetime) -> None:
+    def overdue(
+        self,
+        tx: Transaction,
+        keys: Sequence[tuple[str, str, str]],
+        now: datetime,
+        *,
+        held: Collection[str] = (),
+    ) -> None:
         """Put transmissions back in the queue that left and whose receipt did not come in time.
 
+        ``held`` names addressees to whom the directory lets nothing be sent: nothing to them is given up.
         What stands in an outbox stays there: the next channel comes beside it.
         """
         for key in keys:
@@ -198,7 +208,7 @@ class TransmissionBook:
             log(tx, row, "transmission.overdue", now, attempt=row.attempts)
             self._onward.tell_of_silence(tx, row, since=row.changed_at, now=now)
             row = replace(row, state=str(state), next_action="attempt", next_action_at=now, changed_at=now)
-            if now >= horizon_for(row):
+            if now >= horizon_for(row) and row.to_aid not in held:
                 row = self._onward.give_up(tx, row, row.last_code, now)
             store_transmission(tx, row)
 

@@ -23,6 +23,7 @@ from crypto.errors import Refusal
 from gateway.clock import Clock
 from gateway.errors import GatewayError, GatewayRefusal
 from gateway.model.channel_choice import CHANNEL_CODES
+from gateway.model.schedule import DIRECTORY_HOLDS
 from gateway.services.book import TransmissionBook
 from gateway.services.container import ContainerSource, load_container
 from gateway.services.directory import Directory
@@ -31,6 +32,7 @@ from gateway.services.failover import STANDING, Failover, Leg
 from gateway.services.onward import Tried
 from gateway.services.peers import endpoint_at
 from gateway.services.rewrap import Rewrapper
+from gateway.services.seal import LIFE
 from gateway.storage import queue, transmissions
 from gateway.storage.blobs import Blobs
 from gateway.storage.database import Database, Transaction
@@ -72,6 +74,8 @@ class Job:
     #: Attempts before this one, and the channel of the last, or the one that was named at submission.
     attempts: int = 0
     channel: str | None = None
+    #: At the last attempt the directory let nothing be sent there.
+    is_held: bool = False
     source: ContainerSource | None = field(default=None, repr=False)
 
     @property
@@ -212,7 +216,8 @@ class Courier:
         now = self._clock.now()
         late = await self._database.read(lambda c: transmissions.overdue(c, lane, now))
         if late:
-            await self._database.write(lambda tx: self._book.overdue(tx, late, now))
+            lets_nothing = {to for _, _, to in late if self._directory.hold(to, lane) in DIRECTORY_HOLDS}
+            await self._database.write(lambda tx: self._book.overdue(tx, late, now, held=lets_nothing))
         # Reading first: an idle lane must not write.
         due = await self._database.read(lambda c: transmissions.next_transmission(c, lane))
         if due is None or due > now:
@@ -232,6 +237,7 @@ class Courier:
                 lease_owner=row.lease_owner or "",
                 attempts=row.attempts,
                 channel=row.channel,
+                is_held=row.counted_from is not None and row.last_code in DIRECTORY_HOLDS,
             )
             for row in rows
         ]
@@ -255,12 +261,15 @@ class Courier:
         """Make one attempt and record how it came out; durable when it returns."""
         renewal = asyncio.get_running_loop().call_later(_RENEWAL_S, self._renew, job)
         try:
-            is_due = job.next_action == "rewrap" or await self._rewrapper.is_outdated(job.key)
+            is_due = job.next_action == "rewrap" or job.is_held or await self._rewrapper.is_outdated(job.key)
             may = self._directory.hold(job.to, job.lane) is None
+            expires_at = self._clock.now() + LIFE if job.is_held and may else None
             if is_due and may and not self._failover.is_letters_only(job.to, job.lane):
-                await self._rewrapper.rewrap(job.key)
+                # What the directory held may have run out meanwhile.
+                env = await self._rewrapper.rewrap(job.key, lives=LIFE if job.is_held else None)
+                expires_at = env.expires if job.is_held else None
                 job = replace(job, source=None)
-            tried = await self._try(job)
+            tried = replace(await self._try(job), expires_at=expires_at)
         finally:
             renewal.cancel()
             keeper = self._keepers.pop(job.key, None)
@@ -389,9 +398,3 @@ class Courier:
             awaits_answer=leg.awaits_answer,
             outlook=outlook,
         )
-
-    async def wake_peer(self, authority_id: str) -> None:
-        """Try at once what waits for a peer: it was just heard of."""
-        now = self._clock.now()
-        await self._database.write(lambda tx: queue.wake_peer(tx, authority_id, now))
-        self.wake()

@@ -22,7 +22,7 @@ from gateway.model.channel_choice import (
 from gateway.model.channels import CARRIER, PULL
 from gateway.model.codes import Lane
 from gateway.model.receipt import ReceiptType
-from gateway.model.schedule import Decision, Step, horizon_of, next_attempt, overdue_at
+from gateway.model.schedule import DIRECTORY_HOLDS, Decision, Step, horizon_of, next_attempt, overdue_at
 from gateway.model.transmission import TERMINAL, TransmissionEvent, TransmissionState, apply
 from gateway.services.casebook import Casebook
 from gateway.services.evidence import CheckedReceipt
@@ -35,7 +35,9 @@ from gateway.storage.transmissions import TransmissionRow
 #: An open task is shown again after this time.
 TASK_SHOWN_AGAIN = timedelta(hours=4)
 
-#: Who owns a transmission that failed, by lane.
+_DAY = timedelta(days=1)
+
+#: Who owns a transmission that failed, or that the directory holds, by lane.
 OWNERS = {"urgent": "duty_officer", "routine": "operator"}
 
 
@@ -53,6 +55,7 @@ class Tried:
         hold: There was nothing to try, and only a person can change that.
         awaits_answer: A person was asked about a channel when the attempt began.
         outlook: What comes next; ``None`` where nothing needs to.
+        expires_at: End of the envelope that was renewed because it had been held; ``None`` for others.
     """
 
     channel: str
@@ -67,6 +70,12 @@ class Tried:
     hold: bool = False
     awaits_answer: bool = False
     outlook: Outlook | None = None
+    expires_at: datetime | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the directory let nothing be sent there, though it may be listed."""
+        return self.hold and self.code in DIRECTORY_HOLDS
 
 
 class Onward:
@@ -96,10 +105,15 @@ class Onward:
     def without_receipt(
         self, tx: Transaction, row: TransmissionRow, tried: Tried, now: datetime
     ) -> TransmissionRow:
+        """Return the row after an attempt without a receipt: a wait, the next try, or the end.
+
+        Questions are put and tasks raised on the way, each once.
+        """
         for code in tried.refused:
             log_receipt(tx, row, "receipt.refused", now, code=code)
         for channel in tried.ask:
             self._ask(tx, row, channel, now)
+        row = self._held_or_freed(tx, row, tried, now)
         turn_at = turn_of(tried)
         if tried.awaits_answer and channels.is_given_since(
             tx.connection, (row.sender, row.bid, row.to_aid), tried.started_at
@@ -123,6 +137,20 @@ class Onward:
             again = self._decide(row, None, now).at
             due = again if due is None else min(due, again)
         return self.await_receipt(replace(row, state=str(state)), now, turn_at=turn_at, due=due)
+
+    @staticmethod
+    def _held_or_freed(tx: Transaction, row: TransmissionRow, tried: Tried, now: datetime) -> TransmissionRow:
+        """Let somebody see to what the directory holds, daily, and begin its horizon anew; or let go."""
+        if tried.is_held:
+            last = None if row.owner is None else row.counted_from
+            if last is None or (now - row.created_at) // _DAY > (last - row.created_at) // _DAY:
+                tell(tx, row, tried.code or "unavailable", now)
+            return replace(row, counted_from=now, owner=OWNERS[row.lane])
+        if row.owner is not None:
+            close_tasks(
+                tx, kind="transmission", sender=row.sender, bid=row.bid, codes=DIRECTORY_HOLDS, now=now
+            )
+        return replace(row, owner=None)
 
     @staticmethod
     def _stand_for_carrier(tx: Transaction, row: TransmissionRow, now: datetime) -> TransmissionRow:
@@ -176,17 +204,20 @@ class Onward:
         log(tx, replace(row, channel=channel), "transmission.consent_asked", now)
         tell(tx, row, "consent-needed", now)
 
-    def _decide(self, row: TransmissionRow, code: str | None, now: datetime) -> Decision:
+    def _decide(
+        self, row: TransmissionRow, code: str | None, now: datetime, *, is_held: bool = False
+    ) -> Decision:
         return next_attempt(
             lane=row.lane,
             attempts=row.attempts,
-            created_at=row.created_at,
+            counted_from=row.counted_from or row.created_at,
             expires_at=row.expires_at,
             now=now,
             code=code,
             jitter=self._rng.random(),
             repeats=row.repeats,
             is_carried=is_carried(row),
+            is_held=is_held,
         )
 
     def after_failure(
@@ -199,20 +230,23 @@ class Onward:
         tried: Tried | None = None,
         turn_at: datetime | None = None,
     ) -> TransmissionRow:
+        """Return the row after an attempt that failed: tried again, by ``turn_at`` at latest, or given up."""
         outlook = None if tried is None else tried.outlook
         # What this channel cannot take another one may.
         goes_on = code in CHANNEL_CODES and outlook is not None and outlook.goes_on
-        decision = self._decide(row, None if goes_on else code, now)
+        is_held = tried is not None and tried.is_held
+        decision = self._decide(row, None if goes_on else code, now, is_held=is_held)
         log(tx, row, "transmission.attempted", now, attempt=row.attempts, code=code or "unreachable")
         if decision.kind in (Step.PERSON, Step.GIVE_UP):
             return self.give_up(tx, row, code, now)
-        if decision.alarm or (tried is not None and tried.hold and row.repeats == 0 and not tried.ask):
+        is_new_hold = tried is not None and tried.hold and not is_held and row.repeats == 0
+        if decision.alarm or (is_new_hold and tried is not None and not tried.ask):
             tell(tx, row, code or "unavailable", now)
         if turn_at is not None and turn_at < decision.at:
             decision = replace(decision, at=max(turn_at, now))
         # While nothing could be tried, what was to be wrapped first still is.
-        is_held = tried is not None and tried.hold and row.next_action == "rewrap"
-        return self._again(row, decision, now, is_rewrap=is_held or decision.kind is Step.REWRAP)
+        is_still_due = tried is not None and tried.hold and row.next_action == "rewrap"
+        return self._again(row, decision, now, is_rewrap=is_still_due or decision.kind is Step.REWRAP)
 
     @staticmethod
     def _again(
@@ -234,6 +268,7 @@ class Onward:
     def give_up(
         self, tx: Transaction, row: TransmissionRow, code: str | None, now: datetime
     ) -> TransmissionRow:
+        """Return the row as failed: with a receipt that says so, and a person who owns it from now on."""
         state = apply(TransmissionState(row.state), TransmissionEvent.GIVEN_UP)
         held = bundles.find_bundle(tx.connection, row.sender, row.bid)
         if held is not None:
@@ -262,11 +297,15 @@ def is_carried(row: TransmissionRow) -> bool:
 def horizon_for(row: TransmissionRow) -> datetime:
     """Return the instant after which a transmission is given up."""
     return horizon_of(
-        lane=row.lane, created_at=row.created_at, expires_at=row.expires_at, is_carried=is_carried(row)
+        lane=row.lane,
+        counted_from=row.counted_from or row.created_at,
+        expires_at=row.expires_at,
+        is_carried=is_carried(row),
     )
 
 
 def ended(row: TransmissionRow, state: TransmissionState, now: datetime) -> TransmissionRow:
+    """Return the row in a new state; a last one waits for nothing, and a rejection has an owner."""
     if state in TERMINAL:
         return replace(
             row,
@@ -283,6 +322,7 @@ def ended(row: TransmissionRow, state: TransmissionState, now: datetime) -> Tran
 def tell(
     tx: Transaction, row: TransmissionRow, code: str, now: datetime, *, sentence: str | None = None
 ) -> None:
+    """Put a transmission before the person of its lane, once for each code."""
     raise_task(
         tx,
         kind="transmission",
@@ -298,13 +338,16 @@ def tell(
 
 
 def log(tx: Transaction, row: TransmissionRow, event: str, now: datetime, **more: str | int) -> int:
+    """Enter an event of a transmission and return the entry's index."""
     body = {"from": row.sender, "bid": row.bid, "to": row.to_aid, "channel": row.channel, **more}
     return tx.audit(PendingAuditEntry(event=event, body=body, at=now)).index
 
 
 def log_receipt(tx: Transaction, row: TransmissionRow, event: str, now: datetime, **more: str) -> None:
+    """Enter an event about a receipt of a bundle."""
     tx.audit(PendingAuditEntry(event=event, body={"from": row.sender, "bid": row.bid, **more}, at=now))
 
 
 def turn_of(tried: Tried) -> datetime | None:
+    """Return when another channel's turn comes, if one waits for it."""
     return None if tried.outlook is None else tried.outlook.turn_at

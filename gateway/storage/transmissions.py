@@ -38,6 +38,7 @@ class TransmissionRow:
     changed_at: datetime
     carried_since: datetime | None = None
     exported_at: datetime | None = None
+    counted_from: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +105,7 @@ _MOVE = (
         outbox_no=bindparam("v_outbox_no"),
         carried_since=bindparam("v_carried_since"),
         exported_at=bindparam("v_exported_at"),
+        counted_from=bindparam("v_counted_from"),
         owner=bindparam("v_owner"),
         expires_at=bindparam("v_expires_at"),
         changed_at=bindparam("v_changed_at"),
@@ -263,6 +265,7 @@ def store_transmission(tx: Transaction, row: TransmissionRow) -> None:
         v_outbox_no=row.outbox_no,
         v_carried_since=row.carried_since,
         v_exported_at=row.exported_at,
+        v_counted_from=row.counted_from,
         v_owner=row.owner,
         v_expires_at=row.expires_at,
         v_changed_at=row.changed_at,

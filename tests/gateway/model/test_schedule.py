@@ -24,7 +24,7 @@ def decide(
     return next_attempt(
         lane=lane,
         attempts=attempts,
-        created_at=START,
+        counted_from=START,
         expires_at=EXPIRES,
         now=START + after,
         code=code,
@@ -111,19 +111,19 @@ def test_every_decision_has_a_time_that_is_not_past(
 ) -> None:
     now = START + after
     decision = decide(lane=lane, attempts=attempts, after=after, code=code, jitter=jitter)
-    assert now <= decision.at <= max(now, horizon_of(lane=lane, created_at=START, expires_at=EXPIRES))
+    assert now <= decision.at <= max(now, horizon_of(lane=lane, counted_from=START, expires_at=EXPIRES))
 
 
 def test_a_missing_receipt_is_looked_for_when_it_is_due_or_at_the_horizon_and_never_in_the_past() -> None:
     soon, late = START + timedelta(minutes=5), START + timedelta(days=90)
-    horizon = horizon_of(lane="routine", created_at=START, expires_at=EXPIRES)
+    horizon = horizon_of(lane="routine", counted_from=START, expires_at=EXPIRES)
     assert overdue_at(horizon=horizon, now=START, due=soon) == soon
     assert overdue_at(horizon=horizon, now=START, due=late) == START + timedelta(days=14)
     assert overdue_at(horizon=horizon, now=late, due=late + timedelta(hours=1)) == late
 
 
 def test_what_goes_by_a_carrier_is_not_given_up_after_14_days() -> None:
-    times = {"created_at": START, "expires_at": EXPIRES}
+    times = {"counted_from": START, "expires_at": EXPIRES}
     for lane in ("routine", "urgent"):
         assert horizon_of(lane=lane, **times, is_carried=True) == EXPIRES
     late = START + timedelta(days=15)

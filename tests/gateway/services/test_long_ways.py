@@ -113,7 +113,8 @@ async def test_a_bundle_first_delivered_on_day_13_under_new_keys_is_accepted_onc
         await peer.desk.upkeep.rotate(["sig", "enc", "req", "rcpt", "tls"])
         await own.desk.upkeep.rotate(["sig", "enc", "req", "rcpt", "tls"])
         peer.directory.enrol(own.home.enrolment.read_bytes(), now=world.clock.now())
-        await own.courier.wake_peer("sg-agc")
+        own.presence.heard("sg-agc", world.clock.now())
+        await own.presence.aclose()
         await world.run()
         row = await own.database.read(
             lambda c: transmissions.find_transmission(c, "ke-ag", sent.bid, "sg-agc")
