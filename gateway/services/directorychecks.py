@@ -10,9 +10,9 @@ from datetime import datetime
 from gateway.errors import sentence_of
 from gateway.model.authority import DirectoryEntry
 from gateway.model.freshness import Freshness, freshness
+from gateway.services.diagnosis import Diagnosis, Level
 from gateway.services.directory import Directory
 from gateway.services.directory.views import BILATERAL
-from gateway.services.doctor import Diagnosis, Level
 from gateway.services.networks import NetworkStatus
 
 _KEY_ENDS_DAYS = 30

@@ -8,6 +8,8 @@ import pytest
 from crypto.errors import CODES, Action
 from crypto.reqjwt import issue_request_token
 from gateway.errors import GatewayRefusal
+from gateway.model.channels import CARRIER
+from gateway.services.home import publish_own_record
 from gateway.services.peergate import Caller
 from gateway.storage import transmissions
 from tests.hostile import craft, refused, restart_with_clock, send, unchanged, verdict
@@ -133,11 +135,21 @@ async def test_a_call_is_refused_for_the_clock_beyond_two_minutes_and_that_is_ne
         assert CODES["clock"].action is Action.RETRY
 
 
+def without_medium(world: World, aid: str, *, known_to: str) -> None:
+    """Let a record list no medium any more: what a carrier may bring has half a year."""
+    app, now = world[aid], world.clock.now()
+    kept = [row for row in app.directory.own.raw["channels"] if row["channel"] != CARRIER]
+    app.directory.update_own({**app.directory.own.raw, "channels": kept}, now)
+    publish_own_record(app.home, keyring=app.keyring, directory=app.directory, state=None, now=now)
+    world[known_to].directory.enrol(app.home.enrolment.read_bytes(), now=now)
+
+
 @pytest.mark.slow
 async def test_a_clock_that_is_always_wrong_alarms_nobody_wrongly_and_ends_at_the_horizon_only(
     tmp_path: Path,
 ) -> None:
     async with World.create(tmp_path, KE, SG) as world:
+        without_medium(world, SG, known_to=KE)
         await restart_with_clock(world, KE, timedelta(days=30))
         sent = await world.submit(KE, *sample_request(1))
         await world.run_for(timedelta(days=13), step=timedelta(hours=6))

@@ -15,9 +15,10 @@ from gateway.app import App
 from gateway.errors import GatewayRefusal
 from gateway.model.authority import parse_entry
 from gateway.model.revoked import KeyNotice
+from gateway.services.diagnosis import Level
 from gateway.services.directory.views import SourceView
-from gateway.services.doctor import Level, check_keys
 from gateway.services.heldkey import LISTED_AHEAD
+from gateway.services.homechecks import check_keys
 from gateway.services.keyring import Keyring
 from gateway.services.logkeys import KeyringLogKeys
 from gateway.services.ownlisting import unlisted_keys

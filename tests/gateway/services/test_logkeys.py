@@ -15,10 +15,11 @@ from crypto.keys import NOTE_ED25519, NOTE_ML_DSA_44, KeyUse, PrivateKey, Signer
 from crypto.proof import verify_tlog_proof
 from gateway.model.revoked import KeyNotice
 from gateway.services.audits import audit_home
-from gateway.services.doctor import Level, check_keys
+from gateway.services.diagnosis import Level
 from gateway.services.evidence import check_receipt
 from gateway.services.headstore import HeadStore, read_head_file
 from gateway.services.heldkey import LISTED_AHEAD
+from gateway.services.homechecks import check_keys
 from gateway.services.keyring import Keyring, KeyringError
 from gateway.services.logkeys import KeyringLogKeys, open_own_head
 from gateway.services.logstate import LogState

@@ -15,8 +15,8 @@ from crypto.keys import KeyUse
 from gateway.config import HomePaths
 from gateway.errors import GatewayRefusal
 from gateway.model.authority import LookupStatus
+from gateway.services.diagnosis import Diagnosis
 from gateway.services.directorychecks import check_directory, check_networks
-from gateway.services.doctor import Diagnosis
 from gateway.services.peers import pullable
 from gateway.services.registry.follower import LookupFailed
 from gateway.services.registry.publisher import Publication
