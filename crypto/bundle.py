@@ -17,10 +17,13 @@ from crypto.envelope import (
     RECIPIENT_LIMIT,
     Envelope,
     PartRef,
+    UnsignedEnvelope,
     WrapRef,
     container_prefix,
+    is_envelope_input,
     rewrap_envelope,
     seal_envelope,
+    unsigned_envelope,
 )
 from crypto.errors import outward_code
 from crypto.manifest import Manifest, ManifestPart, encode_manifest, parse_manifest, seal_manifest
@@ -46,9 +49,11 @@ __all__ = [
     "Opener",
     "PartRef",
     "SealedPart",
+    "UnsignedEnvelope",
     "WrapRef",
     "container_prefix",
     "encode_manifest",
+    "is_envelope_input",
     "key_verdict",
     "open_part",
     "outward_code",
@@ -58,4 +63,5 @@ __all__ = [
     "seal_envelope",
     "seal_manifest",
     "seal_part",
+    "unsigned_envelope",
 ]

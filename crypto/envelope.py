@@ -17,13 +17,12 @@ from crypto.encoding import (
     is_bid,
     is_digest,
     is_kid,
-    parse_wire_time,
     sha256_hex,
     unb64u,
     wire_time,
 )
 from crypto.errors import Refusal
-from crypto.jws import CompactJWS, parse_compact, sign_token
+from crypto.jws import CompactJWS, UnsignedToken, begins_token, parse_compact, unsigned_token
 from crypto.keys import GW_HYB1, PublicKey, Signer
 from crypto.members import Members, bad, check_must, check_version, entries, instant, integer, text
 from crypto.parts import manifest_size, sealed_size
@@ -225,6 +224,106 @@ def _part(members: Members) -> PartRef:
     return PartRef(integer(members, "n"), integer(members, "size"), text(members, "sha256"))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnsignedEnvelope:
+    """An envelope that lacks nothing but the signature; ``is_plain``: it holds no member beyond the known."""
+
+    rev: int
+    is_plain: bool
+    to: tuple[WrapRef, ...]
+    parts: tuple[PartRef, ...]
+    payload: Members = field(repr=False)
+    token: UnsignedToken = field(repr=False)
+
+    @property
+    def signing_input(self) -> bytes:
+        """What is signed."""
+        return self.token.signing_input
+
+    def signed(self, signature: bytes) -> Envelope:
+        """Return the envelope.
+
+        Raises:
+            ValueError: a value that a reader would refuse.
+        """
+        jws, token = self.token.signed(signature)
+        payload = self.payload
+        try:
+            if len(jws) > ENVELOPE_LIMIT:
+                raise Refusal("malformed", "too long")
+            if not self.is_plain:
+                # Members that this version does not know may be of any shape: only the parser can tell.
+                return _read(jws, token, strictjson.loads_object(token.payload, max_bytes=ENVELOPE_LIMIT))
+            return _checked(
+                jws=jws,
+                token=token,
+                bid=text(payload, "bid"),
+                rev=self.rev,
+                sender=text(payload, "from"),
+                created=instant(payload, "created"),
+                expires=instant(payload, "expires"),
+                lane=text(payload, "lane"),
+                to=self.to,
+                manifest=text(payload, "manifest"),
+                parts=self.parts,
+                must=(),
+                extra=_NOTHING,
+            )
+        except Refusal as refusal:
+            raise ValueError(f"no reader would accept this envelope: {refusal}") from None
+
+
+def is_envelope_input(message: bytes, kid: str) -> bool:
+    """Tell whether ``message`` is what ``kid`` signs for an envelope, and for nothing else."""
+    return begins_token(message, alg=GW_HYB1, typ=ENVELOPE_TYPE, kid=kid)
+
+
+def unsigned_envelope(
+    *,
+    signing_key: PublicKey,
+    sender: str,
+    bid: str,
+    rev: int,
+    created: datetime,
+    expires: datetime,
+    lane: str,
+    bk: bytes,
+    recipients: Sequence[tuple[str, PublicKey]],
+    manifest_sha256: str,
+    parts: Sequence[PartRef],
+    must: Sequence[str] = (),
+    extra: Mapping[str, JSONValue] = _NOTHING,
+) -> UnsignedEnvelope:
+    """Wrap the content key for each recipient: all of sealing but the signature.
+
+    Raises:
+        ValueError: a key of another use.
+    """
+    sig_kid = signing_key.kid
+    to = tuple(
+        WrapRef(aid, key.kid, hpke.wrap_key(bk, key, hpke.wrap_info(bid, sender, sig_kid, aid, key.kid)))
+        for aid, key in recipients
+    )
+    payload: Members = {
+        "v": 1,
+        "must": list(must),
+        "bid": bid,
+        "rev": rev,
+        "from": sender,
+        "created": wire_time(created),
+        "expires": wire_time(expires),
+        "lane": lane,
+        "to": [{"aid": one.aid, "kid": one.kid, "wrap": b64u(one.wrap)} for one in to],
+        "manifest": manifest_sha256,
+        "parts": [{"n": part.n, "size": part.size, "sha256": part.sha256} for part in parts],
+        **extra,
+    }
+    token = unsigned_token(strictjson.dumps(payload), alg=GW_HYB1, typ=ENVELOPE_TYPE, public=signing_key)
+    return UnsignedEnvelope(
+        rev=rev, is_plain=not (must or extra), to=to, parts=tuple(parts), payload=payload, token=token
+    )
+
+
 def seal_envelope(
     *,
     signer: Signer,
@@ -246,51 +345,22 @@ def seal_envelope(
     Raises:
         ValueError: a value that a reader would refuse, or a key of another use.
     """
-    sig_kid = signer.public.kid
-    to = tuple(
-        WrapRef(aid, key.kid, hpke.wrap_key(bk, key, hpke.wrap_info(bid, sender, sig_kid, aid, key.kid)))
-        for aid, key in recipients
+    envelope = unsigned_envelope(
+        signing_key=signer.public,
+        sender=sender,
+        bid=bid,
+        rev=rev,
+        created=created,
+        expires=expires,
+        lane=lane,
+        bk=bk,
+        recipients=recipients,
+        manifest_sha256=manifest_sha256,
+        parts=parts,
+        must=must,
+        extra=extra,
     )
-    times = wire_time(created), wire_time(expires)
-    payload: Members = {
-        "v": 1,
-        "must": list(must),
-        "bid": bid,
-        "rev": rev,
-        "from": sender,
-        "created": times[0],
-        "expires": times[1],
-        "lane": lane,
-        "to": [{"aid": one.aid, "kid": one.kid, "wrap": b64u(one.wrap)} for one in to],
-        "manifest": manifest_sha256,
-        "parts": [{"n": part.n, "size": part.size, "sha256": part.sha256} for part in parts],
-        **extra,
-    }
-    raw = strictjson.dumps(payload)
-    jws, token = sign_token(raw, alg=GW_HYB1, typ=ENVELOPE_TYPE, signer=signer)
-    try:
-        if len(jws) > ENVELOPE_LIMIT:
-            raise Refusal("malformed", "too long")
-        if must or extra:
-            # Members that this version does not know may be of any shape: only the parser can tell.
-            return _read(jws, token, strictjson.loads_object(raw, max_bytes=ENVELOPE_LIMIT))
-        return _checked(
-            jws=jws,
-            token=token,
-            bid=bid,
-            rev=rev,
-            sender=sender,
-            created=parse_wire_time(times[0]),
-            expires=parse_wire_time(times[1]),
-            lane=lane,
-            to=to,
-            manifest=manifest_sha256,
-            parts=tuple(parts),
-            must=(),
-            extra=_NOTHING,
-        )
-    except Refusal as refusal:
-        raise ValueError(f"no reader would accept this envelope: {refusal}") from None
+    return envelope.signed(signer.sign(envelope.signing_input))
 
 
 def rewrap_envelope(

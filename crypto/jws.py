@@ -119,19 +119,41 @@ def _header(text: str) -> tuple[str, str, str]:
     return alg, typ, kid
 
 
-def sign_token(payload: bytes, *, alg: str, typ: str, signer: Signer) -> tuple[bytes, CompactJWS]:
-    """Return the compact token over ``payload``, and its parts as a reader would have them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnsignedToken:
+    """A token that lacks nothing but the signature over ``signing_input``."""
+
+    alg: str
+    kid: str
+    payload: bytes = field(repr=False)
+    signing_input: bytes = field(repr=False)
+
+    def signed(self, signature: bytes) -> tuple[bytes, CompactJWS]:
+        """Return the compact token, and its parts as a reader would have them."""
+        token = CompactJWS(
+            alg=self.alg,
+            kid=self.kid,
+            payload=self.payload,
+            _signing_input=self.signing_input,
+            _signature=signature,
+        )
+        return self.signing_input + b"." + b64u(signature).encode("ascii"), token
+
+
+def unsigned_token(payload: bytes, *, alg: str, typ: str, public: PublicKey) -> UnsignedToken:
+    """Return the token over ``payload`` that ``public``'s private key is to sign.
 
     Raises:
-        ValueError: the signer's key is of another algorithm.
+        ValueError: the key is of another algorithm.
     """
-    algorithm = _ALGORITHMS[alg]
-    key = algorithm.prepare_key(signer)
-    kid = signer.public.kid
-    signing_input = f"{_header_text(alg, typ, kid)}.{b64u(payload)}".encode("ascii")
-    signature = algorithm.sign(signing_input, key)
-    token = CompactJWS(alg=alg, kid=kid, payload=payload, _signing_input=signing_input, _signature=signature)
-    return signing_input + b"." + b64u(signature).encode("ascii"), token
+    _ALGORITHMS[alg].prepare_key(public)
+    signing_input = f"{_header_text(alg, typ, public.kid)}.{b64u(payload)}".encode("ascii")
+    return UnsignedToken(alg=alg, kid=public.kid, payload=payload, signing_input=signing_input)
+
+
+def begins_token(message: bytes, *, alg: str, typ: str, kid: str) -> bool:
+    """Tell whether ``message`` is what ``kid`` signs for a token of this algorithm and type."""
+    return message.startswith(f"{_header_text(alg, typ, kid)}.".encode("ascii"))
 
 
 def sign_compact(payload: bytes, *, alg: str, typ: str, signer: Signer) -> bytes:
@@ -140,7 +162,8 @@ def sign_compact(payload: bytes, *, alg: str, typ: str, signer: Signer) -> bytes
     Raises:
         ValueError: the signer's key is of another algorithm.
     """
-    return sign_token(payload, alg=alg, typ=typ, signer=signer)[0]
+    token = unsigned_token(payload, alg=alg, typ=typ, public=signer.public)
+    return token.signed(_ALGORITHMS[alg].sign(token.signing_input, signer))[0]
 
 
 def parse_compact(token: bytes, *, alg: str, typ: str, max_bytes: int = 512 * 1024) -> CompactJWS:

@@ -173,6 +173,7 @@ class App(Services):
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.presence.aclose()
         await self.acceptor.aclose()
+        await self.signing.aclose()
         if was_running:
             with contextlib.suppress(Exception):
                 await self._journal("service.stopped")

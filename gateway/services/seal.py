@@ -9,16 +9,16 @@ unreferenced blobs.
 import asyncio
 import io
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Protocol
 
 from crypto import strictjson
-from crypto.bundle import Envelope, ManifestPart, PartRef, encode_manifest, seal_envelope, seal_manifest
+from crypto.bundle import Envelope, ManifestPart, PartRef, encode_manifest, seal_manifest, unsigned_envelope
 from crypto.encoding import sha256_hex
-from crypto.keys import PublicKey, Signer
+from crypto.keys import PublicKey
 from crypto.parts import SealedPart, padme, seal_part, sealed_size
 from gateway.model.manifest import FORM_ROLE, ThreadContext, manifest_fields
 from gateway.storage.blobs import BlobRef, Blobs
@@ -126,7 +126,8 @@ async def seal_bundle(
     documents: Sequence[Document],
     sealed: Sequence[tuple[SealedPart, BlobRef]],
     content_key: bytes,
-    signer: Signer,
+    signing_key: PublicKey,
+    sign: Callable[[bytes], Awaitable[bytes]],
     recipient: tuple[str, PublicKey],
     sender: str,
     bid: str,
@@ -151,8 +152,8 @@ async def seal_bundle(
     part0, zero = seal_manifest(raw, content_key, bid)
     zero_ref = await _keep(blobs, part0, zero)
     refs = [zero_ref, form_ref, *(ref for _, ref in sealed)]
-    envelope = seal_envelope(
-        signer=signer,
+    unsigned = unsigned_envelope(
+        signing_key=signing_key,
         sender=sender,
         bid=bid,
         rev=0,
@@ -164,6 +165,7 @@ async def seal_bundle(
         manifest_sha256=sha256_hex(raw),
         parts=[PartRef(n, ref.size_bytes, ref.sha256) for n, ref in enumerate(refs)],
     )
+    envelope = unsigned.signed(await sign(unsigned.signing_input))
     return SealedBundle(envelope=envelope, refs=refs, content_key=content_key)
 
 

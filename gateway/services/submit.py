@@ -6,11 +6,11 @@ A crash before that transaction leaves unreferenced blobs; after it everything, 
 sent by whoever claims it.
 """
 
-import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from crypto.bundle import Envelope
@@ -50,6 +50,7 @@ from gateway.services.seal import (
     seal_documents,
 )
 from gateway.services.shelf import shelve, shelve_key
+from gateway.services.signing import Signing
 from gateway.services.stamp import Stamp, Subject
 from gateway.services.vault import Vault
 from gateway.services.way import Way, Ways
@@ -58,11 +59,6 @@ from gateway.storage.blobs import Blobs
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction
 from gateway.storage.receipts import ReceiptRow, own_receipts
 from gateway.storage.transmissions import TransmissionRow, add_transmission
-
-#: Bundles of a lane between sealing and commit at once. The event loop runs all that can run before it looks
-#: at the network again: without a limit whatever waits is sealed first, and the peer waits for all of it.
-#: Fewer share a COMMIT too seldom.
-_SEALED_AT_ONCE = 6
 
 #: From this size of documents on, a used message id is looked for before anything is sealed.
 _ASK_FIRST_BYTES = 1024 * 1024
@@ -100,6 +96,7 @@ class Submitter:
         casebook: Casebook,
         courier: Courier,
         ways: Ways,
+        signing: Signing,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -111,8 +108,8 @@ class Submitter:
         self._casebook = casebook
         self._courier = courier
         self._ways = ways
+        self._signing = signing
         self._clock = clock
-        self._turns = {lane: asyncio.Semaphore(_SEALED_AT_ONCE) for lane in ("urgent", "routine")}
 
     async def submit(
         self,
@@ -223,8 +220,9 @@ class Submitter:
             raise GatewayRefusal("attachment-mismatch") from None
         refuse_mismatch(form, documents, [part.plain_sha256 for part, _ in sealed])
         # After the documents, which may take minutes; nobody waits for another's evidence.
-        async with self._turns[lane]:
+        async with self._signing.turn(lane):
             now = self._clock.now()
+            signer = self._keyring.signer(KeyUse.SIG, now)
             human = {"assurance": "local_operator", "officer": officer, "assertion": None, "statement": None}
             bundle = await seal_bundle(
                 self._blobs,
@@ -233,7 +231,8 @@ class Submitter:
                 documents=documents,
                 sealed=sealed,
                 content_key=content_key,
-                signer=self._keyring.signer(KeyUse.SIG, now),
+                signing_key=signer.public,
+                sign=partial(self._signing.sign, signer),
                 recipient=(to, recipient),
                 sender=self._keyring.authority_id,
                 bid=bid,

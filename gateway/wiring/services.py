@@ -46,6 +46,7 @@ from gateway.services.pull import PullWorkers
 from gateway.services.receipts import ReceiptDesk, ReceiptPusher
 from gateway.services.revocations import Revocations
 from gateway.services.rewrap import Rewrapper
+from gateway.services.signing import Signing
 from gateway.services.smime.dispatch import LetterDesk
 from gateway.services.stamp import Stamp
 from gateway.services.submit import Submitter
@@ -213,6 +214,7 @@ class Services:
             on_dispatched=self.outbox.changed,
             composers=self._composers(),
         )
+        self.signing = Signing(keyring=self.keyring)
         self.submitter = Submitter(
             database=database,
             blobs=self.blobs,
@@ -228,6 +230,7 @@ class Services:
                 clock=clock,
                 max_message_bytes=self.settings.mail.max_message_bytes,
             ),
+            signing=self.signing,
             clock=clock,
         )
 

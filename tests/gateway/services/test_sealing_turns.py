@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from gateway.services.submit import _SEALED_AT_ONCE
+from gateway.services.signing import _SEALED_AT_ONCE
 from gateway.storage import transmissions
 from gateway.storage.group import commit_now
 from tests.world import World, sample_request
@@ -38,7 +38,7 @@ async def test_requests_that_come_together_are_made_durable_in_several_groups(tm
 
 async def test_an_urgent_request_waits_for_no_turn_of_the_routine_lane(tmp_path: Path) -> None:
     async with World.create(tmp_path, "ro-diicot", "us-ccips") as world:
-        turns = world["ro-diicot"].submitter._turns["routine"]
+        turns = world["ro-diicot"].signing._turns["routine"]
         for _ in range(_SEALED_AT_ONCE):
             await turns.acquire()
         form, documents = sample_request(3)
