@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.errors import GatewayError
-from gateway.services.doctor import Diagnosis, Level
+from gateway.services.diagnosis import Diagnosis, Level
 from gateway.services.drop.pickup import Pickup
 from gateway.services.drop.telling import Telling
 from gateway.telemetry import get_log
