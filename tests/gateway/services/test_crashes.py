@@ -59,7 +59,7 @@ class Row:
     nth: int
     attempts: tuple[int, int] | None = (1, 1)
     pair: str = "push"
-    #: What the story needs beforehand: "relay", "cut", "new key" or "away".
+    #: What the story needs beforehand: "relay", "cut", "new key", "away" or "medium".
     given: str = ""
 
     def __str__(self) -> str:
@@ -101,6 +101,11 @@ TABLE = [
     Row("consent answered", "sender", "consent", 1, **AWAY),
     Row("accept by another channel", "recipient", "box", 1, **AWAY),
     Row("receipt of another channel filed", "sender", "box", 1, **AWAY),
+    # The lines are down, and a courier goes: the first COMMIT of an export gives the bundle a longer life.
+    Row("rewrap for a medium", "sender", "export", 1, attempts=None, given="medium"),
+    Row("medium exported", "sender", "export", 2, attempts=None, given="medium"),
+    Row("accept from a medium", "recipient", "import", 1, attempts=None, given="medium"),
+    Row("receipts of a medium filed", "sender", "home", 1, attempts=None, given="medium"),
 ]
 
 
@@ -157,6 +162,8 @@ class Story:
                 ("consent", self.consent),
                 ("box", self.empty_box),
             ]
+        elif given == "medium":
+            again = [("export", self.export), ("import", self.take_in), ("home", self.home)]
         return [
             ("submit", self.submit),
             ("deliver", self.world.step),
@@ -193,6 +200,31 @@ class Story:
     async def empty_box(self) -> None:
         """Let the recipient take what lies in its box; what lies there stays."""
         await self.world.empty_box(self.recipient, "email_sealed")
+
+    @property
+    def medium(self) -> Path:
+        """The courier's stick, one for each telling."""
+        stick = self.folder / f"stick-{self.bid}"
+        stick.mkdir(exist_ok=True)
+        return stick
+
+    async def export(self) -> None:
+        """Write a medium for the recipient."""
+        desk = self.world[self.sender].desk.carrier_export
+        await desk.export(
+            self.medium, peer=self.recipient, by="courier", officer="op-1", progress=lambda done, total: None
+        )
+
+    async def take_in(self) -> None:
+        """Take the medium in, and write the receipts onto it."""
+        desk = self.world[self.recipient].desk.carrier_import
+        await desk.take(self.medium, answer=True, progress=lambda done, total: None)
+
+    async def home(self) -> None:
+        """Take the receipts that the medium brings home; then the lines are up again."""
+        desk = self.world[self.sender].desk.carrier_import
+        await desk.take(self.medium, answer=False, progress=lambda done, total: None)
+        self.world.faults.clear()
 
     async def open(self) -> None:
         """Open into a folder that is empty each time."""
@@ -285,6 +317,8 @@ async def prepare(story: Story, given: str, patch: pytest.MonkeyPatch) -> None:
         world.faults[story.sender] = Faults(lose_request=10**6)
         for file in world.box(story.recipient, "email_sealed").iterdir():
             file.unlink()
+    elif given == "medium":
+        world.faults[story.sender] = world.faults[story.recipient] = Faults(lose_request=10**6)
     elif given == "cut":
         world.faults[story.sender] = Faults(cut=1)
     elif given == "new key":
@@ -376,7 +410,7 @@ async def tell(world: World, row: Row, folder: Path, patch: pytest.MonkeyPatch, 
             await act()
         assert fuse.blown, "the row names a COMMIT that does not happen"
         await world.crash(victim)
-        if name in ("submit", "open", "acknowledge", "consent", "box"):
+        if name in ("submit", "open", "acknowledge", "consent", "box", "export", "import", "home"):
             await act()
         await story.settle()
     await story.settle()
