@@ -374,14 +374,7 @@ class World:
         self, sender: str, form: dict[str, Any], documents: dict[str, bytes], *, consents: Sequence[str] = ()
     ) -> Submission:
         """Submit a form with these documents by file name."""
-        return await self[sender].submitter.submit(
-            form_bytes=json.dumps(form).encode(),
-            attachments=[
-                Attachment(filename=name, open=lambda data=data: io.BytesIO(data), size=len(data))
-                for name, data in documents.items()
-            ],
-            consents=consents,
-        )
+        return await submit_to(self[sender], form, documents, consents=consents)
 
     async def run(self, *, rounds: int = 40) -> None:
         """Let every gateway do what is due now, until nothing is, with the clock standing still."""
@@ -467,6 +460,20 @@ class World:
             ):
                 assert mirrored.state == case.state, (app.authority_id, case.state, mirrored.state)
                 assert mirrored.reference_requested == case.reference_requested
+
+
+async def submit_to(
+    app: App, form: dict[str, Any], documents: dict[str, bytes], *, consents: Sequence[str] = ()
+) -> Submission:
+    """Submit a form with these documents by file name."""
+    return await app.submitter.submit(
+        form_bytes=json.dumps(form).encode(),
+        attachments=[
+            Attachment(filename=name, open=lambda data=data: io.BytesIO(data), size=len(data))
+            for name, data in documents.items()
+        ],
+        consents=consents,
+    )
 
 
 async def audit(app: App) -> AuditReport:
