@@ -227,7 +227,7 @@ def _usage(words: Sequence[str], text: str) -> int:
     """Say what is wrong with the command line, in the form that was asked for."""
     sentence = text.strip().replace("\n", " ")
     if "--json" in words:
-        print(json.dumps({"ok": False, "error": {"code": "usage", "sentence": sentence}}, ensure_ascii=False))
+        print(json.dumps({"ok": False, "error": {"code": "usage", "sentence": sentence}}))
     else:
         sys.stderr.write(f"{sentence}\nTry: {' '.join(('rogatory', *_named(words), '--help'))}\n")
     return 2

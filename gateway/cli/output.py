@@ -8,6 +8,7 @@ import asyncio
 import sys
 import time
 import traceback
+import unicodedata
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ from gateway.telemetry import clean, start_logging
 
 #: A bar appears on whatever takes longer than this.
 _BAR_AFTER_S = 1.0
+
+#: Controls, formats such as changes of direction, separators of lines, half characters.
+_ACTING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 @Parameter(name="*")
@@ -133,9 +137,17 @@ def terminal(*, stderr: bool = False) -> Console:
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON value on a line of its own."""
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    """Print one JSON value on a line of its own; what would act on a terminal is written as an escape."""
+    written = msgspec.json.encode(value).decode()
+    # Outside its strings JSON has no such characters, and within them an escape is the same text.
+    acting = {c for c in set(written) if unicodedata.category(c) in _ACTING}
+    sys.stdout.write(written.translate({ord(c): _escape(c) for c in acting}) + "\n")
     sys.stdout.flush()
+
+
+def _escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def note(sentence: str) -> None:

@@ -6,11 +6,12 @@ the document has and in which order, and its form as text; how it looks on paper
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib.resources import files
 from typing import Any, Final
 
+from gateway.model.plaintext import plain
 from gateway.services.statementparts import (
     Section,
     about,
@@ -76,12 +77,22 @@ def make_statement(
     return Statement(
         title="Directory record"
         + ("" if requirements is None else " and requirements for incoming requests"),
-        authority=str(record["name_en"]),
-        state=str(record["state"] if state is None else state["name"]),
+        authority=plain(str(record["name_en"])),
+        state=plain(str(record["state"] if state is None else state["name"])),
         notice="Sample: every address and number is fictional, and nothing here states national law."
         if sample
         else "",
-        sections=tuple(section for section in sections if section.says_something),
+        sections=tuple(_plain(section) for section in sections if section.says_something),
+    )
+
+
+def _plain(section: Section) -> Section:
+    """Return a section whose texts only stand there: a record is outside material, and this is printed."""
+    return replace(
+        section,
+        pairs=tuple((name, plain(value)) for name, value in section.pairs),
+        rows=tuple(tuple(map(plain, row)) for row in section.rows),
+        passages=tuple(replace(each, text=plain(each.text)) for each in section.passages),
     )
 
 

@@ -74,6 +74,25 @@ def test_texts_come_by_language_where_the_record_has_them_so() -> None:
     assert [(p.language, p.right_to_left) for p in section.passages] == [("fr", False), ("ar", True)]
 
 
+def test_what_a_record_says_only_stands_on_the_page() -> None:
+    acting = "Ministry\u202e of\x1b[31m\x9b Justice\u2066\u2028\u200b\U000e0041"
+    shown = "Ministry\\u{202E} of\\u{001B}[31m\\u{009B} Justice\\u{2066}\\u{2028}\\u{200B}\\u{E0041}"
+    joined = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645\u200f\nnext line"
+    statement = statement_of(
+        "ma-mj",
+        name_en=acting,
+        name_local=acting,
+        urgent_procedure={"en": acting, "fa": joined},
+        legislation=[{"title": acting, "url": acting}],
+    )
+    text, data = as_text(statement), str(as_data(statement))
+    assert text.count(shown) == 5
+    assert joined in text
+    for character in "\u202e\x1b\x9b\u2066\u2028\u200b\U000e0041":
+        assert character not in text
+        assert character not in data
+
+
 def test_a_column_has_room_for_what_cannot_be_broken() -> None:
     channel = {**RECORDS["ma-mj"]["channels"][0], "address": "https://127.0.0.1:8443"}
     document = as_data(statement_of("ma-mj", channels=[channel]))
