@@ -24,6 +24,7 @@ from rich.table import Table
 
 from gateway.config import SettingsError
 from gateway.errors import GatewayError, GatewayRefusal, expected
+from gateway.model.measures import size as size
 from gateway.telemetry import clean, start_logging
 
 #: A bar appears on whatever takes longer than this.
@@ -171,16 +172,6 @@ def when(at: datetime | str | None) -> str:
 def counted(count: int, one: str, many: str = "") -> str:
     """Return a number with its noun: ``1 State``, ``2 States``, ``2 authorities``."""
     return f"{count} {one if count == 1 else many or one + 's'}"
-
-
-def size(count: int) -> str:
-    """Return a number of bytes as people read it."""
-    value, unit = float(count), "B"
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if value < 1024 or unit == "TiB":
-            break
-        value /= 1024
-    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
 
 
 def in_words(code: str | None) -> str | None:

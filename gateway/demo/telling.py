@@ -22,6 +22,7 @@ from gateway.demo.network import Progress as Report
 from gateway.demo.samples import Sample
 from gateway.model.channels import HTTPS, PULL
 from gateway.model.codes import code_list
+from gateway.model.measures import size
 from gateway.telemetry import clean
 
 #: Steps that move more than this get a bar of their own.
@@ -155,7 +156,7 @@ class Teller:
         self.console.print(f"[bold]{sample.number}  {escape(sample.headline)}[/bold]")
         lines = (
             f"{kind}, {form['reference_requesting']}",
-            f"{len(sample.attachments)} documents, {_size(outcome.size_bytes)}; {outcome.lane} lane, "
+            f"{len(sample.attachments)} documents, {size(outcome.size_bytes)}; {outcome.lane} lane, "
             f"{_channel(outcome.channel)}",
         )
         for line in lines:
@@ -199,7 +200,7 @@ class Teller:
         moved = sum(outcome.size_bytes for outcome in outcomes)
         self.console.print(
             "\n[bold green]All six requests arrived, were opened and acknowledged.[/bold green]\n"
-            f"{receipts} signed receipts; {_size(moved)} of documents, every byte the same on the other side."
+            f"{receipts} signed receipts; {size(moved)} of documents, every byte the same on the other side."
         )
 
     def where_to_look(self, network: LabNetwork, outcomes: Sequence[Outcome], *, serving: bool) -> None:
@@ -275,15 +276,6 @@ def _text(value: object) -> str:
 
 def _channel(code: str) -> str:
     return {HTTPS: "over HTTPS", PULL: "fetched over HTTPS by the other side"}.get(code, code)
-
-
-def _size(count: int) -> str:
-    value, unit = float(count), "B"
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if value < 1024 or unit == "TiB":
-            break
-        value /= 1024
-    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
 
 
 def _duration(seconds: float) -> str:

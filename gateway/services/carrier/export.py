@@ -6,16 +6,13 @@ left. A crash before that transaction leaves files on a medium, and the same exp
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from crypto import strictjson
-from crypto.errors import Refusal
 from crypto.words import check_words
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal
@@ -24,9 +21,11 @@ from gateway.model.authority import DirectoryEntry, LookupStatus
 from gateway.model.channel_choice import PROTECTION, Protection
 from gateway.model.channels import CARRIER
 from gateway.model.codes import Assurance, Lane
-from gateway.model.medium import INDEX, TEXT_MAX_BYTES, Kind, bundle_name, folder_for, text_name
+from gateway.model.measures import size
+from gateway.model.medium import INDEX, Kind, bundle_name, folder_for, text_name
 from gateway.services.book import TransmissionBook
 from gateway.services.carrier.cover import WAYS, Cover, Line, Party, print_cover
+from gateway.services.carrier.index import make_index
 from gateway.services.carrier.medium import Folder, Written, given
 from gateway.services.container import ContainerSource, load_container
 from gateway.services.directory import Directory
@@ -266,7 +265,7 @@ class CarrierExport:
                     listed.append((kind, await folder.put(text_name(kind, digest), given(data))))
                 cover, sheet = print_cover(self._cover(load, by, way_note, bundles, now))
                 listed.append((Kind.COVER, await folder.put(cover, given(sheet))))
-                index = _index(folder, listed, to=to, sender=self._own, now=now)
+                index = make_index(folder, listed, to=to, sender=self._own, now=now)
                 await folder.put(INDEX, given(index))
                 await folder.settle()
             digest = hashlib.sha256(index).hexdigest()
@@ -309,7 +308,7 @@ class CarrierExport:
             lines=[
                 Line(
                     bid=bundle.bid,
-                    size=_size(bundle.size),
+                    size=size(bundle.size),
                     is_urgent=bundle.lane == Lane.URGENT,
                     expires=bundle.expires,
                     envelope=bundle.envelope,
@@ -366,45 +365,3 @@ def _party(entry: DirectoryEntry) -> Party:
         state=entry.state,
         address=entry.profile.postal,
     )
-
-
-def _index(
-    folder: Folder, listed: Sequence[tuple[Kind, Written]], *, to: str, sender: str, now: datetime
-) -> bytes:
-    """Return the index: this export's files, and of earlier exports what still lies there."""
-    there = {entry.name: entry.size for entry in folder.entries() if entry.is_file}
-    rows: dict[str, dict[str, Any]] = {
-        row["name"]: row for row in read_index(folder) if there.get(row["name"]) == row["size"]
-    }
-    for kind, put in listed:
-        rows[put.name] = {"name": put.name, "kind": str(kind), "size": put.size, "sha256": put.sha256}
-    made = f"{now:%Y-%m-%dT%H:%M:%SZ}"
-    value = {"v": 1, "from": sender, "to": to, "made": made, "files": list(rows.values())}
-    return json.dumps(value, ensure_ascii=True, indent=1).encode() + b"\n"
-
-
-def read_index(folder: Folder) -> list[dict[str, Any]]:
-    """Return the rows of a folder's index that have a name, size and digest; none where it is damaged."""
-    data = folder.read(INDEX, most=TEXT_MAX_BYTES)
-    try:
-        value = strictjson.loads(data or b"", max_bytes=TEXT_MAX_BYTES)
-    except Refusal:
-        return []
-    rows = value.get("files") if isinstance(value, dict) else None
-    return [
-        row
-        for row in (rows if isinstance(rows, list) else [])
-        if isinstance(row, dict)
-        and isinstance(row.get("name"), str)
-        and isinstance(row.get("sha256"), str)
-        and isinstance(row.get("size"), int)
-    ]
-
-
-def _size(count: int) -> str:
-    value, unit = count / 1024, "KiB"
-    for unit in ("KiB", "MiB", "GiB", "TiB"):
-        if value < 1024 or unit == "TiB":
-            break
-        value /= 1024
-    return f"{value:.1f} {unit}"

@@ -29,7 +29,7 @@ from gateway.model.medium import (
 )
 from gateway.model.names import display_name
 from gateway.services.arrival import Arrivals
-from gateway.services.carrier.export import read_index
+from gateway.services.carrier.index import read_index
 from gateway.services.carrier.medium import Entry, Folder, given
 from gateway.services.receipts import MOST_RECEIPTS, ReceiptDesk
 from gateway.services.revocations import MOST_NOTICES, Revocations
