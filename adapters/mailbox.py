@@ -103,10 +103,24 @@ class Mailbox:
             except (IMAPClientError, OSError, ValueError) as trouble:
                 # ValueError: what the library says of an answer that is no answer.
                 self.trouble = type(trouble).__name__
-                await self._in_thread(self._disconnect)
                 if not self._is_closed:
+                    await self._in_thread(self._disconnect)
                     await self._pause(pause_s)
                     pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+    async def check(self) -> str | None:
+        """Connect, log in, open the folder; return what is wrong, ``None`` if nothing is. Fetches nothing.
+
+        For a mailbox that nobody fetches from; it is closed afterwards. Raises ``OSError`` as ``fetch`` does.
+        """
+        await asyncio.to_thread(_read_files, self._server)
+        try:
+            await self._in_thread(self._connect)
+        except (IMAPClientError, OSError, ValueError) as trouble:
+            return type(trouble).__name__
+        finally:
+            await self.aclose()
+        return None
 
     async def aclose(self) -> None:
         """End the connection, also one that is waiting."""

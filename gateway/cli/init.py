@@ -23,6 +23,9 @@ from gateway.config import (
     DatabaseSettings,
     HomePaths,
     LogSettings,
+    MailboxSettings,
+    MailServerSettings,
+    MailSettings,
     PeerSettings,
     Settings,
     find_home,
@@ -51,6 +54,12 @@ def init(
         str | None, Parameter(env_var="ROGATORY_DATABASE_OWNER", show_env_var=True)
     ] = None,
     log_head_file: Path | None = None,
+    mailbox: str | None = None,
+    mail_server: str | None = None,
+    mail_user: str | None = None,
+    mail_password_file: Path | None = None,
+    mail_ca_file: Path | None = None,
+    mail_lmtp: Path | None = None,
     yes: Annotated[bool, Parameter(negative=())] = False,
     common: Common | None = None,
 ) -> int:
@@ -83,6 +92,19 @@ def init(
         Better in the environment than on the command line, as it holds a password.
     log_head_file:
         Second place of the audit log's signed head; best on another disk than the database.
+    mailbox:
+        The gateway's own mail address, which nobody else reads: bundles go and come by mail as well.
+    mail_server:
+        Host that takes its outgoing mail (port 587) and holds its mailbox (IMAP, port 993); other ports, and
+        different hosts for the two, are set in the settings file.
+    mail_user:
+        Name for logging in there; without it, the mailbox.
+    mail_password_file:
+        File that holds the password of that user.
+    mail_ca_file:
+        PEM certificates that vouch for the server, or its own; without it, those of the system.
+    mail_lmtp:
+        Unix socket on which the site's mail server hands mail over, instead of IMAP.
     yes:
         Ask nothing.
     """
@@ -100,6 +122,8 @@ def init(
             "network": network,
             "listen": listen,
             "address": address,
+            "mailbox": mailbox,
+            "mail_server": mail_server,
         }
         paths = _home(common, wizard)
         if wizard:
@@ -109,6 +133,7 @@ def init(
             given,
             pull_only=pull_only,
             database=DatabaseSettings(url=database, password_file=password_file),
+            mail=_mail(answers, mail_user, mail_password_file, mail_ca_file, mail_lmtp),
             log=LogSettings() if log_head_file is None else LogSettings(head_file=str(log_head_file)),
         )
         if wizard and not _confirm(paths, plan):
@@ -161,6 +186,10 @@ def _ask(answers: dict[str, Any], pull_only: bool) -> None:
     ask("state", "State, two letters", answers["authority_id"][:2].upper(), "[A-Z]{2}")
     ask("name", "Name of the authority, in English", "")
     ask("network", "Network: real, or lab for trials on this machine", "real", choices=["real", "lab"])
+    ask("mailbox", "Mail address of the gateway alone, or none", "none", r"none|[^@ ]+@[^@ ]+")
+    if answers["mailbox"] != "none":
+        usual = "localhost" if answers["network"] == "lab" else ""
+        ask("mail_server", "Mail server for it", usual, r"[A-Za-z0-9.-]+")
     if pull_only:
         return
     usual = "127.0.0.1:8443" if answers["network"] == "lab" else "0.0.0.0:8443"
@@ -169,12 +198,42 @@ def _ask(answers: dict[str, Any], pull_only: bool) -> None:
         ask("address", "Public origin that peers use (https://…)", "", r"https://[a-z0-9.-]+(:\d{1,5})?")
 
 
+def _mail(
+    answers: dict[str, Any],
+    user: str | None,
+    password_file: Path | None,
+    ca_file: Path | None,
+    lmtp: Path | None,
+) -> MailSettings:
+    """Return what is set for mail; ``CommandFailed`` naming the flag that is missing."""
+    mailbox = answers["mailbox"] or "none"
+    if mailbox == "none":
+        return MailSettings()
+    if not answers["mail_server"]:
+        raise CommandFailed("usage", "Say --mail-server HOST: where the gateway's mail goes and comes.")
+    if password_file is None and lmtp is None:
+        raise CommandFailed("usage", "Say --mail-password-file FILE: the password of the mailbox.")
+    login = (
+        {}
+        if password_file is None
+        else {"user": user or mailbox, "password_file": str(password_file.absolute())}
+    )
+    known = {"host": answers["mail_server"], "ca_file": str(ca_file.absolute()) if ca_file else "", **login}
+    return MailSettings(
+        mailbox=mailbox,
+        smtp=MailServerSettings(**known),
+        imap=MailboxSettings() if lmtp else MailboxSettings(**known),
+        lmtp_socket=str(lmtp.absolute()) if lmtp else "",
+    )
+
+
 def _plan(
     answers: dict[str, Any],
     given: dict[str, Any] | None,
     *,
     pull_only: bool,
     database: DatabaseSettings,
+    mail: MailSettings,
     log: LogSettings,
 ) -> HomePlan:
     """Return the checked plan. Raises ``CommandFailed`` naming the flag that is missing."""
@@ -202,6 +261,7 @@ def _plan(
         authority=AuthoritySettings(id=given_id, state=own_state, name=own_name, network=answers["network"]),
         database=database,
         peer=PeerSettings(listen=listening),
+        mail=mail,
         log=log,
     )
     settings = parse_settings(render_settings(settings), name="these settings")
@@ -225,6 +285,7 @@ def _confirm(paths: HomePaths, plan: HomePlan) -> bool:
         f"  network   {own.network}" + ("  [yellow](trials only)[/yellow]" if own.network == "lab" else "")
     )
     console.print(f"  listen    {plan.settings.peer.listen or 'nowhere: it only calls out'}")
+    console.print(f"  mail      {text(plan.settings.mail.mailbox or 'none')}")
     console.print(f"  database  {text(plan.settings.database.url or 'SQLite file in the home')}\n")
     return Confirm.ask("Make it?", default=True, console=console)
 

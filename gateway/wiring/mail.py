@@ -8,9 +8,12 @@ from datetime import datetime
 
 from adapters.lmtp import LmtpInlet
 from adapters.mailbox import Mailbox
+from adapters.smtp import SmtpSender
 from gateway.services.arrival import Arrivals
+from gateway.services.diagnosis import Diagnosis
 from gateway.services.liveness import Liveness
 from gateway.services.mail.answers import MailAnswers
+from gateway.services.mail.checks import check_mail
 from gateway.services.mail.gatewaymail import GatewayMails
 from gateway.services.mail.human import HumanMail
 from gateway.services.mail.inlets import empty, handed_over, listen
@@ -79,9 +82,29 @@ class MailRoom:
         if mail.lmtp_socket:
             yield "lmtp", self._take_mail
 
-    async def _empty_mailbox(self) -> None:
+    async def check(self) -> Iterable[Diagnosis]:
+        """Say how mail is doing; nothing where there is no mailbox."""
+        ground, mail = self._ground, self._ground.settings.mail
+        if not mail.mailbox:
+            return ()
+        smtp = SmtpSender(mail_server(ground, mail.smtp), name=mail.mailbox.rpartition("@")[2])
+        try:
+            return await check_mail(
+                submission=smtp.check,
+                mailbox=self._mailbox().check if mail.imap.host else None,
+                lmtp_socket=ground.paths.resolve(mail.lmtp_socket) if mail.lmtp_socket else None,
+                set_aside=await self.quarantine.listing(),
+                taken_at=self.intake.taken_at,
+            )
+        finally:
+            await smtp.aclose()
+
+    def _mailbox(self) -> Mailbox:
         imap = self._ground.settings.mail.imap
-        await empty(Mailbox(mail_server(self._ground, imap), folder=imap.folder), self.intake)
+        return Mailbox(mail_server(self._ground, imap), folder=imap.folder)
+
+    async def _empty_mailbox(self) -> None:
+        await empty(self._mailbox(), self.intake)
 
     async def _take_mail(self) -> None:
         path = self._ground.paths.resolve(self._ground.settings.mail.lmtp_socket)

@@ -390,6 +390,7 @@ class Services:
                     "directory": self._check_directory,
                     "channels": self._check_channels,
                     "records": self._check_records,
+                    "mail": self._mail.check,
                     "drop": self._check_drop,
                 },
             ),

@@ -137,6 +137,9 @@ async def test_request_handover_and_acknowledgement_between_two_mailboxes(
             chain = await apps[KE].database.read(lambda c: receipts.receipts_of(c, KE, bid))
             assert [row.type for row in chain if row.iss == SG] == ["consignment", "handover"]
             for app in apps.values():
+                findings = [*await app._mail.check()]
+                assert {each.level for each in findings} <= {"green", "yellow"}
+                assert any("The last mail was taken" in each.sentence for each in findings)
                 # The servers' delivery notices are the only other mails that came.
                 assert {mail.reason for mail in await app.quarantine.listing()} <= {"mail-notice"}
     finally:
