@@ -19,7 +19,7 @@ from gateway.errors import GatewayError, GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
 from gateway.services.directory import Directory
 from gateway.services.directory.alarms import end_expiry, raise_expiry, settle
-from gateway.services.directory.holders import Holder
+from gateway.services.directory.keyholders import KeyHolder
 from gateway.services.directory.views import SourceView
 from gateway.services.keyring import Keyring
 from gateway.services.networksource import refuse_older, source_name, source_view, versions
@@ -89,7 +89,7 @@ class Networks:
         self._rng = rng
         self._on_changed = on_changed
         self._turn = asyncio.Lock()
-        self._stored_holders: dict[str, Holder] = {}
+        self._stored_holders: dict[str, KeyHolder] = {}
         self._log = get_log("networks")
 
     async def load(self) -> None:
@@ -284,7 +284,7 @@ class Networks:
         self._on_changed()
         return trusted
 
-    def _new_holders(self) -> dict[str, Holder]:
+    def _new_holders(self) -> dict[str, KeyHolder]:
         """Return whose keys are that the database does not know of yet."""
         stored = self._stored_holders
         return {d: holder for d, holder in self._directory.view.holders.items() if stored.get(d) != holder}

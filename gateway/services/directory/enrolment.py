@@ -40,7 +40,7 @@ class Enrolled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Enrolment:
     """What a verified enrolment file says, signed by ``kid`` at ``at``, by the signer's clock."""
 
     record: dict[str, Any] = field(repr=False)
@@ -51,8 +51,8 @@ class Claim:
     kid: str
 
     @classmethod
-    def read(cls, payload: Mapping[str, Any], kid: str) -> "Claim":
-        """Return the claim. Raises ``EntryInvalid``, ``Refusal``, ``KeyError`` or ``TypeError``."""
+    def read(cls, payload: Mapping[str, Any], kid: str) -> "Enrolment":
+        """Return the enrolment. Raises ``EntryInvalid``, ``Refusal``, ``KeyError`` or ``TypeError``."""
         record, state = payload["record"], payload.get("state")
         refuse_misshapen(record, state)
         entry = parse_entry(record)
@@ -75,7 +75,7 @@ class Claim:
         )
 
 
-def read_enrolment(statement: bytes, network: str) -> Claim:
+def read_enrolment(statement: bytes, network: str) -> Enrolment:
     """Return what an enrolment file claims, once the key it names has verified all of it.
 
     Raises ``GatewayRefusal`` ``enrolment-invalid`` or ``wrong-network``.
@@ -88,12 +88,12 @@ def read_enrolment(statement: bytes, network: str) -> Claim:
         rows = [row for row in claimed["keys"] if row["use"] == KeyUse.SIG and row["kid"] == kid]
         public = PublicKey.load(KeyUse.SIG, rows[0]["alg"], unb64u(rows[0]["pub"]), kid=kid)
         payload: Any = read_statement(statement, public, ENROLMENT_TYPE)
-        claim = Claim.read(payload, kid)
+        enrolment = Enrolment.read(payload, kid)
     except (Refusal, EntryInvalid, KeyError, IndexError, TypeError):
         raise GatewayRefusal("enrolment-invalid") from None
     if payload.get("network") != network:
         raise GatewayRefusal("wrong-network")
-    return claim
+    return enrolment
 
 
 def refuse_misshapen(record: Any, state: Any) -> None:
@@ -158,7 +158,7 @@ def make_enrolment(
     }
     if requirements is not None:
         payload["requirements"] = dict(requirements)
-    # By the oldest key in force, so that peers can tell a rotation from another authority's claim.
+    # By the oldest key in force, so that peers can tell a rotation from another authority's enrolment.
     return sign_statement(keyring.voucher(now), payload, ENROLMENT_TYPE)
 
 

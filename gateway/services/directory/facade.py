@@ -22,13 +22,13 @@ from gateway.errors import GatewayRefusal
 from gateway.model.authority import DirectoryEntry
 from gateway.model.revoked import KeyNotice
 from gateway.services.directory.enrolment import (
-    Claim,
     Enrolled,
+    Enrolment,
     are_requirements_of,
     entry_words,
     read_enrolment,
 )
-from gateway.services.directory.holders import Holder, key_digest
+from gateway.services.directory.keyholders import KeyHolder, key_digest
 from gateway.services.directory.localfile import LocalFile, remembered_rows
 from gateway.services.directory.lookups import Lookups
 from gateway.services.directory.merge import merge
@@ -113,7 +113,7 @@ class Directory(Lookups):
         self._rebuild(now, networks=networks)
         self._networks = networks
 
-    def know_holders(self, holders: Mapping[str, Holder], now: datetime) -> None:
+    def know_holders(self, holders: Mapping[str, KeyHolder], now: datetime) -> None:
         """Take up whose each key was, as it was kept, by digest; before any network is set."""
         self._view = replace(self._view, holders={**self._view.holders, **holders})
         self._rebuild(now)
@@ -212,26 +212,26 @@ class Directory(Lookups):
         Raises ``GatewayRefusal`` ``enrolment-invalid``, ``wrong-network``, ``key-conflict``,
         ``enrolment-conflict`` or ``enrolment-older``; the directory is then unchanged.
         """
-        claim = read_enrolment(statement, self.network)
-        entry = claim.entry
+        enrolment = read_enrolment(statement, self.network)
+        entry = enrolment.entry
         if entry.authority_id == self._keyring.authority_id:
             raise GatewayRefusal("enrolment-invalid")
         known = entry.authority_id in self._local.view().entries
         if entry.authority_id in self._view.authorities and not replace:
-            self._refuse_unvouched(claim, now)
+            self._refuse_unvouched(enrolment, now)
         self._refuse_conflicts(entry)
-        self._store(claim.record, claim.state, claim.requirements, now, enrolled_at=claim.at)
+        self._store(enrolment.record, enrolment.state, enrolment.requirements, now, enrolled_at=enrolment.at)
         return Enrolled(entry=entry, words=entry_words(entry), replaced=known)
 
-    def _refuse_unvouched(self, claim: Claim, now: datetime) -> None:
+    def _refuse_unvouched(self, enrolment: Enrolment, now: datetime) -> None:
         """A new file of a known authority: a key we know and trust vouches for it, and it is newer."""
-        aid = claim.entry.authority_id
+        aid = enrolment.entry.authority_id
         try:
-            key_verdict(self.key_in_force(aid, KeyUse.SIG, claim.kid), claim.at, now)
+            key_verdict(self.key_in_force(aid, KeyUse.SIG, enrolment.kid), enrolment.at, now)
         except Refusal:
             raise GatewayRefusal("enrolment-conflict") from None
         held = self._local.enrolled_at(aid)
-        if held is not None and claim.at < held:
+        if held is not None and enrolment.at < held:
             raise GatewayRefusal("enrolment-older")
 
     def _refuse_conflicts(self, entry: DirectoryEntry) -> None:

@@ -12,7 +12,7 @@ from crypto.bundle import KeyInForce
 from crypto.errors import KeyRefused
 from crypto.keys import PublicKey
 from gateway.model.record_parts import KeyRecord
-from gateway.services.directory.holders import Contested, Holder, holder_of, key_digest
+from gateway.services.directory.keyholders import Contested, KeyHolder, holder_of, key_digest
 from gateway.services.directory.views import (
     EVIDENCE_USES,
     RANKS,
@@ -94,10 +94,10 @@ def listed_keys(
     sources: Sequence[SourceView],
     before: MergedView,
     loaded: dict[Imported, PublicKey],
-) -> tuple[dict[Slot, MergedKey], dict[str, Holder], tuple[Contested, ...]]:
+) -> tuple[dict[Slot, MergedKey], dict[str, KeyHolder], tuple[Contested, ...]]:
     """Return the keys that sources list, by slot; whose each key is; and those that are somebody else's."""
     keys: dict[Slot, MergedKey] = {}
-    claimed: dict[bytes, dict[Holder, tuple[int, list[Slot]]]] = {}
+    claimed: dict[bytes, dict[KeyHolder, tuple[int, list[Slot]]]] = {}
     for aid, merged in authorities.items():
         if merged.is_contradicted:
             continue

@@ -13,7 +13,7 @@ from gateway.model.authority import DirectoryEntry
 from gateway.model.freshness import Freshness, freshest, freshness
 from gateway.model.record_parts import KeyRecord
 from gateway.model.states import StateRecord
-from gateway.services.directory.holders import Contested, Holder
+from gateway.services.directory.keyholders import Contested, KeyHolder
 
 OWN, BILATERAL = "own", "bilateral"
 
@@ -143,7 +143,7 @@ class MergedView:
     states: Mapping[str, StateRecord] = field(default_factory=dict)
     keys: Mapping[Slot, MergedKey] = field(default_factory=dict)
     remembered: tuple[Remembered, ...] = ()
-    holders: Mapping[str, Holder] = field(default_factory=dict, repr=False)
+    holders: Mapping[str, KeyHolder] = field(default_factory=dict, repr=False)
     contested: tuple[Contested, ...] = ()
     loaded: Mapping[Imported, PublicKey] = field(default_factory=dict, repr=False)
     made_at: datetime | None = None

@@ -14,7 +14,7 @@ from gateway.model.authority import DirectoryEntry, parse_entry
 from gateway.model.freshness import GRACE, URGENT_GRACE, Freshness, freshness, may_send
 from gateway.model.record_parts import KeyRecord
 from gateway.model.revoked import KeyNotice
-from gateway.services.directory.holders import Contested
+from gateway.services.directory.keyholders import Contested
 from gateway.services.directory.merge import merge
 from gateway.services.directory.views import Decision, MergedView, SourceView
 from tests import sampledata

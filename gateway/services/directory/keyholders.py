@@ -11,7 +11,7 @@ from functools import lru_cache
 from hashlib import sha256
 
 #: Authority and use: one public key is under one use of one authority.
-Holder = tuple[str, str]
+KeyHolder = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +30,8 @@ def key_digest(pub: bytes) -> str:
 
 
 def holder_of(
-    ranks: Mapping[Holder, int], known: Holder | None, has_given_up: Callable[[str], bool]
-) -> Holder | None:
+    ranks: Mapping[KeyHolder, int], known: KeyHolder | None, has_given_up: Callable[[str], bool]
+) -> KeyHolder | None:
     """Return whose a key is, ``None`` if nobody's for now.
 
     Args:
