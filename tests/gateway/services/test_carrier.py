@@ -524,3 +524,43 @@ async def test_what_is_written_can_be_read_and_printed_by_others_whatever_the_se
             os.umask(before)
         assert folder_in(medium).stat().st_mode & 0o777 == 0o775
         assert (folder_in(medium) / made.cover).stat().st_mode & 0o777 == 0o664
+
+
+@pytest.mark.parametrize(("level", "owner"), [("routine", "operator"), ("urgent", "duty_officer")])
+async def test_where_nothing_but_a_medium_is_listed_a_person_is_asked_at_once_and_the_bundle_lives_180_days(
+    tmp_path: Path, level: str, owner: str
+) -> None:
+    async with World.create(tmp_path, KE, SG) as world:
+        directory = world[KE].directory
+        entry = directory.lookup(SG).entry
+        assert entry is not None
+        only = tuple(
+            replace(c, use=frozenset({"formal", "urgent"}))
+            for c in entry.channels
+            if c.channel == "offline_media"
+        )
+        unchanged = directory.lookup
+
+        def lookup(aid: str) -> Lookup:
+            found = unchanged(aid)
+            return replace(found, entry=replace(entry, channels=only)) if aid == SG else found
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(directory, "lookup", lookup)
+            form, documents = sample_request(1)
+            form["urgency"]["level"] = level
+            sent = await world.submit(KE, form, documents)
+            assert sent.channel == "offline_media"
+            await world.run()
+            row = await row_of(world, sent.bid)
+            assert (row.state, row.attempts) == ("DISPATCHED", 1)
+            assert row.expires_at - row.created_at > timedelta(days=179, hours=23)
+            assert ("carrier-needed", owner) in await tasks(world, sent.bid)
+            medium = tmp_path / "medium"
+            medium.mkdir()
+            (made,) = await export(world, medium)
+            assert [bundle.bid for bundle in made.bundles] == [sent.bid]
+            assert outcomes(await take(world, medium, answer=True)) == [(".gwb", "taken", None)]
+            await take(world, medium, at=KE)
+            assert (await row_of(world, sent.bid)).state == "CONSIGNED"
+            assert await tasks(world, sent.bid) == []

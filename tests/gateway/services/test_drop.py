@@ -142,6 +142,7 @@ async def test_the_same_folder_again_is_the_same_request_and_another_name_is_ano
         ("no JSON", "form-unreadable"),
         ("huge form", "drop-form"),
         ("link as form", "drop-form"),
+        ("pipe as form", "drop-form"),
         ("missing document", "attachment-missing"),
         ("link as document", "attachment-missing"),
         ("another document", "attachment-unlisted"),
@@ -167,6 +168,9 @@ async def test_what_cannot_be_sent_is_refused_with_a_sentence_and_nothing_is_que
         elif defect == "link as form":
             form.rename(tmp_path / "elsewhere.json")
             form.symlink_to(tmp_path / "elsewhere.json")
+        elif defect == "pipe as form":
+            form.unlink()
+            os.mkfifo(form)
         elif defect == "missing document":
             document.unlink()
         elif defect == "link as document":
