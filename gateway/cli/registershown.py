@@ -26,6 +26,8 @@ def show_proposal(console: Console, proposal: Proposal) -> None:
             for sentence in difference.lacks:
                 console.print(f"  {difference.number}: [yellow]still lacking[/yellow] {text(sentence)}")
     console.print(f"\n{len(proposal.differences)} differences; {proposal.same} values are the same.")
+    for sentence in proposal.warnings:
+        console.print(f"[bold yellow]{text(sentence)}[/bold yellow]")
     if proposal.outside:
         names = ", ".join(proposal.outside[:12]) + (" …" if len(proposal.outside) > 12 else "")
         console.print(f"Not among our records: {text(names)}.")

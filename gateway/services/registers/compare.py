@@ -24,6 +24,7 @@ from gateway.services.registers.recordfolder import Records
 from gateway.services.registers.tables import FileForm, Table, read_table
 
 _MAX_SOURCE = 500
+_NOT_NAMED = "The list does not name it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,27 @@ def compare(
         same=same,
         outside=tuple(sorted(set(outside))),
         differences=tuple(replace(one, number=number) for number, one in enumerate(found, 1)),
+        warnings=_warnings(records, instrument, found),
+    )
+
+
+def _warnings(records: Records, instrument: str | None, found: Sequence[Difference]) -> tuple[str, ...]:
+    """Return what speaks against a list of participation: it leaves out most of those it should name."""
+    left_out = {one.target for one in found if one.notes == (_NOT_NAMED,)}
+    held = {
+        state
+        for state, record in records.states.items()
+        if record["participation"].get(instrument, {}).get("status") == "party"
+    }
+    # Where nobody is held for a party yet, every State is one that the list might name.
+    expected = held or set(records.states)
+    missing = left_out & expected
+    if len(missing) * 2 <= len(expected):
+        return ()
+    return (
+        f"The list does not name {len(missing)} of {len(expected)} States "
+        f"{'held for parties' if held else 'of the records'}. Look whether the file was cut off, or is about "
+        "another treaty, before you take anything.",
     )
 
 
@@ -125,7 +147,7 @@ def _participation_differences(
                 before=before,
                 after=after,
                 rows=() if entry is None else (entry.row,),
-                notes=("The list does not name it." if entry is None else entry.note,),
+                notes=(_NOT_NAMED if entry is None else entry.note,),
             )
 
 

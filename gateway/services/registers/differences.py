@@ -75,6 +75,7 @@ class Proposal:
         as_of: Date of the file, ``YYYY-MM-DD``.
         same: How many values were compared and found the same.
         outside: States and participants of the file that are not in the records.
+        warnings: What speaks against the file as a whole: look before you take anything.
     """
 
     v: int
@@ -90,6 +91,7 @@ class Proposal:
     same: int
     outside: tuple[str, ...]
     differences: tuple[Difference, ...] = field(repr=False)
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         """Return the file a person decides on."""

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.errors import GatewayRefusal
 from gateway.services.registers.compare import compare
+from gateway.services.registers.differences import Proposal
 from gateway.services.registers.mapping import packaged_mapping
 from gateway.services.registers.recordfolder import RecordFolder
 from tests.gateway.services.registers.registerfiles import (
@@ -247,6 +248,28 @@ def test_participation_says_act_and_day_and_that_a_complete_list_leaves_others_o
     assert said["EG"] == ("not_party", "The list does not name it.")
     assert proposal.outside == ("European Union", "ZM")
     assert all(d.after["basis"] == "depositary_list" for d in proposal.differences)
+
+
+def test_a_list_that_leaves_out_most_of_the_parties_is_warned_about(folder: RecordFolder) -> None:
+    heading = "Ratification, Acceptance(A), Approval(AA), Accession(a), Succession(d)"
+    held = [
+        record["name"]
+        for record in folder.read().states.values()
+        if record["participation"].get("untoc", {}).get("status") == "party"
+    ]
+    assert len(held) > 3
+
+    def listing(names: list[str]) -> Proposal:
+        rows = [{"Participant": name, "Signature": "", heading: "16 Jun 2004 a"} for name in names]
+        return propose(folder, *rows, register="un_depositary", instrument="untoc")
+
+    assert listing(held).warnings == ()
+    cut_off = listing(held[:1])
+    (warning,) = cut_off.warnings
+    assert f"does not name {len(held) - 1} of {len(held)} States held for parties" in warning
+    assert Proposal.from_json(cut_off.to_json()).warnings == cut_off.warnings
+    # An excerpt by its nature warns of nothing, and nothing is taken either way.
+    assert propose(folder, KENYA).warnings == ()
 
 
 def test_a_chart_with_an_unnamed_column_of_states_and_a_later_entry_into_force(folder: RecordFolder) -> None:
