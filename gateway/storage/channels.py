@@ -222,7 +222,7 @@ def find_probe(connection: Connection, authority_id: str, channel: str) -> Probe
 
 
 def sent_to_since(connection: Connection, since: datetime) -> set[str]:
-    """Return the authorities to which something was sent at or after an instant; reads every transmission."""
+    """Return the authorities to which something was sent at or after an instant."""
     return {aid for (aid,) in connection.execute(_SENT_TO, {"b_since": since})}
 
 

@@ -513,6 +513,7 @@ def create_tables() -> None:
     op.create_index("ix_transmission_due", "transmission", ["state", "lane", "next_action_at"], unique=False)
     op.create_index("ix_transmission_outbox", "transmission", ["to_aid", "outbox_no"], unique=False)
     op.create_index("ix_transmission_peer", "transmission", ["to_aid", "state"], unique=False)
+    op.create_index("ix_transmission_created", "transmission", ["created_at", "to_aid"], unique=False)
     op.create_table(
         "channel_consent",
         sa.Column("sender", sa.String(length=63), nullable=False),

@@ -45,6 +45,7 @@ transmission = Table(
     Index("ix_transmission_due", "state", "lane", "next_action_at"),
     Index("ix_transmission_outbox", "to_aid", "outbox_no"),
     Index("ix_transmission_peer", "to_aid", "state"),
+    Index("ix_transmission_created", "created_at", "to_aid"),
     comment="Sending one bundle to one authority. Moved by receipts only: docs/receipts.md.",
 )
 
