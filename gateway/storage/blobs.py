@@ -20,6 +20,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from gateway.errors import StorageDamaged
 from gateway.storage.database import Database, Transaction
+from gateway.storage.disk import in_thread, sync_folder
 from gateway.storage.faults import raise_as_ours
 from gateway.storage.schema import blob
 from gateway.storage.spool import COPY_BYTES, Spool
@@ -79,7 +80,7 @@ class Blobs:
 
     async def prepare(self) -> None:
         """Make the folders, readable by their owner only."""
-        await _in_thread(self._make_folders)
+        await in_thread(self._make_folders)
 
     def _make_folders(self) -> None:
         for folder in (self._folder, self._temporary):
@@ -109,13 +110,13 @@ class Blobs:
         """
         path = self._temporary_path(name)
         limit = self.inline_limit_bytes
-        spool = await _in_thread(lambda: Spool.reopen(path, offset=offset, in_memory_bytes=limit))
+        spool = await in_thread(lambda: Spool.reopen(path, offset=offset, in_memory_bytes=limit))
         return BlobWriter(self, spool)
 
     async def discard(self, name: str) -> None:
         """Remove what ``BlobWriter.sync`` had named; nothing happens if it is gone."""
         path = self._temporary_path(name)
-        await _in_thread(path.unlink, True)
+        await in_thread(path.unlink, True)
 
     def _temporary_path(self, name: str) -> Path:
         if len(name) != 32 or not set(name) <= set("0123456789abcdef"):
@@ -134,10 +135,10 @@ class Blobs:
                 raise BlobMismatch("size or digest differs from what was announced")
             data = spool.in_memory()
             if data is None and size_bytes < self.inline_limit_bytes:
-                data = await _in_thread(spool.read_all)
+                data = await in_thread(spool.read_all)
             if data is not None:
                 return BlobRef(sha256=sha256, size_bytes=size_bytes, data=data)
-            await _in_thread(lambda: self._publish(spool.sync(), sha256, size_bytes))
+            await in_thread(lambda: self._publish(spool.sync(), sha256, size_bytes))
             await self.settle()
             return BlobRef(sha256=sha256, size_bytes=size_bytes)
         finally:
@@ -145,7 +146,7 @@ class Blobs:
                 # Nothing on the disk: closing costs less than a thread.
                 spool.close(remove=True)
             else:
-                await _in_thread(lambda: spool.close(remove=True))
+                await in_thread(lambda: spool.close(remove=True))
 
     def _publish(self, temporary: Path, sha256: str, size_bytes: int) -> None:
         final = self._path(sha256)
@@ -176,7 +177,7 @@ class Blobs:
         with self._naming:
             folders, self._dirty = self._dirty, set()
         try:
-            await _in_thread(_sync_folders, folders)
+            await in_thread(_sync_folders, folders)
         except BaseException:
             with self._naming:
                 self._dirty |= folders
@@ -202,7 +203,7 @@ class Blobs:
         """
         found = await self._database.read(lambda c: find_blob(c, sha256))
         if found is None or found.data is None:
-            on_disk = await _in_thread(_size_of, self._path(sha256))
+            on_disk = await in_thread(_size_of, self._path(sha256))
             if on_disk is None and found is None:
                 raise FileNotFoundError(sha256)
             if on_disk != size_bytes:
@@ -230,12 +231,12 @@ class Blobs:
             for start in range(offset, end, chunk_bytes):
                 yield ref.data[start : min(start + chunk_bytes, end)]
             return
-        file = await _in_thread(self.open_sync, ref)
+        file = await in_thread(self.open_sync, ref)
         try:
             while offset < end:
                 wanted = min(chunk_bytes, end - offset)
                 # Positioned, so that a read left over from a cancelled turn cannot move the next one.
-                chunk = await _in_thread(os.pread, file.fileno(), wanted, offset)
+                chunk = await in_thread(os.pread, file.fileno(), wanted, offset)
                 if not chunk:
                     raise StorageDamaged()
                 offset += len(chunk)
@@ -264,17 +265,15 @@ class Blobs:
             progress: Called with (folders done, folders in all), in the loop.
         """
         oldest = time.time() - age_s
-        folders = await _in_thread(
-            lambda: sorted(entry for entry in self._folder.iterdir() if entry.is_dir())
-        )
+        folders = await in_thread(lambda: sorted(entry for entry in self._folder.iterdir() if entry.is_dir()))
         removed = 0
         for done, folder in enumerate(folders, start=1):
-            old = await _in_thread(_older_than, folder, oldest)
+            old = await in_thread(_older_than, folder, oldest)
             spare = set(keep)
             if folder != self._temporary:
                 spare |= await self._known([path.name for path in old])
             gone = [path for path in old if path.name not in spare]
-            removed += await _in_thread(self._remove, gone, oldest)
+            removed += await in_thread(self._remove, gone, oldest)
             if progress is not None:
                 progress(done, len(folders))
         return removed
@@ -358,38 +357,24 @@ class BlobWriter:
     async def sync(self) -> str:
         """Make what was taken so far durable and return its name for ``Blobs.reopen``; writing may go on."""
         await self._all_written()
-        path = await _in_thread(self._spool.sync)
+        path = await in_thread(self._spool.sync)
         self._blobs.mark_temporary()
         await self._blobs.settle()
         return path.name
 
     async def aclose(self) -> None:
         """Let go of the file and leave it where it is, for ``Blobs.reopen``."""
-        await _in_thread(lambda: self._spool.close(remove=False))
+        await in_thread(lambda: self._spool.close(remove=False))
 
     async def discard(self) -> None:
         """Remove what was written."""
         self._gathered = bytearray()
-        await _in_thread(lambda: self._spool.close(remove=True))
-
-
-async def _in_thread(call: Callable[..., T], *arguments: object) -> T:
-    future = asyncio.get_running_loop().run_in_executor(None, call, *arguments)
-    try:
-        return await asyncio.shield(future)
-    except OSError as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise_as_ours(error)
+        await in_thread(lambda: self._spool.close(remove=True))
 
 
 def _sync_folders(folders: Iterable[Path]) -> None:
     for folder in folders:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync_folder(folder)
 
 
 def _known(connection: Connection, names: Sequence[str]) -> set[str]:

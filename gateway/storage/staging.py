@@ -4,19 +4,15 @@ Names are random; what they mean stands in the row. A crash leaves files without
 that of the blobs, whose sweep removes them after a day. The bytes are sealed by whoever hands them in.
 """
 
-import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from gateway.errors import StorageDamaged
-from gateway.storage.faults import raise_as_ours
+from gateway.storage.disk import in_thread, sync_folder
 from gateway.storage.spool import COPY_BYTES
-
-T = TypeVar("T")
 
 
 class Staging:
@@ -27,12 +23,12 @@ class Staging:
 
     async def prepare(self) -> None:
         """Make the folder, readable by its owner only."""
-        await _in_thread(lambda: self._folder.mkdir(mode=0o700, parents=True, exist_ok=True))
+        await in_thread(lambda: self._folder.mkdir(mode=0o700, parents=True, exist_ok=True))
 
     async def put(self, data: bytes) -> str:
         """Keep ``data`` durably and return its name. Raises ``StorageFull`` where there is no room."""
         name = secrets.token_hex(16)
-        await _in_thread(lambda: self._write(name, data))
+        await in_thread(lambda: self._write(name, data))
         return name
 
     def _write(self, name: str, data: bytes) -> None:
@@ -43,7 +39,7 @@ class Staging:
                 while view:
                     view = view[file.write(view[:COPY_BYTES]) :]
                 os.fsync(file.fileno())
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -51,13 +47,13 @@ class Staging:
     async def read(self, name: str, offset: int = 0) -> AsyncIterator[bytes]:
         """Yield a file's bytes from ``offset`` on. Raises ``StorageDamaged`` if it is gone."""
         try:
-            file = await _in_thread(lambda: open(self._path(name), "rb", buffering=0))  # noqa: SIM115
+            file = await in_thread(lambda: open(self._path(name), "rb", buffering=0))  # noqa: SIM115
         except FileNotFoundError as error:
             raise StorageDamaged() from error
         try:
             at = offset
             # Positioned, so that a read left over from a cancelled turn cannot move the next one.
-            while chunk := await _in_thread(partial(os.pread, file.fileno(), COPY_BYTES, at)):
+            while chunk := await in_thread(partial(os.pread, file.fileno(), COPY_BYTES, at)):
                 at += len(chunk)
                 yield chunk
         finally:
@@ -66,7 +62,7 @@ class Staging:
     async def drop(self, *names: str) -> None:
         """Remove files; nothing happens where one is gone."""
         paths = [self._path(name) for name in names]
-        await _in_thread(lambda: _unlink(paths))
+        await in_thread(lambda: _unlink(paths))
 
     def _path(self, name: str) -> Path:
         if len(name) != 32 or not set(name) <= set("0123456789abcdef"):
@@ -81,21 +77,3 @@ def _unlink(paths: Iterable[Path]) -> None:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-async def _in_thread(call: Callable[[], T]) -> T:
-    future = asyncio.get_running_loop().run_in_executor(None, call)
-    try:
-        return await asyncio.shield(future)
-    except OSError as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise_as_ours(error)
