@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.model.authority import channels_for
+from gateway.model.authority import DirectoryEntry, channels_for
 from gateway.model.channel_choice import (
     CHANNEL_CODES,
     Answer,
@@ -76,11 +76,18 @@ class Failover:
         self._directory = directory
         self._patience = patience
         self._carried = frozenset(carried)
+        #: What a record allows, worked out once per record and lane: a bundle asks several times.
+        self._listed: dict[tuple[str, str], tuple[DirectoryEntry, tuple[Channel, ...]]] = {}
 
     def channels(self, to: str, lane: str) -> tuple[Channel, ...]:
         """Return the channels that the addressee's signed record allows for the lane, best first."""
         entry = self._directory.lookup(to).entry
-        return () if entry is None else channels_for(entry, lane, self._carried)
+        if entry is None:
+            return ()
+        kept = self._listed.get((to, lane))
+        if kept is None or kept[0] is not entry:
+            kept = self._listed[to, lane] = entry, channels_for(entry, lane, self._carried)
+        return kept[1]
 
     def is_letters_only(self, to: str, lane: str) -> bool:
         """Tell whether only letters to people are carried to an addressee: nothing is sealed for it then."""

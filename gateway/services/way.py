@@ -12,7 +12,7 @@ from crypto.parts import padme, sealed_size
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal
 from gateway.model import requirements
-from gateway.model.authority import LookupStatus
+from gateway.model.authority import DirectoryEntry, LookupStatus
 from gateway.model.channel_choice import planned
 from gateway.model.channels import LETTERS
 from gateway.model.mail_limits import ANY_SIZE, Load, can_carry, limit_sentence, other_way_sentence
@@ -57,11 +57,19 @@ class Ways:
         self._failover = failover
         self._clock = clock
         self._max_message_bytes = max_message_bytes
+        #: Worked out once per record and lane.
+        self._by_hand: dict[tuple[str, str], tuple[DirectoryEntry, tuple[str, ...]]] = {}
 
     def by_hand(self, to: str, lane: str) -> tuple[str, ...]:
         """Return the codes of the routes that a person has to take beside the gateway."""
         entry = self._directory.lookup(to).entry
-        return () if entry is None else routes_by_hand(entry, lane, self._failover.channels(to, lane))
+        if entry is None:
+            return ()
+        kept = self._by_hand.get((to, lane))
+        if kept is None or kept[0] is not entry:
+            routes = routes_by_hand(entry, lane, self._failover.channels(to, lane))
+            kept = self._by_hand[to, lane] = entry, routes
+        return kept[1]
 
     def issue(self, to: str, now: datetime) -> int | None:
         """Return which issue of the addressee's requirements is in force, if it has published any."""
@@ -103,9 +111,11 @@ class Ways:
 
         Its ``items`` name the limit of each channel, and the channels that would carry them.
         """
+        if not sizes:
+            return
         entry = self._directory.lookup(to).entry
         channels = self._failover.channels(to, lane)
-        if entry is None or not channels or not sizes:
+        if entry is None or not channels:
             return
         most = min(wishes_of(entry).max_message_bytes or USUAL_MESSAGE_BYTES, self._max_message_bytes)
         load = Load(
