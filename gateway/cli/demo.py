@@ -22,6 +22,7 @@ from gateway.cli.output import CommandFailed, Common, as_failure, note, print_fa
 from gateway.cli.session import ask_service
 from gateway.demo.carried import CarriedWay
 from gateway.demo.documents import Enclosed, free_bytes, parse_size, print_all
+from gateway.demo.letterway import LetterWay
 from gateway.demo.mailed import FailingWay, MailedWay
 from gateway.demo.network import DemoFailed, LabNetwork, Progress
 from gateway.demo.registry import DemoDirectory
@@ -106,6 +107,8 @@ def _way(channel: Channel | None, fail: Failing | None) -> Way:
         return FailingWay()
     if channel == "email_sealed":
         return MailedWay()
+    if channel == "email_smime":
+        return LetterWay()
     if channel == "offline_media":
         return CarriedWay()
     return Way()

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 import msgspec
 
@@ -20,9 +20,6 @@ from gateway.demo.samples import Sample
 from gateway.web import calls as api
 
 T = TypeVar("T")
-
-#: What a request has when the other side has stored it, opened it, and a person there has seen it.
-RECEIPTS_OF_A_REQUEST = ("submission", "consignment", "handover")
 
 #: The case's state once the acknowledgement is back, per track of the state machine.
 GOOD_END = {"request": "received", "preservation": "preservation_acknowledged"}
@@ -104,32 +101,27 @@ class Exchange:
     patience: float = 1.0
     met: list[str] = field(default_factory=list)
 
+    #: Receipts without which there is no good end.
+    wanted: ClassVar[tuple[str, ...]] = ("submission", "consignment", "handover")
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """The authorities whose gateways say where the request stands."""
+        return self.request.sample.requesting, self.request.sample.requested
+
     async def run(self) -> Outcome:
-        """Play the exchange to its good end."""
-        sample, network, watcher = self.request.sample, self.network, self.watcher
+        """Play the exchange to its good end. Raises ``DemoFailed``."""
+        sample, watcher = self.request.sample, self.watcher
         began = time.monotonic()
         watcher.begins(sample)
         sent = await self._submit()
         watcher.step(sample, "{from} checks it by the treaty, signs it and seals it for {to}", "submission")
-        await self.carry(self, sample.requesting, sample.requested)
-        await self.until("to arrive", self.arrived)
-        watcher.step(sample, "the gateway of {to} has stored, opened and checked it", "consignment")
-        await self._open()
-        watcher.step(sample, "an officer of {to} opens it: every document as it was sent", "handover")
-        await network.request(
-            sample.requested,
-            api.ACKNOWLEDGE,
-            api.AcknowledgeParams(
-                ref=self._ref,
-                officer="officer-1",
-                office="International cooperation desk",
-                reference=self._own_reference(),
-            ),
-        )
-        await self.carry(self, sample.requested, sample.requesting)
+        await self.deliver()
+        await self.acknowledge()
         state = await self.until("for its acknowledgement to come back", self._acknowledged)
         said = state.replace("_", " ")
-        watcher.step(sample, f"{{to}} acknowledges it as {self._own_reference()}; both sides say: {said}")
+        says = "both sides say" if len(self.sides) == 2 else "{from} says"
+        watcher.step(sample, f"{{to}} acknowledges it as {self.own_reference}; {says}: {said}")
         receipts = await self.until("for its receipts", self._receipts)
         return Outcome(
             sample=sample,
@@ -143,12 +135,34 @@ class Exchange:
             met=tuple(self.met),
         )
 
+    async def deliver(self) -> None:
+        """Bring the request to the other side and open it there."""
+        sample = self.request.sample
+        await self.carry(self, sample.requesting, sample.requested)
+        await self.until("to arrive", self.arrived)
+        self.watcher.step(sample, "the gateway of {to} has stored, opened and checked it", "consignment")
+        await self._open()
+        self.watcher.step(sample, "an officer of {to} opens it: every document as it was sent", "handover")
+
+    async def acknowledge(self) -> None:
+        """Let the requested authority acknowledge the request."""
+        sample = self.request.sample
+        params = api.AcknowledgeParams(
+            ref=self._ref,
+            officer="officer-1",
+            office="International cooperation desk",
+            reference=self.own_reference,
+        )
+        await self.network.request(sample.requested, api.ACKNOWLEDGE, params)
+        await self.carry(self, sample.requested, sample.requesting)
+
     @property
     def _ref(self) -> str:
         return str(self.request.form["thread"]["message_id"])
 
-    def _own_reference(self) -> str:
-        """Return the number under which the requested authority registers the case."""
+    @property
+    def own_reference(self) -> str:
+        """The number under which the requested authority registers the case."""
         return f"{self.request.sample.requested.upper()}/IN/2026/{1000 + self.request.sample.number}"
 
     async def _submit(self) -> api.SubmissionView:
@@ -191,10 +205,10 @@ class Exchange:
 
     async def _acknowledged(self) -> str | None:
         """Return the state once both sides agree on the good one, and nothing is left on the way."""
-        sample, network = self.request.sample, self.network
+        network = self.network
         sides = [
             await network.request(authority_id, api.STATUS, api.RefParams(ref=self._ref))
-            for authority_id in (sample.requesting, sample.requested)
+            for authority_id in self.sides
         ]
         states = {side.state for side in sides}
         moving = [row for side in sides for row in side.transmissions if row.state not in _ARRIVED]
@@ -206,7 +220,7 @@ class Exchange:
             self.request.sample.requesting, api.RECEIPTS, api.RefParams(ref=self._ref)
         )
         types = tuple(receipt.type for receipt in found.receipts)
-        return types if set(RECEIPTS_OF_A_REQUEST) <= set(types) else None
+        return types if set(self.wanted) <= set(types) else None
 
     async def until(self, what: str, look: Callable[[], Awaitable[T | None]]) -> T:
         """Look again and again until there is something to see. Raises ``DemoFailed`` after some time."""
@@ -230,7 +244,7 @@ class Exchange:
 
 
 #: States of a transmission that has reached the other side.
-_ARRIVED = {"CONSIGNED", "HANDED_OVER"}
+_ARRIVED = {"CONSIGNED", "HANDED_OVER", "ANSWERED"}
 
 
 def _sha256(path: Path) -> str:

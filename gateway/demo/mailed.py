@@ -129,10 +129,10 @@ class FailingWay(MailedWay):
         began = time.monotonic()
         exchange.watcher.step(sample, "the gateway of {to} takes no calls: HTTPS is down")
         await exchange.until("to arrive by mail", exchange.arrived)
+        exchange.met.append(f"HTTPS down, arrived by mail after {time.monotonic() - began:.0f} s")
         exchange.watcher.step(sample, "it goes out by sealed mail once its time on HTTPS is over")
         await self._serve(taker, self._up)
         exchange.watcher.step(sample, "HTTPS of {to} is back")
-        exchange.met.append(f"HTTPS down, arrived by mail after {time.monotonic() - began:.0f} s")
 
     async def _serve(self, authority_id: str, settings: Settings) -> None:
         """Serve an authority by other settings from now on."""

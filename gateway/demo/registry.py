@@ -7,10 +7,11 @@ else. The server gives out static files and is trusted with nothing.
 
 import asyncio
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
@@ -80,7 +81,10 @@ class DemoDirectory:
 
         In life the words of each are compared by telephone before its State's holders sign.
         """
-        records = [read_enrolment(statement, "lab").record for statement in statements]
+        await self.list_records([read_enrolment(statement, "lab").record for statement in statements])
+
+    async def list_records(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Let States list these records, also of authorities that have no gateway to sign one."""
 
         def sign() -> None:
             now = datetime.now(UTC)
