@@ -10,10 +10,15 @@ ROOT = Path(__file__).parents[4]
 LIMIT = 300 * 1024 * 1024
 
 PROGRAM = """
-import resource, sys
+import re, sys
+from pathlib import Path
 from crypto.cms import ContentCipher
 from gateway.services.smime.entity import Correspondent, Enclosure, Letter, open_letter, seal_letter
 from tests.mailcerts import NOW, identity
+
+def peak() -> int:
+    # Of this program only: what getrusage says begins with the size of the one that started it.
+    return 1024 * int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
 
 us, them = identity("registry@xa-example.example.org"), identity("duty@xb-example.example.org")
 files = tuple(
@@ -28,16 +33,17 @@ mail = seal_letter(
     letter, signer=us.key, recipients=[them.key.certificate, us.key.certificate],
     cipher=ContentCipher(sys.argv[1]),
 )
-composed = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+composed = peak()
 del letter
 known = (Correspondent(authority_id="xa-x", address=us.address, certificate=us.key.certificate),)
 found = open_letter(mail, keys=[them.key], own=them.address, correspondents=known, now=NOW)
 assert found.enclosures == files
-print(composed * 1024, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, len(mail))
+print(composed, peak(), len(mail))
 """
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 @pytest.mark.parametrize("cipher", ["aes256-cbc", "aes256-gcm"])
 def test_15_mib_of_files_are_composed_and_read_within_300_mib(cipher: str) -> None:
     done = subprocess.run(
