@@ -106,23 +106,24 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "no-receipt": "An urgent request has no receipt in time; the gateway goes on by what it may use, "
         "and you ring the authority's duty number.",
         "not-acknowledgeable": "Only an incoming request can be acknowledged.",
-        "mail-bounced": "A mail server says that the addressee's mailbox takes no mail; look at the address in "
-        "the directory and ring the authority. Nothing proves what the server says.",
-        "mail-code-wrong": "The mail quotes a code that belongs to no letter to this authority; ring it up and "
-        "compare the code.",
+        "mail-bounced": "A mail server says that the addressee's mailbox takes no mail; look at the address "
+        "in the directory and ring the authority. Nothing proves what the server says.",
+        "mail-code-wrong": "The mail quotes a code that belongs to no letter to this authority; ring it up "
+        "and compare the code.",
         "mail-full": "No more mails can be set aside; look at `rogatory mail list` and discard what nobody "
         "needs. Mails wait in the mailbox meanwhile.",
-        "mail-no-case": "The letter is signed, and names no letter of ours by its code or as its answer; find out "
-        "what it is about.",
+        "mail-no-case": "The letter is signed, and names no letter of ours by code or as its answer; find "
+        "out what it is about.",
         "mail-set-aside": "Mails came that nobody takes by themselves; look at `rogatory mail list`, act on "
         "each, then discard it.",
-        "mail-task-unknown": "No open task about an unsigned reply is called so; see `rogatory status` of the "
-        "request.",
-        "mail-to-read": "A reply came by mail and is kept with its case; read it with `rogatory open`, then act.",
+        "mail-task-unknown": "No open task about an unsigned reply is called so; see `rogatory status` of "
+        "the request.",
+        "mail-to-read": "A reply came by mail and is kept with its case; read it with `rogatory open`, then "
+        "act.",
         "mail-unknown": "No mail that was set aside begins like this, or several do: look at `rogatory mail "
         "list`.",
-        "mail-unsigned": "A reply quotes the right code and is not signed: ring the authority up, two of you, then "
-        "`rogatory mail confirm TASK --officer A --second B`.",
+        "mail-unsigned": "A reply quotes the right code and is not signed: ring the authority up, two of "
+        "you, then `rogatory mail confirm TASK --officer A --second B`.",
         "medium-crowded": "There are too many files in one folder of this medium; is it the right one?",
         "medium-damaged": "This file was damaged on the way; ask its sender to export it again.",
         "medium-for-another": "This folder is for another authority; it was left alone.",

@@ -137,6 +137,7 @@ class Office:
         sign: bool = True,
         sender: str | None = None,
         report: bytes | None = None,
+        keys: tuple[Path, Path] | None = None,
     ) -> bytes:
         """Return a mail of the office's person, signed (opaque) unless told otherwise."""
         mail = EmailMessage(policy=policy.SMTP)
@@ -157,9 +158,17 @@ class Office:
             headers["In-Reply-To"] = about
         if not sign:
             return _headed(headers, entity)
-        certificate, secret = self._files(KeyUse.SMIME_SIG)
+        certificate, secret = keys or self._files(KeyUse.SMIME_SIG)
         signed = _openssl(
-            "cms", "-sign", "-nodetach", "-binary", "-signer", certificate, "-inkey", secret, given=entity
+            "cms",
+            "-sign",
+            "-nodetach",
+            "-binary",
+            "-signer",
+            str(certificate),
+            "-inkey",
+            str(secret),
+            given=entity,
         )
         if encrypt_for is not None:
             pem = self.folder / "theirs.pem"

@@ -55,6 +55,7 @@ GROUPS = {
             "list": ("gateway.cli.mail:list_", "List the mails that were set aside."),
             "show": ("gateway.cli.mail:show", "Show what one says, and write it to a file."),
             "discard": ("gateway.cli.mail:discard", "Let go of one for good."),
+            "confirm": ("gateway.cli.mail:confirm", "Two persons confirm an unsigned reply."),
         },
     ),
     "keys": (

@@ -89,3 +89,34 @@ def discard(name: str, *, common: Common | None = None) -> int:
         return Answer(data=done, show=lambda console: console.print(f"Discarded {text(done.name)}."))
 
     return run(common, work)
+
+
+def confirm(task: str, *, officer: str, second: str, common: Common | None = None) -> int:
+    """Confirm an unsigned reply that quotes the right code, after ringing the authority up at a known number.
+
+    It acknowledges the request then, marked as of low assurance. Two different persons have to do it.
+
+    Parameters
+    ----------
+    task:
+        The beginning of the task's id in `rogatory status`, at least four digits.
+    officer:
+        Pseudonym of the person who rang up.
+    second:
+        Pseudonym of the second person, who listened or rang up as well.
+    """
+    common = common or Common()
+
+    async def work() -> Answer:
+        params = api.MailConfirmParams(task=task, officer=officer, second=second)
+        done = await call(common, api.MAIL_CONFIRM, params, label="Confirming")
+
+        def show(console: Console) -> None:
+            console.print(f"[green]Confirmed[/green] for {text(done.to)}: {text(done.message_type)}.")
+            console.print(
+                f"  Kept as {text(done.sender)}/{text(done.record)}, assurance {text(done.assurance)}."
+            )
+
+        return Answer(data=done, show=show)
+
+    return run(common, work)

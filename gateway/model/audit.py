@@ -64,6 +64,9 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
         "bundle.rejected": {**_RECEIPT, "code": _C},
         "bundle.handed_over": _RECEIPT,
         "bundle.failed": {**_RECEIPT, "code": _C},
+        "bundle.mailed": _RECEIPT,
+        "bundle.mail_read": _RECEIPT,
+        "bundle.mail_reply": _RECEIPT,
         "bundle.rewrapped": {**_BUNDLE, "envelope": _D, "rev": _N},
         # Transmissions: one bundle to one authority; ``receipt`` is the peer's
         "transmission.attempted": {**_TO, "channel": _C, "attempt": _N, "code": _C},
@@ -72,6 +75,7 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
         "transmission.consigned": {**_TO, "channel": _C, "receipt": _D},
         "transmission.handed_over": {**_TO, "channel": _C, "receipt": _D},
         "transmission.rejected": {**_TO, "channel": _C, "receipt": _D, "code": _C},
+        "transmission.answered": {**_TO, "channel": _C, "receipt": _D},
         "transmission.overdue": {**_TO, "channel": _C, "attempt": _N},
         "transmission.failed_over": {**_TO, "channel": _C, "attempt": _N},
         "transmission.consent_asked": {**_TO, "channel": _C},
@@ -85,6 +89,7 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
         # Channels of peers
         "channel.probed": {"peer": _A, "channel": _C, "code": _C},
         # Mail
+        "mail.noted": {**_TO, "code": _C},
         "mail.set_aside": {"digest": _D, "code": _C},
         "mail.dropped": {"digest": _D, "code": _C},
         "mail.incomplete": {**_BUNDLE, "envelope": _D, "held": _N},

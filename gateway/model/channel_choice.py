@@ -63,12 +63,19 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """What was tried on one channel for one bundle; ``is_closed`` if it cannot take this bundle at all."""
+    """What was tried on one channel for one bundle.
+
+    Attributes:
+        is_closed: It cannot take this bundle at all.
+        is_bounced: A mail server reported, unproved, that it could not deliver; the next channel does not
+            wait.
+    """
 
     tries: int
     first_at: datetime
     last_at: datetime
     is_closed: bool = False
+    is_bounced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +135,7 @@ class Situation:
             first_at=now if before is None else before.first_at,
             last_at=now,
             is_closed=is_closed,
+            is_bounced=before is not None and before.is_bounced,
         )
         return replace(self, uses={**self.uses, channel: use})
 
@@ -240,6 +248,8 @@ def _turns(
         use = situation.uses.get(name)
         if not opened or not pace.all_at_once:
             turn_at = (now if use is None else use.first_at) + _time_on(name, pace)
+            if use is not None and use.is_bounced:
+                turn_at = now
         opened.append(channel)
     return opened, tuple(ask), None
 

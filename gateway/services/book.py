@@ -18,6 +18,7 @@ from gateway.model.receipt import ISSUED_BY_SENDER, MOVES, ReceiptType
 from gateway.model.transmission import TERMINAL, TransmissionEvent, TransmissionState, apply
 from gateway.services.casebook import Casebook
 from gateway.services.evidence import CheckedReceipt, LogPlace
+from gateway.services.mailbook import mailed
 from gateway.services.onward import Onward, Tried, ended, horizon_for, log, log_receipt, tell, turn_of
 from gateway.services.stamp import Stamp
 from gateway.services.tasks import close_tasks
@@ -61,6 +62,7 @@ class TransmissionBook:
         rng: random.Random,
         patience: Patience,
     ) -> None:
+        self._stamp = stamp
         self._casebook = casebook
         self._patience = patience
         self._onward = Onward(stamp=stamp, casebook=casebook, rng=rng, patience=patience)
@@ -80,6 +82,7 @@ class TransmissionBook:
         if tried.expires_at is not None:
             row = replace(row, expires_at=tried.expires_at)
         row = self._add_attempt(tx, self._with_code(row, tried.code), tried)
+        mailed(tx, self._stamp, row, channel=tried.channel, verdict=tried.verdict)
         row = self._file(tx, row, tried.receipts, now)
         if row.state not in TERMINAL and not self._moved(tried.receipts):
             self._onward.tell_of_silence(tx, row, since=changed_at, now=now, tried=tried)
@@ -112,6 +115,7 @@ class TransmissionBook:
     def _too_late(self, tx: Transaction, row: TransmissionRow, tried: Tried) -> None:
         """Enter an attempt that another channel's receipt overtook: it was made, and it changes nothing."""
         row = self._add_attempt(tx, row, tried)
+        mailed(tx, self._stamp, row, channel=tried.channel, verdict=tried.verdict)
         row = self._file(tx, row, tried.receipts, tried.ended_at)
         if tried.verdict == "dispatched":
             log(tx, row, "transmission.dispatched", tried.ended_at, attempt=row.attempts)

@@ -110,7 +110,7 @@ class Casebook:
         manifest, form = incoming.manifest, incoming.form
         said = case_message(form, message_id=f"{manifest.sender}/{manifest.bid}", consigned_at=incoming.at)
         human = manifest.human or {}
-        _, view = self._add(
+        _, view = self.add(
             tx,
             form,
             said,
@@ -140,7 +140,7 @@ class Casebook:
         """
         form = outgoing.form
         said = case_message(form, message_id=f"{self._authority_id}/{outgoing.bid}", consigned_at=None)
-        rows, _ = self._add(
+        rows, _ = self.add(
             tx,
             form,
             said,
@@ -174,7 +174,7 @@ class Casebook:
             )
         )
 
-    def _add(
+    def add(
         self,
         tx: Transaction,
         form: Mapping[str, Any],
@@ -188,7 +188,8 @@ class Casebook:
     ) -> tuple[list[cases.MessageRow], CaseView]:
         """Add a message, fold, store; return the messages that were there before, and what all say now.
 
-        Raises ``Refusal`` ``form-invalid`` if the message speaks for the side that its sender has not.
+        What was recorded from mail is not numbered: we keep it, and the other side speaks in it. Raises
+        ``Refusal`` ``form-invalid`` if a sealed message speaks for the side that its sender has not.
         """
         connection = tx.view(("case", thread_id, peer))
         case = cases.find_case(connection, thread_id, peer)
@@ -212,6 +213,7 @@ class Casebook:
             stored_at=stored_at,
             consigned_at=said.consigned_at,
             opened_at=None,
+            via=None if said.numbered else "mail",
         )
         if case is None:
             case = new_case(form, said, own=self._authority_id, thread_id=thread_id, peer=peer, now=stored_at)
@@ -220,7 +222,7 @@ class Casebook:
             opened = {"thread": thread_id, "peer": peer, "from": sender, "bid": bid}
             tx.audit(PendingAuditEntry(event="case.opened", body=opened, at=stored_at))
         else:
-            if (said.side == case.side) != (sender == self._authority_id):
+            if said.numbered and (said.side == case.side) != (sender == self._authority_id):
                 raise Refusal("form-invalid", "speaks for the other side of the case", step=14)
             if case.request_kind == NO_REQUEST_YET and is_request_form(form):
                 case = with_request(case, form)

@@ -112,4 +112,5 @@ def _case_message(row: cases.MessageRow) -> CaseMessage:
         at=row.made_at,
         consigned_at=row.consigned_at,
         facts=MessageFacts.from_json(json.loads(row.facts)),
+        numbered=row.via is None,
     )

@@ -161,7 +161,11 @@ class Failover:
         rows, answers, urgency = await self._database.read(query)
         uses = {
             row.channel: Use(
-                tries=row.tries, first_at=row.first_at, last_at=row.last_at, is_closed=row.is_closed
+                tries=row.tries,
+                first_at=row.first_at,
+                last_at=row.last_at,
+                is_closed=row.is_closed,
+                is_bounced=row.is_bounced,
             )
             for row in rows
         }

@@ -23,6 +23,9 @@ EVENTS = {
     ReceiptType.REJECTION: "bundle.rejected",
     ReceiptType.HANDOVER: "bundle.handed_over",
     ReceiptType.FAILURE: "bundle.failed",
+    ReceiptType.MAILED: "bundle.mailed",
+    ReceiptType.MAIL_READ: "bundle.mail_read",
+    ReceiptType.MAIL_REPLY: "bundle.mail_reply",
 }
 
 

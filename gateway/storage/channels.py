@@ -34,13 +34,19 @@ from gateway.storage.schema import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseRow:
-    """The attempts on one channel, taken together; ``is_closed`` if a refusal there was of the channel."""
+    """The attempts on one channel, taken together.
+
+    Attributes:
+        is_closed: A refusal there was of the channel.
+        is_bounced: A mail server said that it could not deliver.
+    """
 
     channel: str
     tries: int
     first_at: datetime
     last_at: datetime
     is_closed: bool
+    is_bounced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +92,7 @@ _USES = (
                 else_=0,
             )
         ).label("closed"),
+        func.max(case((attempt.c.verdict == "bounced", 1), else_=0)).label("bounced"),
     )
     .where(_is_of(attempt))
     .group_by(attempt.c.channel)
@@ -152,6 +159,7 @@ def uses_of(
             first_at=row.first_at,
             last_at=row.last_at,
             is_closed=bool(row.closed),
+            is_bounced=bool(row.bounced),
         )
         for row in connection.execute(_USES, values)
     ]

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, select
 
 from gateway.storage.database import Transaction
-from gateway.storage.schema import mail_letter, mail_return
+from gateway.storage.schema import mail_letter, mail_return, mail_signed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +51,16 @@ _TO = (
     .order_by(mail_letter.c.made_at.desc(), mail_letter.c.bid)
     .limit(bindparam("b_limit"))
 )
+_SIGNED = select(mail_signed.c.bid).where(
+    mail_signed.c.digest == bindparam("b_digest"),
+    mail_signed.c.sender == bindparam("b_sender"),
+    mail_signed.c.bid == bindparam("b_bid"),
+    mail_signed.c.to_aid == bindparam("b_to"),
+)
 _RETURN = select(mail_return).where(mail_return.c.digest == bindparam("b_digest"))
 _RETURNS = (
     select(mail_return)
-    .where(
-        mail_return.c.sender == bindparam("b_sender"),
-        mail_return.c.bid == bindparam("b_bid"),
-        mail_return.c.to_aid == bindparam("b_to"),
-    )
+    .where(mail_return.c.sender == bindparam("b_sender"), mail_return.c.bid == bindparam("b_bid"))
     .order_by(mail_return.c.at, mail_return.c.digest)
 )
 
@@ -89,6 +91,17 @@ def letters_to(connection: Connection, to_aid: str, *, limit: int) -> list[Lette
     return [LetterRow(**row._mapping) for row in rows]
 
 
+def add_signed(tx: Transaction, key: tuple[str, str, str], digest: str, at: datetime) -> None:
+    """Note what a mail of a letter says, by the digest of what was signed."""
+    tx.insert(mail_signed, digest=digest, sender=key[0], bid=key[1], to_aid=key[2], at=at)
+
+
+def was_signed(connection: Connection, key: tuple[str, str, str], digest: str) -> bool:
+    """Tell whether a mail of this letter said exactly that."""
+    values = dict(zip(("b_sender", "b_bid", "b_to"), key, strict=True))
+    return connection.execute(_SIGNED, {**values, "b_digest": digest}).first() is not None
+
+
 def add_return(tx: Transaction, row: ReturnRow) -> None:
     """Note what came back; the same thing twice is an IntegrityError."""
     tx.insert(
@@ -110,7 +123,7 @@ def find_return(connection: Connection, digest: str) -> ReturnRow | None:
     return None if row is None else ReturnRow(**row._mapping)
 
 
-def returns_of(connection: Connection, key: tuple[str, str, str]) -> list[ReturnRow]:
-    """Return everything that came back about one letter, oldest first."""
-    values = dict(zip(("b_sender", "b_bid", "b_to"), key, strict=True))
-    return [ReturnRow(**row._mapping) for row in connection.execute(_RETURNS, values)]
+def returns_of_bundle(connection: Connection, sender: str, bid: str) -> list[ReturnRow]:
+    """Return everything that came back about a bundle that went as a letter, oldest first."""
+    rows = connection.execute(_RETURNS, {"b_sender": sender, "b_bid": bid})
+    return [ReturnRow(**row._mapping) for row in rows]

@@ -14,13 +14,14 @@ from adapters.mailformat import SEGMENT_BYTES
 from adapters.mailserver import MailServer, MailTLS
 from adapters.peerhttp import Timings
 from adapters.sealedmail import SealedMailAdapter
+from adapters.smimemail import SmimeMailAdapter
 from adapters.smtp import SmtpSender
 from adapters.tls import TLSIdentity
 from crypto.keys import KeyUse
 from crypto.mailtoken import MailKind, Segment, sign_mail
 from crypto.reqjwt import issue_request_token
 from gateway.config import MailServerSettings, NetworkSettings
-from gateway.model.channels import SEALED_MAIL
+from gateway.model.channels import LETTERS, SEALED_MAIL
 from gateway.services.networks import Followed
 from gateway.services.post import Mailer
 from gateway.services.registry.follower import Fetch
@@ -110,6 +111,8 @@ def open_channels(
     own: list[Adapter] = [https]
     if ground.settings.mail.mailbox and SEALED_MAIL not in {adapter.scheme for adapter in further}:
         own.append(_sealed_mail(ground))
+    if ground.settings.mail.mailbox and LETTERS not in {adapter.scheme for adapter in further}:
+        own.append(_letter_mail(ground))
     adapters = {adapter.scheme: adapter for adapter in (*own, *further)}
     sealed = adapters.get(SEALED_MAIL)
     for adapter in adapters.values():
@@ -135,6 +138,15 @@ def _sealed_mail(ground: Ground) -> SealedMailAdapter:
         token=Credentials(ground).mail_token,
         now=ground.clock.now,
         segment_bytes=min(SEGMENT_BYTES, room),
+    )
+
+
+def _letter_mail(ground: Ground) -> SmimeMailAdapter:
+    mail = ground.settings.mail
+    return SmimeMailAdapter(
+        sender=SmtpSender(mail_server(ground, mail.smtp), name=mail.mailbox.rpartition("@")[2]),
+        mailbox=mail.mailbox,
+        most_bytes=mail.max_message_bytes,
     )
 
 

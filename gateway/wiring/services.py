@@ -10,10 +10,9 @@ from datetime import timedelta
 
 from adapters.base import Adapter
 from adapters.https import HTTPSAdapter
-from adapters.smimemail import SmimeMailAdapter
 from gateway.config import DeliverySettings
 from gateway.model.channel_choice import Patience
-from gateway.model.channels import LETTERS, PULL
+from gateway.model.channels import PULL
 from gateway.services.accept import Acceptor
 from gateway.services.admission import Admission, AdmissionLimits
 from gateway.services.arrival import Arrivals
@@ -24,7 +23,7 @@ from gateway.services.casebook import Casebook
 from gateway.services.cases import Cases
 from gateway.services.checkup import check_channels, check_records
 from gateway.services.consent import ConsentDesk
-from gateway.services.courier import Composer, Courier, LaneLimits
+from gateway.services.courier import Courier, LaneLimits
 from gateway.services.directorychecks import check_directory, check_networks
 from gateway.services.doctor import Diagnosis, Doctor
 from gateway.services.drop.pickup import Pickup
@@ -35,7 +34,6 @@ from gateway.services.formalroute import RouteDesk
 from gateway.services.library import Library
 from gateway.services.liveness import Liveness
 from gateway.services.logpages import StoredProofs
-from gateway.services.mail.human import NobodyTakes
 from gateway.services.networks import Networks
 from gateway.services.outbox import Outbox
 from gateway.services.peergate import PeerGate
@@ -47,7 +45,6 @@ from gateway.services.receipts import ReceiptDesk, ReceiptPusher
 from gateway.services.revocations import Revocations
 from gateway.services.rewrap import Rewrapper
 from gateway.services.signing import Signing
-from gateway.services.smime.dispatch import LetterDesk
 from gateway.services.stamp import Stamp
 from gateway.services.submit import Submitter
 from gateway.services.upkeep import Upkeep
@@ -57,6 +54,7 @@ from gateway.services.wire import ReceiptWire
 from gateway.web.operations import Desk
 from gateway.wiring.channels import Channels
 from gateway.wiring.ground import Ground
+from gateway.wiring.letters import LetterRoom
 from gateway.wiring.mail import MailRoom
 
 #: A task that runs until it is cancelled, under the name that logs give it.
@@ -179,6 +177,13 @@ class Services:
     # What goes out
 
     def _make_sending(self) -> None:
+        self._letters = LetterRoom(
+            self._ground,
+            adapters=self.adapters,
+            library=self._library,
+            casebook=self._casebook,
+            stamp=self._stamp,
+        )
         database, directory, clock = self.database, self.directory, self.clock
         delivery = self.settings.delivery
         self.outbox = Outbox(
@@ -212,7 +217,7 @@ class Services:
             clock=clock,
             limits=LaneLimits(urgent=delivery.urgent_workers, routine=delivery.routine_workers),
             on_dispatched=self.outbox.changed,
-            composers=self._composers(),
+            composers=self._letters.composers,
         )
         self.signing = Signing(keyring=self.keyring)
         self.submitter = Submitter(
@@ -233,21 +238,6 @@ class Services:
             signing=self.signing,
             clock=clock,
         )
-
-    def _composers(self) -> Mapping[str, Composer]:
-        """Return what makes letters for the channel that carries whole mails."""
-        if not isinstance(self.adapters.get(LETTERS), SmimeMailAdapter):
-            return {}
-        desk = LetterDesk(
-            database=self.database,
-            library=self._library,
-            directory=self.directory,
-            keyring=self.keyring,
-            vault=self.vault,
-            clock=self.clock,
-            max_message_bytes=self.settings.mail.max_message_bytes,
-        )
-        return {LETTERS: desk}
 
     # What comes in, and its receipts
 
@@ -308,7 +298,7 @@ class Services:
             liveness=self.liveness,
             post=self._post,
             heard=self.presence.heard,
-            human=NobodyTakes(),
+            human=self._letters.replies,
         )
         self.mail, self.quarantine = self._mail.intake, self._mail.quarantine
         self.watch = Watch(
@@ -358,6 +348,7 @@ class Services:
             revocations=self.revocations,
             networks=self.networks,
             quarantine=self.quarantine,
+            replies=self._letters.desk,
             carrier_export=CarrierExport(
                 database=database,
                 blobs=self.blobs,

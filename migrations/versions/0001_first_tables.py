@@ -674,6 +674,16 @@ def create_tables() -> None:
     )
     op.create_index("ix_mail_letter_to", "mail_letter", ["to_aid", "made_at"], unique=False)
     op.create_table(
+        "mail_signed",
+        sa.Column("digest", sa.String(length=64), nullable=False, comment="of the entity that was signed"),
+        sa.Column("sender", sa.String(length=63), nullable=False),
+        sa.Column("bid", sa.String(length=32), nullable=False),
+        sa.Column("to_aid", sa.String(length=63), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_mail_signed")),
+        comment="What each mail of a letter said, so that a notice of reading can be held against it.",
+    )
+    op.create_table(
         "mail_return",
         sa.Column(
             "digest",

@@ -61,6 +61,7 @@ class _Draft:
 
     bundle: OpenBundle
     address: str
+    to: str
     facts: Facts = field(repr=False)
     form: bytes = field(repr=False)
     sheet: bytes = field(repr=False)
@@ -166,6 +167,7 @@ class LetterDesk:
         return _Draft(
             bundle=bundle,
             address=address,
+            to=to,
             facts=facts,
             form=form_bytes,
             sheet=shown,
@@ -203,14 +205,19 @@ class LetterDesk:
             text=cover_text(draft.facts, n),
             enclosures=tuple(enclosures),
         )
-        return await asyncio.to_thread(
+        digests: list[str] = []
+        mail = await asyncio.to_thread(
             seal_letter,
             letter,
             signer=self._keyring.mail_signer(now),
             recipients=draft.recipients,
             cipher=draft.cipher,
             form=draft.signature,
+            on_signed=lambda entity: digests.append(_sha256(entity)),
         )
+        key = (env.sender, env.bid, draft.to)
+        await self._database.write(lambda tx: letters.add_signed(tx, key, digests[0], now))
+        return mail
 
     async def _enclosure(self, bundle: OpenBundle, part: ManifestPart) -> Enclosure:
         return as_enclosure(part.name, part.media, await self._read(bundle, part.n))

@@ -8,7 +8,7 @@ import email.policy
 import re
 import secrets
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from email.message import EmailMessage
 from email.utils import format_datetime
 
@@ -44,17 +44,22 @@ def seal_letter(
     cipher: ContentCipher = ContentCipher.AES256_CBC,
     form: SignatureForm = SignatureForm.PKCS1,
     transport: KeyTransport = KeyTransport.PKCS1,
+    on_signed: Callable[[bytes], None] = lambda entity: None,
 ) -> bytes:
     """Return the whole mail, headers and body with CRLF, ready for submission.
 
     ``recipients`` are DER certificates: the addressee's in force, and our own so that we can read it.
+    ``on_signed`` is given the entity that was signed.
 
     Raises:
         ValueError: a header or name that cannot be carried (line breaks, control characters).
         KeyRefused: a certificate that may not be listed.
     """
     outer = _outer_headers(letter)
-    signed = sign_opaque(_entity(letter, outer), key=signer, at=letter.date, form=form)
+    entity = _entity(letter, outer)
+    on_signed(entity)
+    signed = sign_opaque(entity, key=signer, at=letter.date, form=form)
+    del entity
     wrapped = b"".join([*_cms_headers(_SIGNED), b"\r\n", *_base64(signed)])
     del signed
     sealed = encrypt(wrapped, recipients=recipients, cipher=cipher, transport=transport)

@@ -10,7 +10,7 @@ from gateway.storage.schema.audit import audit_body, audit_checkpoint, audit_lea
 from gateway.storage.schema.bundles import blob, bundle, content_key, envelope, part, storage_key, upload
 from gateway.storage.schema.cases import cases, message, task
 from gateway.storage.schema.ground import AID, BID, SHA256, Instant, RowNumber, meta, metadata
-from gateway.storage.schema.letters import mail_letter, mail_return
+from gateway.storage.schema.letters import mail_letter, mail_return, mail_signed
 from gateway.storage.schema.mail import mail_answer, mail_quarantine, mail_segment
 from gateway.storage.schema.peers import channel_probe, followed_network, key_holder, peer, seen_token
 from gateway.storage.schema.proofs import receipt, receipt_push, revocation, revocation_push
@@ -41,6 +41,7 @@ __all__ = [
     "mail_quarantine",
     "mail_return",
     "mail_segment",
+    "mail_signed",
     "message",
     "meta",
     "metadata",

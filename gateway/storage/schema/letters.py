@@ -17,6 +17,17 @@ mail_letter = Table(
     comment="Bundles that are sent as letters, each with the key of its acknowledgement code.",
 )
 
+mail_signed = Table(
+    "mail_signed",
+    metadata,
+    Column("digest", SHA256, primary_key=True, comment="of the entity that was signed"),
+    Column("sender", AID, nullable=False),
+    Column("bid", BID, nullable=False),
+    Column("to_aid", AID, nullable=False),
+    Column("at", Instant, nullable=False),
+    comment="What each mail of a letter said, so that a notice of reading can be held against it.",
+)
+
 mail_return = Table(
     "mail_return",
     metadata,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from gateway.web.calls.shape import Nothing, Value, call
+from gateway.web.calls.shape import Nothing, Officer, Value, call
 
 _Name = Annotated[
     str,
@@ -63,6 +63,28 @@ class MailDiscardResult(Value, kw_only=True):
     name: str
 
 
+class MailConfirmParams(Value, kw_only=True):
+    """The task about an unsigned reply, and the two persons who rang the authority up."""
+
+    task: Annotated[
+        str,
+        msgspec.Meta(pattern="^[0-9a-f]{4,32}$", description="the beginning of its id, at least 4 digits"),
+    ]
+    officer: Officer
+    second: Officer
+
+
+class MailConfirmResult(Value, kw_only=True):
+    """The letter that is now answered, and the bundle of ours that keeps who confirmed it."""
+
+    sender: str
+    bid: str
+    to: str
+    message_type: str
+    record: str
+    assurance: str
+
+
 MAIL_LIST = call(
     "listMail",
     "GET",
@@ -86,5 +108,14 @@ MAIL_DISCARD = call(
     "Let go of one of them for good",
     params=MailNameParams,
     result=MailDiscardResult,
+    writes=True,
+)
+MAIL_CONFIRM = call(
+    "confirmMail",
+    "POST",
+    "/v1/mail/confirmations",
+    "Two persons confirm by telephone an unsigned reply that quotes the right code",
+    params=MailConfirmParams,
+    result=MailConfirmResult,
     writes=True,
 )

@@ -21,6 +21,7 @@ from gateway.services.liveness import Liveness
 from gateway.services.mail.quarantine import Quarantine
 from gateway.services.networks import Networks
 from gateway.services.revocations import Revocations
+from gateway.services.smime.confirm import ReplyDesk
 from gateway.services.submit import Submitter
 from gateway.services.upkeep import Upkeep
 from gateway.web.calls import Progress
@@ -49,6 +50,7 @@ class Desk:
     carrier_export: CarrierExport
     carrier_import: CarrierImport
     quarantine: Quarantine
+    replies: ReplyDesk
     carried: frozenset[str] = USABLE_CHANNELS
 
 

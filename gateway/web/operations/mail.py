@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from gateway.errors import GatewayRefusal
 from gateway.web import calls
 from gateway.web.calls import (
+    MailConfirmParams,
+    MailConfirmResult,
     MailDiscardResult,
     MailListResult,
     MailNameParams,
@@ -41,6 +43,11 @@ async def _discard(desk: Desk, params: MailNameParams, _progress: Progress) -> M
     return MailDiscardResult(name=await desk.quarantine.discard(params.name))
 
 
+async def _confirm(desk: Desk, params: MailConfirmParams, _progress: Progress) -> MailConfirmResult:
+    done = await desk.replies.confirm(params.task, officer=params.officer, second=params.second)
+    return view(MailConfirmResult, done)
+
+
 def _write(path: str, raw: bytes) -> None:
     """Write a mail to a new file that only its owner reads; never over one that is there."""
     if not os.path.isabs(path):
@@ -57,4 +64,5 @@ HANDLERS: Mapping[str, Handler] = {
     calls.MAIL_LIST.name: _list,
     calls.MAIL_SHOW.name: _show,
     calls.MAIL_DISCARD.name: _discard,
+    calls.MAIL_CONFIRM.name: _confirm,
 }

@@ -92,6 +92,7 @@ def desk(paths: HomePaths, submitter: FakeSubmitter) -> Desk:
         carrier_export=nothing,
         carrier_import=nothing,
         quarantine=nothing,
+        replies=nothing,
     )
 
 

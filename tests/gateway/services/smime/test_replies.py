@@ -1,0 +1,410 @@
+"""What comes back about a letter: whose word it is, what it moves, and what changes nothing at all."""
+
+import base64
+import hashlib
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from adapters.mimeread import read_mail
+from gateway.errors import GatewayRefusal
+from gateway.model.mailtriage import Kind
+from gateway.services.mail.human import HumanPost
+from gateway.storage import cases, letters, peers, receipts, transmissions
+from tests.letters import USES, LetterWorld, Mailbag, Office, Opened, open_office
+from tests.mailcerts import identity
+from tests.world import World, sample_request
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+
+KE, PH, NZ = "ke-ag", "ph-doj", "nz-clo"
+OURS = "mla@ke-ag.example.org"
+MANUAL = "manual-action/MDN-sent-manually; displayed"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LetterWorld]:
+    async with LetterWorld.create(tmp_path_factory.mktemp("world"), KE) as made:
+        assert isinstance(made, LetterWorld)
+        await made[KE].desk.upkeep.rotate(USES)
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def office(world: LetterWorld) -> AsyncIterator[Office]:
+    async with open_office(world, PH, known_to=KE) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stranger(world: LetterWorld) -> AsyncIterator[Office]:
+    """Another authority of the directory."""
+    async with open_office(world, NZ, known_to=KE) as made:
+        yield made
+
+
+class Sent:
+    """A request that went as a letter."""
+
+    def __init__(self, world: LetterWorld, bid: str, letter: Opened) -> None:
+        self.world, self.bid, self.letter = world, bid, letter
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return KE, self.bid, PH
+
+    async def state(self) -> str:
+        row = await self.world[KE].database.read(lambda c: transmissions.find_transmission(c, *self.key))
+        assert row is not None
+        return row.state
+
+    async def case_state(self) -> str:
+        return (await self.world[KE].cases.status(self.bid)).state
+
+    async def messages(self) -> list[tuple[str, str, str | None]]:
+        status = await self.world[KE].cases.status(self.bid)
+        return [(row.message_type, row.effect, row.assurance) for row in status.messages]
+
+    async def receipts(self) -> list[str]:
+        rows = await self.world[KE].database.read(lambda c: receipts.receipts_of(c, KE, self.bid))
+        return [row.type for row in rows]
+
+    async def everything(self) -> tuple[Any, ...]:
+        returns = await self.world[KE].database.read(lambda c: letters.returns_of_bundle(c, KE, self.bid))
+        tasks = await self.world[KE].database.read(peers.open_tasks)
+        return (
+            await self.state(),
+            await self.messages(),
+            await self.receipts(),
+            returns,
+            [task.id for task in tasks],
+        )
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def sent(world: LetterWorld, office: Office) -> Sent:
+    bag: Mailbag = world.bags[KE]
+    bag.mails.clear()
+    form, documents = sample_request(1, size=100)
+    form["requested_authority"] |= {"authority_id": PH, "state": "PH"}
+    done = await world.submit(KE, form, documents)
+    await world.run()
+    signer = world[KE].keyring.mail_signer(world.clock.now()).certificate
+    return Sent(world, done.bid, office.read(bag.mails[-1], signer))
+
+
+async def arrive(world: World, raw: bytes, *, kind: Kind = Kind.SMIME, automatic: bool = False) -> str | None:
+    """Hand a mail to what takes the mails of people, as the intake does, a minute later."""
+    world.advance(timedelta(minutes=1))
+    post = HumanPost(
+        kind=kind,
+        is_automatic=automatic,
+        sha256=hashlib.sha256(raw).hexdigest(),
+        raw=raw,
+        tree=read_mail(raw),
+        received_at=world.clock.now(),
+    )
+    return await world[KE].mail._human.take(post)
+
+
+def encryption(world: World) -> bytes:
+    return world[KE].keyring.mail_openers()[0].certificate
+
+
+async def test_a_signed_reply_with_the_code_acknowledges_the_request(
+    world: LetterWorld, office: Office, sent: Sent
+) -> None:
+    assert await sent.receipts() == ["submission", "mailed"]
+    raw = office.reply(f"We have it.\n{sent.letter.code}\n", to=OURS, encrypt_for=encryption(world))
+    assert await arrive(world, raw) is None
+    assert await sent.state() == "ANSWERED"
+    assert await sent.case_state() == "received"
+    assert await sent.receipts() == ["submission", "mailed", "mail_reply"]
+    assert (await sent.messages())[1] == ("acknowledgement", "applied", "mail_signature")
+    await world.run_for(timedelta(days=2), step=timedelta(hours=12))
+    assert len(world.bags[KE].mails) == 1
+    await world.check()
+
+
+async def test_what_was_recorded_opens_with_text_evidence_and_attachments(
+    world: LetterWorld, office: Office, sent: Sent, tmp_path: Path
+) -> None:
+    files = {"answer.pdf": b"%PDF-1.7 fictional", "second.pdf": b"%PDF-1.7 other"}
+    text = f"Here it is: {sent.letter.code.lower().replace('-', ' ')}"
+    raw = office.reply(text, to=OURS, files=files, encrypt_for=encryption(world))
+    assert await arrive(world, raw) is None
+    status = await world[KE].cases.status(sent.bid)
+    kept = status.messages[1]
+    assert (kept.sender, kept.side, kept.via) == (KE, "requested", "mail")
+    opened = await world[KE].cases.open(f"{KE}/{kept.bid}", tmp_path / "opened")
+    found = {file.filename: file.path for file in opened.files}
+    assert {name: Path(found[name]).read_bytes() for name in files} == files
+    assert sent.letter.code.lower()[:4] in Path(found["reply.txt"]).read_text()
+    assert Path(found["evidence.p7m"]).read_bytes().startswith(b"\x30")
+    assert [task.code for task in status.tasks] == ["mail-to-read"]
+    assert kept.bid in {item.bid for item in await world[KE].cases.inbox()}
+    # Opening it earns nobody a handover receipt: no peer sent it.
+    assert "handover" not in await sent.receipts()
+    # Nothing of it lies in the home in clear.
+    lying = b"".join(path.read_bytes() for path in (world.folder / KE).rglob("*") if path.is_file())
+    assert sent.letter.code.encode() not in lying
+    assert b"%PDF-1.7 fictional" not in lying
+
+
+async def test_the_same_reply_twice_changes_nothing(world: LetterWorld, office: Office, sent: Sent) -> None:
+    raw = office.reply(f"Yes. {sent.letter.code}", to=OURS, encrypt_for=encryption(world))
+    assert await arrive(world, raw) is None
+    before = await sent.everything()
+    assert await arrive(world, raw) is None
+    assert await sent.everything() == before
+
+
+async def test_a_second_signed_reply_is_kept_for_a_person_and_moves_nothing(
+    world: LetterWorld, office: Office, sent: Sent
+) -> None:
+    for text in (f"Yes. {sent.letter.code}", f"And the records. {sent.letter.code}"):
+        raw = office.reply(text, to=OURS, files={"records.pdf": b"x"}, encrypt_for=encryption(world))
+        assert await arrive(world, raw) is None
+    assert [row[:2] for row in (await sent.messages())[1:]] == [
+        ("acknowledgement", "applied"),
+        ("mail_reply", "unknown"),
+    ]
+    assert await sent.case_state() == "received"
+
+
+async def test_a_reply_without_the_code_is_filed_by_what_it_answers_and_acknowledges_nothing(
+    world: LetterWorld, office: Office, sent: Sent
+) -> None:
+    raw = office.reply("We look into it.", to=OURS, about=sent.letter.message_id)
+    assert await arrive(world, raw) is None
+    assert (await sent.messages())[1][:2] == ("mail_reply", "unknown")
+    assert await sent.state() == "DISPATCHED"
+    assert await sent.case_state() == "transmitted"
+    assert "mail_reply" not in await sent.receipts()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("The code is 7777-7777-7777-7777", "mail-code-wrong"),
+        ("We have it.", "mail-no-case"),
+    ],
+)
+async def test_a_signed_mail_that_cannot_be_placed_is_set_aside(
+    world: LetterWorld, office: Office, sent: Sent, text: str, reason: str
+) -> None:
+    before = await sent.everything()
+    assert await arrive(world, office.reply(text, to=OURS)) == reason
+    assert await sent.everything() == before
+
+
+async def test_another_authority_that_quotes_the_code_acknowledges_nothing(
+    world: LetterWorld, stranger: Office, sent: Sent
+) -> None:
+    before = await sent.everything()
+    assert await arrive(world, stranger.reply(sent.letter.code, to=OURS)) == "mail-code-wrong"
+    assert await sent.everything() == before
+
+
+async def test_a_signature_that_is_not_the_directorys_acknowledges_nothing(
+    world: LetterWorld, office: Office, sent: Sent
+) -> None:
+    before = await sent.everything()
+    forged = identity(office.address)
+    (office.folder / "forged.pem").write_bytes(forged.pem)
+    (office.folder / "forged.key").write_bytes(forged.key_pem)
+    raw = office.reply(
+        sent.letter.code, to=OURS, keys=(office.folder / "forged.pem", office.folder / "forged.key")
+    )
+    assert await arrive(world, raw) == "smime-signer"
+    assert await sent.everything() == before
+
+
+async def test_a_vacation_notice_that_quotes_the_code_acknowledges_nothing(
+    world: LetterWorld, office: Office, sent: Sent
+) -> None:
+    before = await sent.everything()
+    raw = office.reply(f"I am away. > {sent.letter.code}", to=OURS)
+    assert await arrive(world, raw, automatic=True) == "mail-automatic"
+    plain = office.reply(f"I am away. > {sent.letter.code}", to=OURS, sign=False)
+    assert await arrive(world, plain, kind=Kind.HUMAN, automatic=True) == "mail-automatic"
+    assert await sent.everything() == before
+
+
+async def test_an_unsigned_reply_with_the_code_waits_for_two_different_persons(
+    world: LetterWorld, office: Office, sent: Sent
+) -> None:
+    raw = office.reply(f"Received. {sent.letter.code}", to=OURS, sign=False)
+    assert await arrive(world, raw, kind=Kind.HUMAN) is None
+    assert await sent.state() == "DISPATCHED"
+    assert await sent.case_state() == "transmitted"
+    status = await world[KE].cases.status(sent.bid)
+    [task] = [each for each in status.tasks if each.code == "mail-unsigned"]
+    before = await sent.everything()
+    desk = world[KE].desk.replies
+    for second in ("op-1", "OP-1", " op-1 "):
+        with pytest.raises(GatewayRefusal) as refused:
+            await desk.confirm(task.id, officer="op-1", second=second)
+        assert refused.value.code == "two-persons"
+    with pytest.raises(GatewayRefusal) as refused:
+        await desk.confirm("f" * 32, officer="op-1", second="op-2")
+    assert refused.value.code == "mail-task-unknown"
+    assert await sent.everything() == before
+
+    done = await desk.confirm(task.id[:8], officer="op-1", second="op-2")
+    assert (done.message_type, done.assurance) == ("acknowledgement", "second_person_telephone")
+    assert await sent.state() == "ANSWERED"
+    assert await sent.case_state() == "received"
+    assert (await sent.receipts())[-1] == "mail_reply"
+    with pytest.raises(GatewayRefusal):
+        await desk.confirm(task.id, officer="op-1", second="op-2")
+    await world.check()
+
+
+async def test_an_unsigned_mail_without_the_code_or_from_nobody_known_is_set_aside(
+    world: LetterWorld, office: Office, sent: Sent
+) -> None:
+    before = await sent.everything()
+    plain = office.reply("We have it.", to=OURS, sign=False)
+    assert await arrive(world, plain, kind=Kind.HUMAN) == "mail-human"
+    wrong = office.reply("7777-7777-7777-7777", to=OURS, sign=False)
+    assert await arrive(world, wrong, kind=Kind.HUMAN) == "mail-code-wrong"
+    unknown = office.reply(sent.letter.code, to=OURS, sign=False, sender="m@nobody.example")
+    assert await arrive(world, unknown, kind=Kind.HUMAN) == "mail-human"
+    assert await sent.everything() == before
+
+
+async def test_a_signed_notice_of_reading_by_hand_is_a_receipt_and_acknowledges_nothing(
+    world: LetterWorld, office: Office, sent: Sent
+) -> None:
+    raw = office.notice(sent.letter.message_id, MANUAL, to=OURS)
+    assert await arrive(world, raw) is None
+    assert await sent.receipts() == ["submission", "mailed", "mail_read"]
+    assert await sent.state() == "DISPATCHED"
+    assert await sent.case_state() == "transmitted"
+    before = await sent.everything()
+    assert await arrive(world, raw) is None
+    assert await sent.everything() == before
+    await world.check()
+
+
+@pytest.mark.parametrize(
+    "disposition",
+    [
+        "automatic-action/MDN-sent-automatically; displayed",
+        "manual-action/MDN-sent-automatically; displayed",
+        "manual-action/MDN-sent-manually; deleted",
+        MANUAL + "\r\nReceived-content-MIC: 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=, sha256",
+    ],
+)
+async def test_a_signed_notice_that_proves_no_reading_is_a_note(
+    world: LetterWorld, office: Office, sent: Sent, disposition: str
+) -> None:
+    raw = office.notice(sent.letter.message_id, disposition, to=OURS)
+    assert await arrive(world, raw) is None
+    assert await sent.receipts() == ["submission", "mailed"]
+    assert await sent.state() == "DISPATCHED"
+
+
+async def test_a_notice_that_names_the_digest_of_what_we_signed_is_believed(
+    world: LetterWorld, office: Office, sent: Sent
+) -> None:
+    mic = base64.b64encode(hashlib.sha256(sent.letter.entity).digest()).decode()
+    disposition = f"{MANUAL}\r\nReceived-content-MIC: {mic}, sha-256"
+    assert await arrive(world, office.notice(sent.letter.message_id, disposition, to=OURS)) is None
+    assert (await sent.receipts())[-1] == "mail_read"
+
+
+async def test_an_unsigned_or_foreign_notice_of_reading_changes_nothing(
+    world: LetterWorld, office: Office, stranger: Office, sent: Sent
+) -> None:
+    before = await sent.everything()
+    unsigned = office.notice(sent.letter.message_id, MANUAL, to=OURS, sign=False)
+    assert await arrive(world, unsigned, kind=Kind.MDN) == "mail-notice"
+    foreign = stranger.notice(sent.letter.message_id, MANUAL, to=OURS)
+    assert await arrive(world, foreign) == "mail-notice"
+    about_nothing = office.notice("<gw1.00000000000000000000000000000000@ke-ag.example.org>", MANUAL, to=OURS)
+    assert await arrive(world, about_nothing) == "mail-notice"
+    assert await sent.everything() == before
+
+
+def delivery(bid: str, address: str, action: str) -> bytes:
+    return (
+        "From: MAILER-DAEMON@example.org\r\nTo: gw@ke-ag.example.org\r\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n'
+        "MIME-Version: 1.0\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nsorry\r\n--b\r\n"
+        "Content-Type: message/delivery-status\r\n\r\n"
+        f"Reporting-MTA: dns; mail.example.org\r\nOriginal-Envelope-Id: {bid}\r\n\r\n"
+        f"Final-Recipient: rfc822; {address}\r\nAction: {action}\r\nStatus: 5.1.1\r\n\r\n--b--\r\n"
+    ).encode()
+
+
+async def test_a_failed_delivery_brings_the_next_attempt_forward_and_tells_a_person(
+    world: LetterWorld, office: Office, sent: Sent
+) -> None:
+    assert await arrive(world, delivery(sent.bid, office.address, "failed"), kind=Kind.DSN) is None
+    row = await world[KE].database.read(lambda c: transmissions.find_transmission(c, *sent.key))
+    assert row is not None
+    assert (row.state, row.next_action, row.next_action_at) == ("QUEUED", "attempt", world.clock.now())
+    tasks = await world[KE].database.read(peers.open_tasks)
+    assert "mail-bounced" in {task.code for task in tasks if task.bid == sent.bid}
+    assert await sent.receipts() == ["submission", "mailed"]
+    for _ in range(8):
+        await world.run()
+        await arrive(world, delivery(sent.bid, office.address, "failed"), kind=Kind.DSN)
+    # Whoever forges them makes a few mails go out, and no more.
+    assert len(world.bags[KE].mails) <= 5
+
+
+@pytest.mark.parametrize("action", ["delivered", "delayed", "relayed"])
+async def test_other_delivery_notices_are_notes_once(
+    world: LetterWorld, office: Office, sent: Sent, action: str
+) -> None:
+    state = await sent.state()
+    for _ in range(2):
+        assert await arrive(world, delivery(sent.bid, office.address, action), kind=Kind.DSN) is None
+    assert await sent.state() == state
+    assert await sent.receipts() == ["submission", "mailed"]
+    kept = await world[KE].database.read(lambda c: letters.returns_of_bundle(c, KE, sent.bid))
+    assert [row.code for row in kept] == [f"dsn-{action}"]
+
+
+async def test_a_forged_delivery_notice_changes_nothing(
+    world: LetterWorld, office: Office, sent: Sent
+) -> None:
+    before = await sent.everything()
+    for raw in (
+        delivery("0" * 32, office.address, "failed"),
+        delivery(sent.bid, "somebody@else.example", "failed"),
+        delivery("../../etc", office.address, "failed"),
+        delivery(sent.bid, office.address, "exploded"),
+    ):
+        assert await arrive(world, raw, kind=Kind.DSN) == "mail-notice"
+    assert await sent.everything() == before
+
+
+async def test_a_reply_to_what_was_given_up_is_reconciled(
+    world: LetterWorld, office: Office, sent: Sent
+) -> None:
+    await world.run_for(timedelta(days=16), step=timedelta(hours=12))
+    assert await sent.state() == "FAILED"
+    raw = office.reply(f"Sorry for the delay. {sent.letter.code}", to=OURS)
+    assert await arrive(world, raw) is None
+    assert await sent.state() == "ANSWERED"
+    assert await sent.case_state() == "received"
+    status = await world[KE].cases.status(sent.bid)
+    assert status.transmissions[0].owner is None
+    assert [task for task in status.tasks if task.kind == "transmission"] == []
+
+
+async def test_the_rows_of_a_case_say_what_came_by_mail(
+    world: LetterWorld, office: Office, sent: Sent
+) -> None:
+    await arrive(world, office.reply(sent.letter.code, to=OURS))
+    rows = await world[KE].database.read(lambda c: cases.case_of_message(c, KE, sent.bid))
+    assert rows is not None
+    assert [(row.via, row.seq) for row in rows[1]] == [(None, 1), ("mail", 0)]
