@@ -155,8 +155,8 @@ async def test_every_mail_has_its_stated_outcome_and_changes_nothing_else(tmp_pa
     async with mail_world(tmp_path, KE, SG, EG) as world:
         app = world[SG]
         app.mail._human = NobodyTakes()
+        made = await filler(world)
         for case in CASES:
-            made = await filler(world)
             before, since = await look(app), len(world.post.sent)
             for file in case["mails"]:
                 await app.mail.take(made.fill(file), mail_from=case.get("mail_from"))
@@ -183,7 +183,9 @@ async def test_every_mail_has_its_stated_outcome_and_changes_nothing_else(tmp_pa
                 wrong.append((case["case"], said, more))
             for mail in await app.quarantine.listing():
                 await app.quarantine.discard(mail.name)
-            await app.watch._mail._segments.drop(KE, made.bid)
+            if case["outcome"] != "set aside":
+                await app.watch._mail._segments.drop(KE, made.bid)
+                made = await filler(world)
         assert not wrong, wrong
         # Afterwards it goes on as if nothing had been, and what was refused is sent again by its sender.
         made = await filler(world)
