@@ -24,6 +24,7 @@ from gateway.services.mail.segments import Segments
 from gateway.services.post import PeerPost
 from gateway.services.receipts import ReceiptDesk
 from gateway.services.revocations import Revocations
+from gateway.services.smime.checks import check_letters
 from gateway.wiring.channels import mail_server
 from gateway.wiring.ground import Ground
 
@@ -89,13 +90,15 @@ class MailRoom:
             return ()
         smtp = SmtpSender(mail_server(ground, mail.smtp), name=mail.mailbox.rpartition("@")[2])
         try:
-            return await check_mail(
+            found = await check_mail(
                 submission=smtp.check,
                 mailbox=self._mailbox().check if mail.imap.host else None,
                 lmtp_socket=ground.paths.resolve(mail.lmtp_socket) if mail.lmtp_socket else None,
                 set_aside=await self.quarantine.listing(),
                 taken_at=self.intake.taken_at,
             )
+            own, now = ground.directory.own, ground.clock.now()
+            return [*found, *check_letters(own, ground.keyring.held, mailbox=mail.mailbox, now=now)]
         finally:
             await smtp.aclose()
 

@@ -14,6 +14,7 @@ from crypto.keys import X509, KeyUse, key_id
 from crypto.mailcert import check_mail_certificate, mail_addresses
 from gateway.errors import GatewayRefusal
 from gateway.services.keyring import ENC_KEPT, Keyring, KeyringError
+from gateway.services.smime.checks import check_letters
 from gateway.services.smime.correspondents import correspondents, smime_certificates, wishes_of
 from tests.mailcerts import identity
 from tests.world import World
@@ -37,7 +38,13 @@ async def test_a_home_makes_mail_keys_when_it_is_asked_to_and_lists_them(world: 
     assert await app.desk.upkeep.renew(USES, early=True) == ()
     with pytest.raises(KeyringError):
         app.keyring.mail_signer(now)
+    own = app.directory.own
+    assert check_letters(own, app.keyring.held, mailbox="other@ke-ag.example.org", now=now) == []
+    (told,) = check_letters(own, app.keyring.held, mailbox=MAILBOX, now=now)
+    assert told.action == "Run: rogatory keys rotate --use smime_sig smime_enc"
     made = await app.desk.upkeep.rotate(USES)
+    (told,) = check_letters(own, app.keyring.held, mailbox=MAILBOX, now=now)
+    assert (told.level, told.action) == ("green", "")
     assert [str(key.public.use) for key in made] == USES
     for key in made:
         check_mail_certificate(key.public.pub, use=key.public.use, address=MAILBOX, now=now)
