@@ -153,8 +153,6 @@ class Quarantine:
             tx,
             kind=_TASK,
             sender=self._authority_id,
-            bid=None,
-            thread_id=None,
             owner="operator",
             code=code,
             now=now,

@@ -25,8 +25,9 @@ from gateway.telemetry import get_log
 #: How long stretches wait for the others: longer than any mail server keeps trying.
 KEPT = timedelta(days=7)
 
-#: Largest container that comes by mail, and what is held for one peer and for all, in bytes.
-MOST_TOTAL = 512 * 1024 * 1024
+#: Largest container that comes by mail, and what is held for one peer and for all, in bytes. Two of the
+#: largest fit into a peer's room: one that never comes whole keeps out no other.
+MOST_TOTAL = 128 * 1024 * 1024
 MOST_OF_PEER = 256 * 1024 * 1024
 MOST_IN_ALL = 2 * 1024 * 1024 * 1024
 
