@@ -82,9 +82,10 @@ class ExportedFolder:
 
 @dataclass(slots=True, kw_only=True)
 class _Load:
-    """What goes to one authority."""
+    """What goes to one authority; without an entry, nothing does."""
 
-    entry: DirectoryEntry
+    to: str
+    entry: DirectoryEntry | None
     sources: list[ContainerSource] = field(default_factory=list)
     expires: dict[str, datetime] = field(default_factory=dict)
     held: list[Held] = field(default_factory=list)
@@ -134,12 +135,8 @@ class CarrierExport:
         ``way-not-listed``, ``medium-*``; nothing is entered then, and the export can be repeated.
         """
         with Folder.open(folder) as medium:
-            loads = [
-                load
-                for aid in await self._addressees(peer)
-                if (load := await self._load(aid, peer)) is not None
-            ]
-            ways = {load.entry.authority_id: _way(load.entry, by) for load in loads}
+            loads = [await self._load(aid, peer) for aid in await self._addressees(peer)]
+            notes = {load.to: "" if load.entry is None else _way(load.entry, by) for load in loads}
             total = sum(source.size for load in loads for source in load.sources)
             if not medium.has_room(await self._missing(medium, loads)):
                 raise GatewayRefusal("medium-full")
@@ -153,7 +150,7 @@ class CarrierExport:
             written = []
             for load in loads:
                 if not load.is_empty or load.held:
-                    note = ways[load.entry.authority_id]
+                    note = notes[load.to]
                     written.append(await self._write(medium, folder, load, by, note, officer, advance))
             await medium.settle()
         return written
@@ -182,11 +179,8 @@ class CarrierExport:
         sealed = {name for name in listed if PROTECTION.get(name) is Protection.SEALED}
         return sealed == {CARRIER}
 
-    async def _load(self, aid: str, peer: str | None) -> _Load | None:
-        entry = self._directory.lookup(aid).entry
-        if entry is None:
-            return None
-        load = _Load(entry=entry)
+    async def _load(self, aid: str, peer: str | None) -> _Load:
+        load = _Load(to=aid, entry=self._directory.lookup(aid).entry)
 
         def query(
             connection: Connection,
@@ -200,6 +194,8 @@ class CarrierExport:
         for row in rows:
             if row.carried_since is not None or (peer is not None and self._may_carry(aid, row.lane)):
                 await self._take(load, row)
+        if load.entry is None:
+            return load
         load.receipts = list({row.jws_sha256: row for row in chain}.values())
         load.notices = await self._revocations.waiting(aid)
         return load
@@ -210,6 +206,8 @@ class CarrierExport:
     async def _take(self, load: _Load, row: transmissions.UnderWayRow) -> None:
         """Add a bundle, wrapped for the key its addressee has today; a medium cannot be wrapped again."""
         hold = self._directory.hold(row.to_aid, row.lane)
+        if load.entry is None:
+            hold = hold or "not-listed"
         if hold is None:
             try:
                 env = await self._rewrapper.rewrap((row.sender, row.bid, row.to_aid), lives=CARRIER_LIFE)
@@ -225,7 +223,7 @@ class CarrierExport:
         """Return how many bytes of containers do not lie on the medium yet, by their sizes."""
         missing = 0
         for load in loads:
-            name = folder_for(load.entry.authority_id, self._own)
+            name = folder_for(load.to, self._own)
             there: dict[str, int] = {}
             if any(entry.name == name and entry.is_folder for entry in medium.entries()):
                 with medium.within(name) as inner:
@@ -247,11 +245,11 @@ class CarrierExport:
         officer: str,
         advance: Callable[[int], None],
     ) -> ExportedFolder:
-        to, now = load.entry.authority_id, self._clock.now()
+        to, now = load.to, self._clock.now()
         name = folder_for(to, self._own)
         bundles: list[ExportedBundle] = []
         cover = ""
-        if not load.is_empty:
+        if load.entry is not None and not load.is_empty:
             with medium.within(name, create=True) as folder:
                 listed: list[tuple[Kind, Written]] = []
                 for source in load.sources:
@@ -263,7 +261,7 @@ class CarrierExport:
                 for kind, data in await self._texts(load):
                     digest = hashlib.sha256(data).hexdigest()
                     listed.append((kind, await folder.put(text_name(kind, digest), given(data))))
-                cover, sheet = print_cover(self._cover(load, by, way_note, bundles, now))
+                cover, sheet = print_cover(self._cover(load, load.entry, by, way_note, bundles, now))
                 listed.append((Kind.COVER, await folder.put(cover, given(sheet))))
                 index = make_index(folder, listed, to=to, sender=self._own, now=now)
                 await folder.put(INDEX, given(index))
@@ -274,7 +272,7 @@ class CarrierExport:
             )
         return ExportedFolder(
             to=to,
-            name=load.entry.name_en,
+            name="" if load.entry is None else load.entry.name_en,
             way=WAYS[by],
             path=str(path / name),
             cover=cover,
@@ -286,7 +284,7 @@ class CarrierExport:
 
     async def _texts(self, load: _Load) -> list[tuple[Kind, bytes]]:
         """Return the files of receipts and notices."""
-        head = {"v": 1, "from": self._own, "to": load.entry.authority_id}
+        head = {"v": 1, "from": self._own, "to": load.to}
         texts = []
         for start in range(0, len(load.receipts), MOST_RECEIPTS):
             body = await self._wire.answer(load.receipts[start : start + MOST_RECEIPTS])
@@ -296,11 +294,17 @@ class CarrierExport:
         return texts
 
     def _cover(
-        self, load: _Load, by: str, way_note: str, bundles: Sequence[ExportedBundle], now: datetime
+        self,
+        load: _Load,
+        entry: DirectoryEntry,
+        by: str,
+        way_note: str,
+        bundles: Sequence[ExportedBundle],
+        now: datetime,
     ) -> Cover:
         return Cover(
             sender=_party(self._directory.own),
-            to=_party(load.entry),
+            to=_party(entry),
             way=WAYS[by],
             way_note=way_note,
             at=now,
@@ -323,7 +327,7 @@ class CarrierExport:
         self, tx: Transaction, load: _Load, *, by: str, digest: str, officer: str, now: datetime
     ) -> None:
         """Enter that a medium left: each bundle's attempt, its person, and receipts that go no other way."""
-        to = load.entry.authority_id
+        to = load.to
         for source in load.sources:
             key = (source.sender, source.bid, to)
             if self._book.record_export(tx, key, way=WAYS[by], expires_at=load.expires[source.bid], now=now):
@@ -339,11 +343,13 @@ class CarrierExport:
 
 
 def _way(entry: DirectoryEntry, by: str) -> str:
-    """Return what the record says of a way. Raises ``GatewayRefusal`` ``way-not-listed``."""
+    """Return what the record says of a way, which a courier does not need. Raises ``way-not-listed``."""
+    if by == "courier":
+        return ""
     listed = [c.address for c in entry.channels if c.channel == by and c.status != "suspended"]
-    if by != "courier" and not listed:
+    if not listed:
         raise GatewayRefusal("way-not-listed", field="by")
-    return listed[0] if listed else ""
+    return listed[0]
 
 
 def _exported(source: ContainerSource, expires: datetime, put: Written) -> ExportedBundle:

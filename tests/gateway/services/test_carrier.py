@@ -564,3 +564,24 @@ async def test_where_nothing_but_a_medium_is_listed_a_person_is_asked_at_once_an
             await take(world, medium, at=KE)
             assert (await row_of(world, sent.bid)).state == "CONSIGNED"
             assert await tasks(world, sent.bid) == []
+
+
+async def test_what_is_for_an_authority_in_doubt_is_not_written_and_said(tmp_path: Path) -> None:
+    async with waiting(tmp_path) as (world, bid, medium):
+        directory = world[KE].directory
+        unchanged = directory.lookup
+        log = await digest_of(world, KE)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                directory,
+                "lookup",
+                lambda aid: (
+                    Lookup(status=LookupStatus.UNVERIFIABLE, entry=None) if aid == SG else unchanged(aid)
+                ),
+            )
+            patch.setattr(directory, "hold", lambda aid, lane: "authority-unverifiable")
+            (made,) = await export(world, medium)
+            (named,) = await export(world, medium, peer=SG)
+        assert [(held.bid, held.code) for held in made.held] == [(bid, "authority-unverifiable")]
+        assert (made.cover, made.bundles, named.held) == ("", [], made.held)
+        assert (list(medium.iterdir()), await digest_of(world, KE)) == ([], log)
