@@ -57,7 +57,7 @@ class Seen:
         media, parameters: Of the content type, lower-case names.
         mail_from: Envelope sender, ``""`` for ``<>``; ``None`` where it is not known (IMAP without it).
         has_token: The mail has a gateway's token part.
-        is_own: Its Message-ID was made here.
+        is_own: Its Message-ID is like those made here.
     """
 
     headers: Sequence[tuple[str, str]]
@@ -84,10 +84,11 @@ class Triage:
 
 def triage(seen: Seen) -> Triage:
     """Return whose work a mail is."""
+    if seen.has_token:
+        # Its token says whose it is. A Message-ID says less: authorities may share a mail domain.
+        return Triage(kind=Kind.GATEWAY, is_automatic=True)
     if seen.is_own:
         return _aside("mail-own")
-    if seen.has_token:
-        return Triage(kind=Kind.GATEWAY, is_automatic=True)
     reason = _automatic(seen)
     if seen.media == "multipart/report":
         report = seen.parameters.get("report-type", "").lower()

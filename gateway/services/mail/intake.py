@@ -79,7 +79,7 @@ class MailIntake:
             return "mail-defect"
 
     async def _dispose(self, raw: bytes, tree: MimePart, mail_from: str | None) -> str | None:
-        message_id = tree.header("message-id") or ""
+        is_own = is_own_message_id(tree.header("message-id") or "", self._mailbox)
         found = triage(
             Seen(
                 headers=tree.headers,
@@ -87,13 +87,14 @@ class MailIntake:
                 parameters=tree.parameters,
                 mail_from=mail_from,
                 has_token=is_gateway_mail(tree),
-                is_own=is_own_message_id(message_id, self._mailbox),
+                is_own=is_own,
             )
         )
         if found.kind is Kind.ASIDE:
             return found.reason
         if found.kind is Kind.GATEWAY:
-            return await self._gateways.take(tree)
+            reason = await self._gateways.take(tree)
+            return "mail-own" if reason == "not-for-us" and is_own else reason
         return await self._human.take(
             HumanPost(
                 kind=found.kind,

@@ -32,7 +32,7 @@ TABLE: list[tuple[str, Seen, Kind, str | None]] = [
     ("a gateway's", seen(("auto-submitted", "auto-generated"), has_token=True), Kind.GATEWAY, None),
     ("a gateway's, without a sender", seen(has_token=True, mail_from=""), Kind.GATEWAY, None),
     ("a gateway's that went through a list", seen(("list-id", "<x>"), has_token=True), Kind.GATEWAY, None),
-    ("our own, come back", seen(has_token=True, is_own=True), Kind.ASIDE, "mail-own"),
+    ("of a gateway at the same domain", seen(has_token=True, is_own=True), Kind.GATEWAY, None),
     ("our own letter, come back", seen(is_own=True), Kind.ASIDE, "mail-own"),
     ("a vacation notice", seen(("auto-submitted", "auto-replied")), Kind.ASIDE, "mail-automatic"),
     ("its cause named", seen(("auto-submitted", "auto-replied; x=y")), Kind.ASIDE, "mail-automatic"),
