@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
+#: Sender, bundle and addressee: what names a transmission.
+TransmissionKey = tuple[str, str, str]
+
 
 class TransmissionState(StrEnum):
     """Where the bundle stands with one recipient."""

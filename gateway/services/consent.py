@@ -14,8 +14,8 @@ from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.channel_choice import Answer
 from gateway.model.codes import Assurance
-from gateway.model.transmission import TERMINAL
-from gateway.services.failover import Failover, Key
+from gateway.model.transmission import TERMINAL, TransmissionKey
+from gateway.services.failover import Failover
 from gateway.services.reference import BundleNamed
 from gateway.services.tasks import close_tasks
 from gateway.storage import channels, transmissions
@@ -96,7 +96,7 @@ class ConsentDesk:
 
 def enter_answer(
     tx: Transaction,
-    key: Key,
+    key: TransmissionKey,
     channel: str,
     answer: Answer,
     *,
@@ -121,7 +121,7 @@ def enter_answer(
 
 
 def give_beforehand(
-    tx: Transaction, key: Key, consents: Iterable[str], *, officer: str, now: datetime
+    tx: Transaction, key: TransmissionKey, consents: Iterable[str], *, officer: str, now: datetime
 ) -> None:
     """Enter the consents that come with a submission, in its transaction."""
     for channel in consents:

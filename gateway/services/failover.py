@@ -25,6 +25,7 @@ from gateway.model.channels import CARRIER, LETTERS, PULL
 from gateway.model.codes import Lane
 from gateway.model.receipt import ReceiptType
 from gateway.model.record_parts import Channel
+from gateway.model.transmission import TransmissionKey
 from gateway.services.directory import Directory
 from gateway.services.evidence import CheckedReceipt
 from gateway.storage import channels
@@ -36,8 +37,6 @@ STANDING = frozenset({PULL, CARRIER})
 #: These end a transmission, so that no other channel is needed. A relay receipt does not.
 _SETTLES = frozenset({ReceiptType.CONSIGNMENT, ReceiptType.HANDOVER, ReceiptType.REJECTION})
 
-Key = tuple[str, str, str]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
@@ -48,7 +47,7 @@ class Leg:
         urgency: Level of the case, ``None`` where it was not looked up.
     """
 
-    key: Key
+    key: TransmissionKey
     lane: str
     situation: Situation
     choice: Choice
@@ -100,12 +99,14 @@ class Failover:
         found = Situation(channels=listed, planned=listed[0].channel if listed else None)
         return frozenset(c.channel for c in found.channels if found.needs_consent(c.channel))
 
-    async def situation(self, key: Key, lane: str, *, planned: str | None) -> Situation:
+    async def situation(self, key: TransmissionKey, lane: str, *, planned: str | None) -> Situation:
         """Return what is known of a bundle's way to one authority, its past included."""
         found, _ = await self._past(Situation(channels=self.channels(key[2], lane), planned=planned), key)
         return found
 
-    async def choose(self, key: Key, lane: str, *, attempts: int, planned: str | None, now: datetime) -> Leg:
+    async def choose(
+        self, key: TransmissionKey, lane: str, *, attempts: int, planned: str | None, now: datetime
+    ) -> Leg:
         """Return where the attempt goes that is due now; only one that is not the first reads the past."""
         hold = self._directory.hold(key[2], lane)
         situation = Situation(channels=() if hold else self.channels(key[2], lane), planned=planned)
@@ -150,7 +151,7 @@ class Failover:
             situation = replace(situation, answers=answers)
         return look_ahead(situation, self._patience.pace(leg.lane, urgency or ""), started_at)
 
-    async def _past(self, situation: Situation, key: Key) -> tuple[Situation, str]:
+    async def _past(self, situation: Situation, key: TransmissionKey) -> tuple[Situation, str]:
         def query(connection: Connection) -> tuple[list[channels.UseRow], dict[str, str], str]:
             return (
                 channels.uses_of(connection, *key, closing=CHANNEL_CODES),

@@ -12,7 +12,7 @@ from datetime import datetime
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.channels import LETTERS
 from gateway.model.receipt import ReceiptType
-from gateway.model.transmission import TransmissionEvent, TransmissionState, apply
+from gateway.model.transmission import TransmissionEvent, TransmissionKey, TransmissionState, apply
 from gateway.services.onward import ended, log, tell
 from gateway.services.stamp import Stamp, Subject
 from gateway.services.tasks import close_tasks
@@ -28,8 +28,6 @@ from gateway.storage.transmissions import (
     store_transmission,
 )
 
-Key = tuple[str, str, str]
-
 #: Code of an attempt that a mail server reports as failed; it closes no channel.
 BOUNCED = "mail-bounced"
 
@@ -37,7 +35,9 @@ BOUNCED = "mail-bounced"
 MOST_BOUNCES = 3
 
 
-def issue(tx: Transaction, stamp: Stamp, kind: ReceiptType, key: Key, *, now: datetime) -> ReceiptRow | None:
+def issue(
+    tx: Transaction, stamp: Stamp, kind: ReceiptType, key: TransmissionKey, *, now: datetime
+) -> ReceiptRow | None:
     """Issue a receipt about a letter of ours; ``None`` if there is no such bundle."""
     held = bundles.find_bundle(tx.view(key[:2]), key[0], key[1])
     if held is None:
@@ -58,7 +58,7 @@ def mailed(tx: Transaction, stamp: Stamp, row: TransmissionRow, *, channel: str,
         issue(tx, stamp, ReceiptType.MAILED, (row.sender, row.bid, row.to_aid), now=row.changed_at)
 
 
-def answered(tx: Transaction, key: Key, receipt: ReceiptRow, *, now: datetime) -> bool:
+def answered(tx: Transaction, key: TransmissionKey, receipt: ReceiptRow, *, now: datetime) -> bool:
     """End a transmission that a person has answered; false if we never sent this there.
 
     One that was given up or refused by a machine is reconciled; what a gateway has proved stays.
@@ -74,7 +74,7 @@ def answered(tx: Transaction, key: Key, receipt: ReceiptRow, *, now: datetime) -
     return True
 
 
-def bounced(tx: Transaction, key: Key, *, channel: str, now: datetime) -> bool:
+def bounced(tx: Transaction, key: TransmissionKey, *, channel: str, now: datetime) -> bool:
     """Bring forward what follows a mail that a server reports as undelivered; false if nothing does.
 
     An attempt is due at once, and the turn of the next channel has come; a few times, because a report
@@ -113,7 +113,7 @@ def bounced(tx: Transaction, key: Key, *, channel: str, now: datetime) -> bool:
     return True
 
 
-def note(tx: Transaction, key: Key, code: str, now: datetime) -> None:
+def note(tx: Transaction, key: TransmissionKey, code: str, now: datetime) -> None:
     """Enter what a mail server or program said about a letter; nothing rests on it."""
     body = {"from": key[0], "bid": key[1], "to": key[2], "code": code}
     tx.audit(PendingAuditEntry(event="mail.noted", body=body, at=now))

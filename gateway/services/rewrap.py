@@ -11,13 +11,12 @@ from crypto.keys import KeyUse
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
+from gateway.model.transmission import TransmissionKey
 from gateway.services.directory import Directory
 from gateway.services.keyring import Keyring
 from gateway.services.vault import Vault, WrappedKey
 from gateway.storage import bundles, contentkeys
 from gateway.storage.database import Connection, Database, Transaction
-
-Key = tuple[str, str, str]
 
 
 class Rewrapper:
@@ -32,7 +31,7 @@ class Rewrapper:
         self._vault = vault
         self._clock = clock
 
-    async def is_outdated(self, key: Key) -> bool:
+    async def is_outdated(self, key: TransmissionKey) -> bool:
         """Tell whether a notice ended a key that this bundle is wrapped for or signed with."""
         if not self._directory.has_notices:
             return False
@@ -40,7 +39,7 @@ class Rewrapper:
         rows = await self._database.read(lambda c: bundles.envelopes_of(c, sender, bid))
         return self._has_ended_key(Opener().parse(rows[-1].jws), to)
 
-    async def rewrap(self, key: Key, *, lives: timedelta | None = None) -> Envelope:
+    async def rewrap(self, key: TransmissionKey, *, lives: timedelta | None = None) -> Envelope:
         """Return the envelope in force, renewed where it was out of date; durable when it returns.
 
         It is where the recipient has a newer key, and where less than half of ``lives`` is left to it; a new

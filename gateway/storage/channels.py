@@ -20,6 +20,7 @@ from sqlalchemy import (
     update,
 )
 
+from gateway.model.transmission import TransmissionKey
 from gateway.storage.database import Transaction
 from gateway.storage.schema import (
     Instant,
@@ -171,7 +172,7 @@ def answers_of(connection: Connection, sender: str, bid: str, to_aid: str) -> di
     return {row.channel: row.answer for row in rows}
 
 
-def answer_to(connection: Connection, key: tuple[str, str, str], channel: str) -> str | None:
+def answer_to(connection: Connection, key: TransmissionKey, channel: str) -> str | None:
     """Return what was said to one channel, for a unit that is about to change it."""
     sender, bid, to_aid = key
     values = {"b_sender": sender, "b_bid": bid, "b_to": to_aid, "b_channel": channel}
@@ -179,7 +180,7 @@ def answer_to(connection: Connection, key: tuple[str, str, str], channel: str) -
     return answer
 
 
-def add_answer(tx: Transaction, key: tuple[str, str, str], channel: str, answer: str, at: datetime) -> None:
+def add_answer(tx: Transaction, key: TransmissionKey, channel: str, answer: str, at: datetime) -> None:
     """Note a question or an answer about a channel that was not asked about before."""
     sender, bid, to_aid = key
     tx.insert(
@@ -193,16 +194,14 @@ def add_answer(tx: Transaction, key: tuple[str, str, str], channel: str, answer:
     )
 
 
-def change_answer(
-    tx: Transaction, key: tuple[str, str, str], channel: str, answer: str, at: datetime
-) -> None:
+def change_answer(tx: Transaction, key: TransmissionKey, channel: str, answer: str, at: datetime) -> None:
     """Note another answer about a channel."""
     sender, bid, to_aid = key
     values = {"b_sender": sender, "b_bid": bid, "b_to": to_aid, "b_channel": channel}
     tx.execute(_CHANGE_ANSWER, {**values, "v_answer": answer, "v_at": at})
 
 
-def is_given_since(connection: Connection, key: tuple[str, str, str], since: datetime) -> bool:
+def is_given_since(connection: Connection, key: TransmissionKey, since: datetime) -> bool:
     """Tell whether a person gave consent to a channel at or after an instant."""
     values = {"b_sender": key[0], "b_bid": key[1], "b_to": key[2], "b_since": since}
     return connection.execute(_GIVEN_SINCE, values).first() is not None
@@ -213,7 +212,7 @@ def urgency_of(connection: Connection, sender: str, bid: str) -> str:
     return connection.scalar(_URGENCY, {"b_sender": sender, "b_bid": bid}) or ""
 
 
-def bring_forward(tx: Transaction, key: tuple[str, str, str], now: datetime) -> None:
+def bring_forward(tx: Transaction, key: TransmissionKey, now: datetime) -> None:
     """Make a transmission that waits due at once; what a worker is trying at the moment is left to it."""
     tx.execute(_BRING_FORWARD, {"b_sender": key[0], "b_bid": key[1], "b_to": key[2], "b_now": now})
 

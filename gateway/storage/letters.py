@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, select
 
+from gateway.model.transmission import TransmissionKey
 from gateway.storage.database import Transaction
 from gateway.storage.schema import mail_letter, mail_return, mail_signed
 
@@ -21,7 +22,7 @@ class LetterRow:
     made_at: datetime
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> TransmissionKey:
         """Sender, bid and addressee."""
         return self.sender, self.bid, self.to_aid
 
@@ -78,7 +79,7 @@ def add_letter(tx: Transaction, row: LetterRow) -> None:
     )
 
 
-def find_letter(connection: Connection, key: tuple[str, str, str]) -> LetterRow | None:
+def find_letter(connection: Connection, key: TransmissionKey) -> LetterRow | None:
     """Return the letter of a bundle to one authority, or ``None``."""
     values = dict(zip(("b_sender", "b_bid", "b_to"), key, strict=True))
     row = connection.execute(_FIND, values).first()
@@ -91,12 +92,12 @@ def letters_to(connection: Connection, to_aid: str, *, limit: int) -> list[Lette
     return [LetterRow(**row._mapping) for row in rows]
 
 
-def add_signed(tx: Transaction, key: tuple[str, str, str], digest: str, at: datetime) -> None:
+def add_signed(tx: Transaction, key: TransmissionKey, digest: str, at: datetime) -> None:
     """Note what a mail of a letter says, by the digest of what was signed."""
     tx.insert(mail_signed, digest=digest, sender=key[0], bid=key[1], to_aid=key[2], at=at)
 
 
-def was_signed(connection: Connection, key: tuple[str, str, str], digest: str) -> bool:
+def was_signed(connection: Connection, key: TransmissionKey, digest: str) -> bool:
     """Tell whether a mail of this letter said exactly that."""
     values = dict(zip(("b_sender", "b_bid", "b_to"), key, strict=True))
     return connection.execute(_SIGNED, {**values, "b_digest": digest}).first() is not None

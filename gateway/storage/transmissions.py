@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, and_, bindparam, select, update
 
+from gateway.model.transmission import TransmissionKey
 from gateway.storage.database import Transaction
 from gateway.storage.prepared import fetch
 from gateway.storage.schema import attempt, bundle, transmission
@@ -224,9 +225,9 @@ def lock_transmission(connection: Connection, sender: str, bid: str, to_aid: str
     return TransmissionRow(**dict(zip(_COLUMNS, rows[0], strict=True))) if rows else None
 
 
-def overdue(connection: Connection, lane: str, now: datetime) -> list[tuple[str, str, str]]:
+def overdue(connection: Connection, lane: str, now: datetime) -> list[TransmissionKey]:
     """Return the keys of what left, and whose receipt has not come by the time it was expected."""
-    found: list[tuple[str, str, str]] = []
+    found: list[TransmissionKey] = []
     for state in ("DISPATCHED", "RELAYED"):
         rows = connection.execute(_OVERDUE, {"b_state": state, "b_lane": lane, "b_now": now})
         found.extend((row.sender, row.bid, row.to_aid) for row in rows)

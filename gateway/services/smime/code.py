@@ -61,8 +61,3 @@ def codes_in(text: str) -> Iterator[str]:
             yield "-".join(letters[at : at + 4] for at in range(0, _LENGTH, 4))
             if len(seen) >= _MOST_TRIED:
                 return
-
-
-def quotes(text: str, code: str) -> bool:
-    """Tell whether a text quotes the code; candidates are compared in constant time."""
-    return any(hmac.compare_digest(found.encode(), code.encode()) for found in codes_in(text))

@@ -27,6 +27,7 @@ from gateway.model.fields import text
 from gateway.model.mail_plan import USUAL_MESSAGE_BYTES, plan_mails
 from gateway.model.manifest import FORM_MAX_BYTES
 from gateway.model.request import REQUEST_TYPES
+from gateway.model.transmission import TransmissionKey
 from gateway.services.directory import Directory
 from gateway.services.keyring import Keyring
 from gateway.services.library import Library, OpenBundle
@@ -49,8 +50,6 @@ from gateway.services.smime.sheet import language_of, make_sheet
 from gateway.services.vault import Vault, WrappedKey
 from gateway.storage import letters
 from gateway.storage.database import Database
-
-Key = tuple[str, str, str]
 
 _FORM_PART = 1
 
@@ -98,7 +97,7 @@ class LetterDesk:
         self._clock = clock
         self._max_message_bytes = max_message_bytes
 
-    async def parcels(self, key: Key, *, address: str, urgent: bool) -> AsyncIterator[Parcel]:
+    async def parcels(self, key: TransmissionKey, *, address: str, urgent: bool) -> AsyncIterator[Parcel]:
         """Yield the mails of a bundle, each whole and encrypted; to be sent in this order.
 
         Raises ``GatewayRefusal``: ``too-large`` if no five mails can carry it, ``no-mail-certificate``,
@@ -109,7 +108,7 @@ class LetterDesk:
             mail = await self._mail(draft, n, documents)
             yield _parcel(draft.bundle, mail, urgent=urgent)
 
-    async def _draft(self, key: Key, address: str) -> _Draft:
+    async def _draft(self, key: TransmissionKey, address: str) -> _Draft:
         sender, bid, to = key
         now, entry, own = self._clock.now(), self._directory.lookup(to).entry, self._directory.own
         mailbox = mailbox_of_entry(own)
@@ -227,7 +226,7 @@ class LetterDesk:
         await self._library.read_part(bundle, n, sink)
         return sink.getvalue()
 
-    async def _code(self, key: Key, now: datetime) -> str:
+    async def _code(self, key: TransmissionKey, now: datetime) -> str:
         """Return the acknowledgement code, its key made and durable the first time."""
         row = await self._database.read(lambda c: letters.find_letter(c, key))
         if row is None:

@@ -17,6 +17,7 @@ from gateway.model.channels import LETTERS, SEALED_MAIL
 from gateway.model.dsn import Action, RecipientStatus, StatusUnreadable, parse_delivery_status
 from gateway.model.mdn import ReadingNotice, parse_reading_notice
 from gateway.model.receipt import ReceiptType
+from gateway.model.transmission import TransmissionKey
 from gateway.services import mailbook
 from gateway.services.directory import Directory
 from gateway.services.smime.entityform import OpenedLetter
@@ -29,14 +30,12 @@ from gateway.storage.letters import ReturnRow
 _STATUS, _DISPOSITION = "message/delivery-status", "message/disposition-notification"
 _UNKNOWN = "mail-notice"
 
-Key = tuple[str, str, str]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _About:
     """What a delivery notice is about: our mail on one channel to one authority."""
 
-    key: Key
+    key: TransmissionKey
     channel: str
     said: RecipientStatus
 
@@ -118,7 +117,7 @@ class MailNotices:
             return None
         return None
 
-    async def _is_what_was_sent(self, key: Key, notice: ReadingNotice) -> bool:
+    async def _is_what_was_sent(self, key: TransmissionKey, notice: ReadingNotice) -> bool:
         """Tell whether the digest of what was received, if the notice has one, is that of our mail."""
         if notice.mic is None:
             return True
@@ -127,7 +126,7 @@ class MailNotices:
         digest = notice.mic.digest.hex()
         return await self._database.read(lambda c: letters.was_signed(c, key, digest))
 
-    def _enter(self, tx: Transaction, key: Key, *, is_read: bool, now: datetime) -> None:
+    def _enter(self, tx: Transaction, key: TransmissionKey, *, is_read: bool, now: datetime) -> None:
         if not is_read:
             _note(tx, key, "mdn-unproved", now)
             return
@@ -135,13 +134,13 @@ class MailNotices:
             mailbook.issue(tx, self._stamp, ReceiptType.MAIL_READ, key, now=now)
 
 
-def _note(tx: Transaction, key: Key, code: str, now: datetime) -> None:
+def _note(tx: Transaction, key: TransmissionKey, code: str, now: datetime) -> None:
     """Enter what was said, once for each letter: whoever repeats it fills no log."""
     if _add(tx, key, kind="note", code=code, now=now):
         mailbook.note(tx, key, code, now)
 
 
-def _add(tx: Transaction, key: Key, *, kind: str, code: str | None, now: datetime) -> bool:
+def _add(tx: Transaction, key: TransmissionKey, *, kind: str, code: str | None, now: datetime) -> bool:
     said = lp(kind.encode(), *(each.encode() for each in key), (code or "").encode())
     digest = hashlib.sha256(said).hexdigest()
     if letters.find_return(tx.view(("mail_return", digest)), digest) is not None:
