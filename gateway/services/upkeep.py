@@ -20,8 +20,8 @@ from gateway.model.revoked import KeyNotice
 from gateway.services.audits import audit_home
 from gateway.services.directory import Directory, Enrolled
 from gateway.services.directory.alarms import settle
-from gateway.services.home import own_state, publish_own_record, renew_keys, rotate_keys
-from gateway.services.keyring import ENC_KEPT, HeldKey, Keyring
+from gateway.services.home import mailbox_of, own_state, publish_own_record, renew_keys, rotate_keys
+from gateway.services.keyring import ENC_KEPT, MAIL_USES, HeldKey, Keyring
 from gateway.services.seal import CARRIER_LIFE
 from gateway.services.verify import AuditReport
 from gateway.storage.database import Database, Transaction
@@ -111,8 +111,10 @@ class Upkeep:
         if ended is None:
             return ()
         use, alg = ended.public.use, ended.public.alg
+        # A key for letters has a mailbox or no successor.
+        is_over = use in MAIL_USES and not mailbox_of(self._directory.own.raw)
         # A log has two keys: one half in force does not stand in for the other.
-        if any(
+        if is_over or any(
             key.public.use == use and key.public.alg == alg and key.is_in_force(now)
             for key in self._keyring.held
         ):

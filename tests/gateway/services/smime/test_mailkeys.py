@@ -13,6 +13,7 @@ from crypto.errors import Refusal
 from crypto.keys import X509, KeyUse, key_id
 from crypto.mailcert import check_mail_certificate, mail_addresses
 from gateway.errors import GatewayRefusal
+from gateway.model.revoked import KeyNotice
 from gateway.services.keyring import ENC_KEPT, Keyring, KeyringError
 from gateway.services.smime.checks import check_letters
 from gateway.services.smime.correspondents import correspondents, smime_certificates, wishes_of
@@ -97,6 +98,23 @@ async def test_where_the_record_lists_no_mailbox_no_key_is_made(world: World) ->
         await app.desk.upkeep.rotate(USES)
     assert caught.value.code == "mailbox-none"
     assert app.keyring.held == held
+
+
+async def test_a_revoked_key_without_a_mailbox_has_no_successor(world: World) -> None:
+    app, now = world[A], world.clock.now()
+    if not any(key.public.use == KeyUse.SMIME_SIG for key in app.keyring.held):
+        await app.desk.upkeep.rotate(USES)
+    raw = app.directory.own.raw
+    channels = [row for row in raw["channels"] if row["channel"] != "email_smime"]
+    app.directory.update_own({**raw, "channels": channels}, now)
+    lost = app.keyring.current(KeyUse.SMIME_SIG, now).public.kid
+    notice = KeyNotice(
+        aid=A, kid=lost, reason="cessation", at=now, received_at=now, invalid_since=None, by_state=True
+    )
+    assert await app.desk.upkeep.own_key_revoked(notice) == ()
+    (row,) = [row for row in app.directory.own.raw["keys"] if row["kid"] == lost]
+    assert (row["status"], row["reason"]) == ("revoked", "cessation")
+    app.directory.update_own({**raw, "keys": app.directory.own.raw["keys"]}, now)
 
 
 BAD: dict[str, dict[str, object]] = {
