@@ -42,7 +42,7 @@ _STEPS: Mapping[str | None, NextStep] = MappingProxyType(
         ),
         "approved": _step(_RQ, "send_request", "The requesting authority sends the request."),
         "transmitted": _step(
-            "system", "deliver", "The gateway is delivering the request; nobody needs to act."
+            "system", "deliver", "The gateway is delivering the request; a task says so if it needs a person."
         ),
         "delivered": _step(_RD, "acknowledge", "The requested authority acknowledges the request."),
         "received": _step(_RD, "start_review", "The requested authority begins its review."),
