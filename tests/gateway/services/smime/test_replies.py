@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from adapters.mimeread import read_mail
 from gateway.errors import GatewayRefusal
 from gateway.model.mailtriage import Kind
-from gateway.services.mail.human import HumanPost
 from gateway.storage import cases, letters, peers, receipts, transmissions
+from tests.gateway.services.smime import replying
 from tests.letters import USES, LetterWorld, Mailbag, Office, Opened, open_office
 from tests.mailcerts import identity
 from tests.world import World, sample_request
@@ -98,17 +97,8 @@ async def sent(world: LetterWorld, office: Office) -> Sent:
 
 
 async def arrive(world: World, raw: bytes, *, kind: Kind = Kind.SMIME, automatic: bool = False) -> str | None:
-    """Hand a mail to what takes the mails of people, as the intake does, a minute later."""
-    world.advance(timedelta(minutes=1))
-    post = HumanPost(
-        kind=kind,
-        is_automatic=automatic,
-        sha256=hashlib.sha256(raw).hexdigest(),
-        raw=raw,
-        tree=read_mail(raw),
-        received_at=world.clock.now(),
-    )
-    return await world[KE].mail._human.take(post)
+    """Hand a mail to what takes the mails of people."""
+    return await replying.arrive(world, KE, raw, kind=kind, automatic=automatic)
 
 
 def encryption(world: World) -> bytes:
