@@ -261,3 +261,24 @@ async def test_a_folder_that_cannot_be_used_is_a_refusal(tmp_path: Path) -> None
         with pytest.raises(GatewayRefusal, match="medium-foreign"):
             await pickup(world, root).look()
         assert os.listdir(root) == ["out"]
+
+
+async def test_a_home_with_a_drop_watches_it_while_it_serves_and_the_doctor_looks_at_it(
+    tmp_path: Path,
+) -> None:
+    async with World.create(tmp_path, KE, SG) as world:
+        assert "drop" not in {name for name, _ in world[KE].background()}
+        root = tmp_path / "drop"
+        with world[KE].home.settings.open("a") as settings:
+            settings.write(f'\n[drop]\nfolder = "{root}"\n')
+        app = await world.restart(KE)
+        assert "drop" in {name for name, _ in app.background()}
+        (found,) = [f for f in await app.desk.doctor.examine() if f.check == "drop"]
+        assert str(found.level) == "red"
+        root.mkdir()
+        (found,) = [f for f in await app.desk.doctor.examine() if f.check == "drop"]
+        assert str(found.level) == "green"
+        drop(root, "case-77")
+        assert app.drop is not None
+        assert await app.drop.look() == 1
+        assert (root / "done" / "case-77").is_dir()
