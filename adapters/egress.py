@@ -4,7 +4,7 @@ Decides which origins are well formed and which network addresses may be reached
 the connection go to the very address that was checked: a name that changes its mind between
 check and use (DNS rebinding) changes nothing. One address that is not allowed refuses the
 whole name. Names behind an explicit CONNECT proxy are resolved by the proxy; there the pin
-of the certificate is what holds (docs/adapters.md section 3).
+of the certificate is what holds (docs/adapters.md section 4).
 """
 
 import asyncio

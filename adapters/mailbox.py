@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +26,7 @@ from adapters.mailserver import MailServer, MailTLS
 _T = TypeVar("_T")
 
 #: Seconds: to connect and log in; for one answer; of one IDLE, or between looks where there is none.
-_CONNECT_S, _READ_S, _IDLE_S, _POLL_S = 30.0, 120.0, 240.0, 30.0
+_CONNECT_S, _READ_S, _IDLE_S, _POLL_S = 30.0, 120.0, 60.0, 30.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 300.0
 #: A mail that was not done is offered again after so many seconds.
 _AGAIN_S = 60.0
@@ -189,7 +190,9 @@ class Mailbox:
     def _waiting(self) -> list[int]:
         self._remove()
         now = time.monotonic()
-        found = sorted(int(uid) for uid in self._connected().search("UNDELETED"))
+        client = self._connected()
+        self._has_news()
+        found = sorted(int(uid) for uid in client.search("UNDELETED"))
         keys = {f"{self._validity}.{uid}" for uid in found}
         self._rests_until = {key: at for key, at in self._rests_until.items() if key in keys and at > now}
         return [uid for uid in found if f"{self._validity}.{uid}" not in self._rests_until]
@@ -212,19 +215,45 @@ class Mailbox:
                 client.expunge()
         self._done.clear()
 
+    def _has_news(self) -> bool:
+        """Whether the server spoke of new mail since this was asked last.
+
+        It may do so in any answer, also in that to a search which did not find the mail yet; IDLE would not
+        say it again.
+        """
+        return bool(self._connected()._imap.response("EXISTS")[1] != [None])
+
     def _wait(self) -> float:
         """Return after news or a while; where the server cannot say, return at once how long to wait."""
         client = self._connected()
+        if self._has_news():
+            return 0.0
         rests = [at - time.monotonic() for at in self._rests_until.values()]
         most = max(0.1, min([_IDLE_S, *rests]))
         if not client.has_capability("IDLE"):
             return min(most, _POLL_S)
         client.idle()
         try:
-            client.idle_check(timeout=most)
+            if not _is_buffered(client):
+                client.idle_check(timeout=most)
         finally:
             client.idle_done()
         return 0.0
+
+
+def _is_buffered(client: IMAPClient) -> bool:
+    """Whether the server said something together with its answer to IDLE.
+
+    The library waits on the socket, from which that was read already.
+    """
+    sock = client.socket()
+    sock.settimeout(0)
+    try:
+        return bool(client._imap.file.peek(1))
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return False
+    finally:
+        sock.settimeout(_READ_S)
 
 
 def _read_files(server: MailServer) -> None:

@@ -281,8 +281,8 @@ class _Connection:
         self.abort()
 
     def abort(self) -> None:
-        """Close at once."""
-        transport = self.client.transport
+        """Close at once: the library's way waits for the other side to say that TLS ends."""
+        transport = self._writer.transport if self._writer is not None else self.client.transport
         self.client.close()
         if isinstance(transport, asyncio.WriteTransport):
             transport.abort()

@@ -1,4 +1,4 @@
-"""Which addresses may be connected to (docs/adapters.md section 3)."""
+"""Which addresses may be connected to (docs/adapters.md section 4)."""
 
 import socket
 from collections.abc import Sequence
