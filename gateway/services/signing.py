@@ -22,7 +22,7 @@ from gateway.telemetry import get_log
 #: Bundles of a lane between sealing and commit at once. The event loop runs all that can run before it looks
 #: at the network again: without a limit whatever waits is sealed first, and the peer waits for all of it.
 #: Fewer share a COMMIT too seldom.
-_SEALED_AT_ONCE = 6
+_SEALED_AT_ONCE = 12
 
 #: Longest time an answer may take; it takes a few milliseconds.
 _PATIENCE_S = 5.0
