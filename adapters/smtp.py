@@ -228,12 +228,8 @@ class _Connection:
             # True, not None: a server that does not offer it is left.
             start_tls=not is_implicit,
             tls_context=self._context,
-            username=self._server.user,
-            password=self._password,
         )
-        self._password = None
         await self.client.connect()
-        await self.client.ehlo()
         protocol = self.client.protocol
         if protocol is None or self.client.get_transport_info("ssl_object") is None:
             raise aiosmtplib.SMTPServerDisconnected("not secured")
@@ -244,6 +240,10 @@ class _Connection:
             None,
             asyncio.get_running_loop(),
         )
+        await self.client.ehlo()
+        password, self._password = self._password, None
+        if self._server.user is not None and password is not None:
+            await self.client.login(self._server.user, password)
 
     async def data(self, mail: bytes, timings: MailTimings) -> None:
         """Send the mail's bytes, lines that begin with a dot as RFC 5321 says.
