@@ -141,6 +141,8 @@ class GatewayMails:
         known = await self._arrivals.known(sender, bid, segment.envelope_sha256)
         if known is not None:
             await self._repeat(known)
+            # A crash may have come between taking the container in and this.
+            await self._segments.drop(sender, bid)
             return
         read: Read = content_reader(content)
         try:
