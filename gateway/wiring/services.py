@@ -1,7 +1,7 @@
 """The services of one opened home, made area by area in the order in which they need each other.
 
 A new service is made in the area it belongs to; what works by itself also gets a line in ``background``,
-what the doctor asks a line in ``_make_desk``. Nothing here decides or runs.
+what the doctor asks a line in ``health``. Nothing here decides or runs.
 """
 
 import random
@@ -17,18 +17,10 @@ from gateway.services.accept import Acceptor
 from gateway.services.admission import Admission, AdmissionLimits
 from gateway.services.arrival import Arrivals
 from gateway.services.book import TransmissionBook
-from gateway.services.carrier.export import CarrierExport
-from gateway.services.carrier.takein import CarrierImport
 from gateway.services.casebook import Casebook
 from gateway.services.cases import Cases
-from gateway.services.checkup import check_channels, check_records
 from gateway.services.consent import ConsentDesk
 from gateway.services.courier import Courier, LaneLimits
-from gateway.services.directorychecks import check_directory, check_networks
-from gateway.services.doctor import Diagnosis, Doctor
-from gateway.services.drop.pickup import Pickup
-from gateway.services.drop.telling import Telling
-from gateway.services.drop.watching import DropWatch, check_drop
 from gateway.services.failover import STANDING, Failover
 from gateway.services.formalroute import RouteDesk
 from gateway.services.library import Library
@@ -52,8 +44,10 @@ from gateway.services.watch import Watch
 from gateway.services.way import Ways
 from gateway.services.wire import ReceiptWire
 from gateway.web.operations import Desk
+from gateway.wiring.carrying import CarryingRoom
 from gateway.wiring.channels import Channels
 from gateway.wiring.ground import Ground
+from gateway.wiring.health import make_doctor
 from gateway.wiring.letters import LetterRoom
 from gateway.wiring.mail import MailRoom
 
@@ -89,7 +83,6 @@ class Services:
         self._make_sending()
         self._make_receiving()
         self._make_desk()
-        self.drop = self._make_drop()
 
     async def load(self) -> None:
         """Take up what the followed networks and the notices about keys said last."""
@@ -326,6 +319,20 @@ class Services:
             clock=clock,
             on_receipt=self.pusher.wake,
         )
+        carrying = CarryingRoom(
+            self._ground,
+            arrivals=self.arrivals,
+            desk=self.receipt_desk,
+            wire=self._wire,
+            revocations=self.revocations,
+            rewrapper=self._rewrapper,
+            book=self._book,
+            failover=self._failover,
+            library=self._library,
+            submitter=self.submitter,
+            on_taken=self.wake_senders,
+        )
+        self.drop = carrying.drop
         self.desk = Desk(
             paths=self.home,
             settings=self.settings,
@@ -349,75 +356,17 @@ class Services:
             networks=self.networks,
             quarantine=self.quarantine,
             replies=self._letters.desk,
-            carrier_export=CarrierExport(
-                database=database,
-                blobs=self.blobs,
-                directory=directory,
-                wire=self._wire,
-                revocations=self.revocations,
-                rewrapper=self._rewrapper,
-                book=self._book,
-                failover=self._failover,
-                authority_id=own,
-                clock=clock,
-            ),
-            carrier_import=CarrierImport(
-                arrivals=self.arrivals,
-                desk=self.receipt_desk,
-                revocations=self.revocations,
-                authority_id=own,
-                on_taken=self.wake_senders,
-            ),
-            doctor=Doctor(
-                paths=self.home,
-                settings=self.settings,
-                keyring=self.keyring,
-                directory=directory,
-                database=database,
-                clock=clock,
-                hello=self.presence.hello,
-                origin=f"{own}/log",
-                further={
-                    "directory": self._check_directory,
-                    "channels": self._check_channels,
-                    "records": self._check_records,
-                    "mail": self._mail.check,
-                    "drop": self._check_drop,
-                },
+            carrier_export=carrying.exports,
+            carrier_import=carrying.imports,
+            doctor=make_doctor(
+                self._ground,
+                presence=self.presence,
+                networks=self.networks,
+                liveness=self.liveness,
+                mail=self._mail.check,
             ),
             liveness=self.liveness,
         )
-
-    def _make_drop(self) -> DropWatch | None:
-        folder = self.settings.drop.folder
-        if not folder:
-            return None
-        root = self.home.resolve(folder)
-        pickup = Pickup(
-            root=root,
-            submitter=self.submitter,
-            library=self._library,
-            authority_id=self.authority_id,
-            clock=self.clock,
-        )
-        return DropWatch(pickup=pickup, telling=Telling(root=root, database=self.database))
-
-    async def _check_drop(self) -> Iterable[Diagnosis]:
-        folder = self.settings.drop.folder
-        return check_drop(self.home.resolve(folder)) if folder else ()
-
-    async def _check_directory(self) -> Iterable[Diagnosis]:
-        now = self.clock.now()
-        return [
-            *check_directory(self.directory, now),
-            *check_networks(await self.networks.statuses(), now),
-        ]
-
-    async def _check_channels(self) -> Iterable[Diagnosis]:
-        return check_channels(await self.liveness.known(), self.clock.now())
-
-    async def _check_records(self) -> Iterable[Diagnosis]:
-        return check_records(self.directory.entries(), self.authority_id, self.clock.now())
 
     def wake_senders(self) -> None:
         """Let everything that waits for a peer try again: its record changed, or it was heard."""
