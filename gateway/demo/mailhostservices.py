@@ -187,14 +187,14 @@ class AutoReply:
         self._server.start("vacation")
 
     def answer(self, sender: str, mail: bytes) -> None:
-        """Answer one mail, unless it has the null sender."""
-        if not sender:
-            return
+        """Answer one mail, unless it has the null sender or is itself such an answer (RFC 3834)."""
         headers = BytesHeaderParser().parsebytes(mail)
+        if not sender or headers.get("Auto-Submitted", "").startswith("auto-replied"):
+            return
         notice = EmailMessage()
         notice["From"] = self.address
         notice["To"] = sender
-        notice["Subject"] = f"Out of office: {headers.get('Subject', '')}"
+        notice["Subject"] = "Out of office: " + " ".join(headers.get("Subject", "").split())
         notice["In-Reply-To"] = headers.get("Message-ID", "")
         notice["Auto-Submitted"] = "auto-replied"
         notice.set_content("I am away and will read your message when I am back. This text is fictional.\n")

@@ -29,13 +29,14 @@ from gateway.config import (
 from gateway.demo.mailhost import MailHost, MailHostUnavailable
 from gateway.services.home import HomePlan, plan_record
 from gateway.storage import receipts, transmissions
+from gateway.storage.cases import all_cases
 from tests.postoffice import mailbox
 from tests.sampledata import sample
 from tests.world import sample_request, submit_to
 
 pytestmark = pytest.mark.slow
 KE, SG = "ke-ag", "sg-agc"
-PATIENCE_S = 60.0
+PATIENCE_S = 100.0
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def settings_of(aid: str, host: MailHost, lmtp: Path | None) -> Settings:
     imap = MailboxSettings(port=host.imap_port, tls="starttls", **server)
     return Settings(
         authority=AuthoritySettings(id=aid, state=aid[:2].upper(), name=aid, network="lab"),
-        delivery=DeliverySettings(routine_receipt_s=20.0),
+        delivery=DeliverySettings(routine_receipt_s=300.0),
         mail=MailSettings(
             mailbox=mailbox(aid),
             smtp=MailServerSettings(port=host.smtp_port, **server),
@@ -142,5 +143,37 @@ async def test_request_handover_and_acknowledgement_between_two_mailboxes(
                 assert any("The last mail was taken" in each.sentence for each in findings)
                 # The servers' delivery notices are the only other mails that came.
                 assert {mail.reason for mail in await app.quarantine.listing()} <= {"mail-notice"}
+    finally:
+        mail_host.forward(mailbox(SG), None)
+
+
+async def test_a_hundred_requests_between_mailboxes_on_vacation_get_one_automatic_answer_each_at_most(
+    tmp_path: Path, mail_host: MailHost, socket_folder: Path
+) -> None:
+    lmtp = socket_folder / "lmtp"
+    mail_host.forward(mailbox(SG), lmtp)
+    notices = {aid: mail_host.vacation(mailbox(aid)) for aid in (KE, SG)}
+    try:
+        async with running(tmp_path, mail_host, lmtp) as apps:
+            bids = []
+            for _ in range(100):
+                form, documents = sample_request(1, size=500)
+                bids.append((await submit_to(apps[KE], form, documents)).bid)
+
+            async def all_arrived() -> bool:
+                rows = [
+                    await apps[KE].database.read(
+                        lambda c, bid=bid: transmissions.find_transmission(c, KE, bid, SG)
+                    )
+                    for bid in bids
+                ]
+                return all(row is not None and row.state == "CONSIGNED" for row in rows)
+
+            await until(all_arrived)
+            cases = await apps[SG].database.read(lambda c: all_cases(c, 200))
+            assert len(cases) == 100
+            # A bundle's mail has a sender and is answered, receipts have none; no gateway answers a notice.
+            assert len(notices[SG].answered) == len(set(notices[SG].answered)) <= 100
+            assert notices[KE].answered == []
     finally:
         mail_host.forward(mailbox(SG), None)
