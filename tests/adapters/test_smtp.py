@@ -98,7 +98,7 @@ async def test_a_mail_above_the_announced_size_is_not_even_begun(tmp_path: Path)
     await server.start()
     outcome = await send(server, replace(MAIL, data=b"x" * 998 + b"\r\n" + b"y\r\n"))
     assert (outcome.verdict, outcome.code) == (Verdict.REFUSED, "too-large")
-    assert server.handler.options == []
+    assert outcome.detail == "the server announces a smaller limit"
     await server.stop()
 
 
@@ -126,13 +126,14 @@ async def test_a_certificate_for_another_name_is_not_the_right_one(server: MailS
     assert server.handler.options == []
 
 
+@pytest.mark.parametrize("user", ["gw", None])
 async def test_a_server_without_tls_gets_neither_mail_nor_password(
-    server: MailServerOnLoopback, tmp_path: Path
+    server: MailServerOnLoopback, tmp_path: Path, user: str | None
 ) -> None:
     server.tls = None
     await server.start()
     (tmp_path / "password").write_text("secret\n")
-    outcome = await send(server, tls=MailTLS.STARTTLS, user="gw", password_file=tmp_path / "password")
+    outcome = await send(server, tls=MailTLS.STARTTLS, user=user, password_file=tmp_path / "password")
     assert outcome.verdict is Verdict.RETRY
     assert server.handler.options == []
 
