@@ -168,7 +168,7 @@ class LabNetwork:
         home = str(self.home(authority_id))
         command: tuple[str, ...] = ("gateway", "serve", "--json", "--home", home)
         if days_ahead:
-            command = ("gateway.demo.later", str(days_ahead), home)
+            command = ("gateway.cli.later", str(days_ahead), home)
         environment = {name: value for name, value in os.environ.items() if name != HOME_VARIABLE}
         self.logs.mkdir(parents=True, exist_ok=True)
         with self.log(authority_id).open("ab") as log:

@@ -1,4 +1,4 @@
-"""``python -m gateway.demo.later DAYS HOME``: serve a home of the demonstration as if DAYS had passed.
+"""``python -m gateway.cli.later DAYS HOME``: serve a home of the demonstration as if DAYS had passed.
 
 So that a medium can be weeks under way while somebody watches. Only homes that the demonstration made are
 served by such a clock: of a lab network, marked, and known to be fictional.
