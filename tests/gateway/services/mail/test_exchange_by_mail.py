@@ -188,12 +188,14 @@ async def test_a_mail_whose_storing_failed_stays_where_it_is(tmp_path: Path, is_
         await world.check()
 
 
-async def test_two_gateways_on_vacation_answer_each_other_not_at_all(tmp_path: Path) -> None:
+async def test_two_gateways_on_vacation_exchange_100_requests_and_no_notice_is_answered(
+    tmp_path: Path,
+) -> None:
     async with mail_world(tmp_path, KE, SG) as world:
         world.post.vacation = {mailbox(KE), mailbox(SG)}
         bids = []
-        for _ in range(5):
-            form, documents = sample_request(1, size=500)
+        for _ in range(100):
+            form, documents = sample_request(1, size=64)
             bids.append((await world.submit(KE, form, documents)).bid)
         await world.run()
         for bid in bids:

@@ -13,8 +13,8 @@ from crypto.revocation import Revocation, sign_revocation
 from gateway.services.liveness import ChannelLife
 from gateway.services.mail import answers, gatewaymail
 from gateway.services.peers import DirectoryReach
+from gateway.storage import cases, revocations, transmissions
 from gateway.storage import mail as store
-from gateway.storage import revocations, transmissions
 from gateway.storage.schema import receipt_push
 from tests.postoffice import MailWorld, mail_world, mailbox
 from tests.world import Faults, sample_request
@@ -152,6 +152,23 @@ async def test_a_notice_about_a_key_goes_by_mail_to_whom_nobody_can_call(tmp_pat
         found = await world[SG].database.read(lambda c: revocations.find_revocation(c, KE, said.kid))
         assert found is not None
         assert world.post.sent
+
+
+async def test_a_mail_signed_by_a_key_that_was_revoked_is_set_aside_and_never_read(tmp_path: Path) -> None:
+    async with mail_world(tmp_path, KE, SG) as world:
+        app, now = world[KE], world.clock.now()
+        form, documents = sample_request(1)
+        await world.submit(KE, form, documents)
+        await send(world)
+        [(raw, sender)] = world.post.boxes[mailbox(SG)]
+        signer = app.keyring.signer(KeyUse.REQ, now)
+        said = Revocation(
+            aid=KE, kid=signer.public.kid, reason="compromise", invalid_since=now - timedelta(days=2), at=now
+        )
+        await world[SG].revocations.take(sign_revocation(said, signer))
+        await world[SG].mail.take(raw, mail_from=sender)
+        assert [mail.reason for mail in await world[SG].quarantine.listing()] == ["sig-revoked"]
+        assert not await world[SG].database.read(lambda c: cases.all_cases(c, 9))
 
 
 async def test_who_has_a_mailbox_need_not_be_waited_for(tmp_path: Path) -> None:
