@@ -26,18 +26,33 @@ class _Server(socketserver.ThreadingTCPServer):
         self.server_close()
 
 
-class Tables:
+class _Service:
+    """Something that answers on a port of this machine, from ``start`` to ``stop``."""
+
+    _server: _Server | None = None
+
+    @property
+    def port(self) -> int:
+        """Where it is asked."""
+        assert self._server is not None
+        return int(self._server.server_address[1])
+
+    def _serve(self, handler: type[socketserver.BaseRequestHandler], name: str) -> None:
+        self._server = _Server(("127.0.0.1", 0), handler)
+        self._server.start(name)
+
+    def stop(self) -> None:
+        """End."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+
+class Tables(_Service):
     """Postfix's look-up tables, by name and key, asked anew for each mail (its ``socketmap``)."""
 
     def __init__(self) -> None:
         self.tables: dict[str, dict[str, str]] = {}
-        self._server: _Server | None = None
-
-    @property
-    def port(self) -> int:
-        """Where Postfix asks."""
-        assert self._server is not None
-        return int(self._server.server_address[1])
 
     def start(self) -> None:
         """Begin to answer."""
@@ -58,17 +73,10 @@ class Tables:
                     digits += byte
                 return int(digits or b"0")
 
-        self._server = _Server(("127.0.0.1", 0), Asked)
-        self._server.start("tables")
-
-    def stop(self) -> None:
-        """End."""
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
+        self._serve(Asked, "tables")
 
 
-class Greylist:
+class Greylist(_Service):
     """Turns recipients away for now, as told.
 
     Attributes:
@@ -79,13 +87,6 @@ class Greylist:
     def __init__(self) -> None:
         self.turns = 0
         self.seen: Counter[tuple[str, str]] = Counter()
-        self._server: _Server | None = None
-
-    @property
-    def port(self) -> int:
-        """Where Postfix asks."""
-        assert self._server is not None
-        return int(self._server.server_address[1])
 
     def start(self) -> None:
         """Begin to answer."""
@@ -103,8 +104,7 @@ class Greylist:
                     self.wfile.write(f"action={action}\n\n".encode())
                     told.clear()
 
-        self._server = _Server(("127.0.0.1", 0), Asked)
-        self._server.start("greylist")
+        self._serve(Asked, "greylist")
 
     def judge(self, sender: str, recipient: str) -> str:
         """Return what Postfix is to do with one recipient."""
@@ -113,14 +113,8 @@ class Greylist:
             return "450 4.2.0 greylisted, come back later"
         return "DUNNO"
 
-    def stop(self) -> None:
-        """End."""
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
 
-
-class AutoReply:
+class AutoReply(_Service):
     """Answers each mail that has a sender with a vacation notice.
 
     Attributes:
@@ -131,13 +125,6 @@ class AutoReply:
         self.address = address
         self.answered: list[str] = []
         self._injection_port = injection_port
-        self._server: _Server | None = None
-
-    @property
-    def port(self) -> int:
-        """Where copies of mail are taken by LMTP."""
-        assert self._server is not None
-        return int(self._server.server_address[1])
 
     def start(self) -> None:
         """Begin to take mail."""
@@ -183,8 +170,7 @@ class AutoReply:
                         lines.append(line)
                 return b"".join(lines)
 
-        self._server = _Server(("127.0.0.1", 0), Delivered)
-        self._server.start("vacation")
+        self._serve(Delivered, "vacation")
 
     def answer(self, sender: str, mail: bytes) -> None:
         """Answer one mail, unless it has the null sender or is itself such an answer (RFC 3834)."""
@@ -201,9 +187,3 @@ class AutoReply:
         self.answered.append(str(headers.get("Message-ID", "")))
         with smtplib.SMTP("127.0.0.1", self._injection_port, local_hostname="vacation.invalid") as server:
             server.sendmail(self.address, [sender], notice.as_bytes())
-
-    def stop(self) -> None:
-        """End."""
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
