@@ -21,29 +21,29 @@ from crypto.errors import CODES, Refusal, outward_code
 #: Local codes and what a person does about them.
 LOCAL_CODES: Mapping[str, str] = MappingProxyType(
     {
-        "ambiguous-reference": "Several requests have this reference; name the bundle instead.",
         "already-acknowledged": "This request has been acknowledged already; nothing was sent again.",
-        "attachment-missing": "The form lists a document that was not attached; attach it and submit again.",
-        "attachment-unlisted": "A file was attached that the form does not list; list it or leave it out.",
+        "ambiguous-reference": "Several requests have this reference; name the bundle instead.",
         "attachment-mismatch": "A document is not the one the form describes (V22); correct size and digest.",
-        "attachment-unreadable": "The gateway's user cannot read a document; correct its rights or its path.",
+        "attachment-missing": "The form lists a document that was not attached; attach it and submit again.",
         "attachment-twice": "Two attached files have the same name; rename one and correct the form.",
+        "attachment-unlisted": "A file was attached that the form does not list; list it or leave it out.",
+        "attachment-unreadable": "The gateway's user cannot read a document; correct its rights or its path.",
         "authority-unverifiable": "Directories contradict each other about this authority's keys; ring it "
         "up, then say which one is right: rogatory directory decide.",
         "bundle-unreadable": "The gateway's user cannot read this; name a network's bundle, or its folder.",
-        "carrier-not-listed": "The authority's record lists no medium by carrier; use a channel it lists.",
-        "carrier-needed": "Write it to a medium with `rogatory carrier export`, and hand that to a courier.",
         "carrier-awaited": "A medium is under way; when no receipt comes back, ask the courier, then export "
         "it again.",
+        "carrier-needed": "Write it to a medium with `rogatory carrier export`, and hand that to a courier.",
+        "carrier-not-listed": "The authority's record lists no medium by carrier; use a channel it lists.",
         "channel-none": "The directory lists no channel this gateway can use for the addressee and the lane.",
         "consent-needed": "What is in use brings no receipt, and the next channel protects the content less; "
         "see `rogatory status`, then consent or refuse with `rogatory consent`.",
         "consent-not-needed": "No consent is possible here: the addressee's record does not allow this "
         "channel for the lane, it protects as well as the first one, or the bundle is no longer under way.",
-        "cooling-off": "This change waits until its time, so that everybody sees it coming; issue it then.",
-        "cooling-off-short": "In a real network changes wait for at least an hour before they count.",
         "content-erased": "The content of this bundle was erased; its receipts and log entries remain.",
         "contents-missing": "Mandatory contents are missing; complete the request as the articles say.",
+        "cooling-off": "This change waits until its time, so that everybody sees it coming; issue it then.",
+        "cooling-off-short": "In a real network changes wait for at least an hour before they count.",
         "directory-damaged": "The directory is damaged or incomplete; the last good one stays in use. "
         "Ask its secretariat if it goes on.",
         "directory-expired": "The directory was not renewed in time; the last good one stays in "
@@ -56,10 +56,10 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "stays in use. Tell its secretariat: somebody may be replaying it.",
         "directory-too-large": "The directory is larger than allowed; the last good one stays in use. "
         "Ask its secretariat.",
-        "directory-unsigned": "Too few of its holders have signed this directory; collect the missing "
-        "signatures, or tell the secretariat if it came from its server.",
         "directory-unreachable": "The network's server cannot be asked; look at its address in the settings "
         "and at the own network. The last good directory stays in use.",
+        "directory-unsigned": "Too few of its holders have signed this directory; collect the missing "
+        "signatures, or tell the secretariat if it came from its server.",
         "directory-unverifiable": "The directory does not verify; restore it from a copy or enrol again.",
         "directory-wrong-network": "This directory is of another network than the one pinned here; check its "
         "address and its root.",
@@ -68,44 +68,36 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "draft-missing": "Nothing is drafted here under this name; look at the list of drafts.",
         "drop-form": "This folder holds no form.json within the limits; put one in and drop it again.",
         "duplicate": "This message was submitted before; look at its status instead of sending it twice.",
+        "early-stop": "The requesting authority withdraws this, in a message that came before earlier ones; "
+        "read it now, and stop what it names.",
         "enrolment-conflict": "This authority is enrolled with other keys; compare the words by telephone, "
         "then enrol again with --replace.",
-        "enrolment-older": "This enrolment file is older than the one taken before; ask for the newest one.",
         "enrolment-invalid": "This is no valid enrolment file; ask the authority to send it again.",
+        "enrolment-older": "This enrolment file is older than the one taken before; ask for the newest one.",
         "file-unusable": "This file cannot be written: name a new one, in a folder of the gateway's user.",
         "folder-not-empty": "The folder is not empty; name a new one so that nothing is overwritten.",
         "folder-unusable": "The folder cannot be written by the gateway's user; name another one.",
-        "four-eyes": "Nobody but its proposer has signed this change; have another holder sign it as well.",
+        "form-unreadable": "The request is not well-formed JSON within the limits; correct it.",
         "formal-route": "The formal route is another one, and this is the advance copy: send the print set "
         "by it, then confirm it with `rogatory confirm`.",
-        "form-unreadable": "The request is not well-formed JSON within the limits; correct it.",
+        "four-eyes": "Nobody but its proposer has signed this change; have another holder sign it as well.",
         "holder-invalid": "These are not a holder's keys, or not with this passphrase; ask the holder for "
         "the file again.",
         "holder-unknown": "This holder does not sign for that role; look who is named for it.",
         "holders-unfit": "These holders cannot sign for this role: more than half must be needed, each with "
         "keys of its own that sign for no other State.",
         "home-exists": "There is a gateway in this folder already; choose another or use that one.",
-        "home-invalid": "This folder holds no gateway; run `rogatory init` or name the right one.",
         "home-in-use": "Another process is serving this home; stop it first.",
+        "home-invalid": "This folder holds no gateway; run `rogatory init` or name the right one.",
         "key-conflict": "A key in this record belongs to another authority or another use; do not trust it.",
         "key-given-back": "A key that was revoked is never trusted again; make another with `rogatory keys "
         "rotate`.",
         "key-not-in-force": "A key of ours is not in force; check the clock, then `rogatory keys list`.",
-        "keys-unreadable": "The keys cannot be read; correct the rights of their folder or restore it.",
-        "log-behind": "The audit log is behind its signed head; restore the newest copy before sending.",
         "key-unknown": "No key of ours begins like this, or several do: look at `rogatory keys list`.",
         "keys-no-overlap": "None of the signing keys listed until now is in this record; check by telephone, "
         "then say that they were lost.",
-        "no-mail-certificate": "The directory lists no S/MIME certificate in force for the addressee's "
-        "mailbox; ask the authority to renew it.",
-        "no-encryption-key": "The directory lists no encryption key in force; ask the authority to renew it.",
-        "notice-by-state": "A key of this use signs no notices; have your State's holders revoke it, or make "
-        "another with `rogatory keys rotate`.",
-        "notice-dates": "A compromise has a time since when others may have signed, not in the future; "
-        "other reasons have none.",
-        "no-receipt": "An urgent request has no receipt in time; the gateway goes on by what it may use, "
-        "and you ring the authority's duty number.",
-        "not-acknowledgeable": "Only an incoming request can be acknowledged.",
+        "keys-unreadable": "The keys cannot be read; correct the rights of their folder or restore it.",
+        "log-behind": "The audit log is behind its signed head; restore the newest copy before sending.",
         "mail-bounced": "A mail server says that the addressee's mailbox takes no mail; look at the address "
         "in the directory and ring the authority. Nothing proves what the server says.",
         "mail-code-wrong": "The mail quotes a code that belongs to no letter to this authority; ring it up "
@@ -124,6 +116,8 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "list`.",
         "mail-unsigned": "A reply quotes the right code and is not signed: ring the authority up, two of "
         "you, then `rogatory mail confirm TASK --officer A --second B`.",
+        "mailbox-none": "The own record lists no channel email_smime, so there is no mailbox to make a "
+        "certificate for; put the channel into the record first.",
         "medium-crowded": "There are too many files in one folder of this medium; is it the right one?",
         "medium-damaged": "This file was damaged on the way; ask its sender to export it again.",
         "medium-for-another": "This folder is for another authority; it was left alone.",
@@ -138,25 +132,34 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "right.",
         "medium-unfinished": "Writing this file was broken off; ask its sender to export again.",
         "medium-unknown": "This is none of our files; it was left alone.",
-        "mailbox-none": "The own record lists no channel email_smime, so there is no mailbox to make a "
-        "certificate for; put the channel into the record first.",
         "network-unknown": "No network of this name is followed; see `rogatory directory status`.",
+        "no-encryption-key": "The directory lists no encryption key in force; ask the authority to renew it.",
+        "no-mail-certificate": "The directory lists no S/MIME certificate in force for the addressee's "
+        "mailbox; ask the authority to renew it.",
+        "no-receipt": "An urgent request has no receipt in time; the gateway goes on by what it may use, "
+        "and you ring the authority's duty number.",
+        "not-acknowledgeable": "Only an incoming request can be acknowledged.",
         "not-contradicted": "Nothing is to be decided about this authority; see `rogatory directory show`.",
-        "not-stale": "This network's directory is not past its end; nothing has to be allowed.",
-        "not-proposed": "Nobody proposed this very content; propose it again, so that it is known who did.",
         "not-found": "Nothing here has this reference; look at the inbox or the list of requests.",
         "not-listed": "The addressee is not in the directory; enrol it first.",
         "not-own-message": "The form names another authority as its author; submit it from that one.",
+        "not-proposed": "Nobody proposed this very content; propose it again, so that it is known who did.",
         "not-published": "Nothing is published for this State yet; ask its authority.",
         "not-running": "The gateway is not running; start it with `rogatory serve`.",
+        "not-stale": "This network's directory is not past its end; nothing has to be allowed.",
+        "notice-by-state": "A key of this use signs no notices; have your State's holders revoke it, or make "
+        "another with `rogatory keys rotate`.",
+        "notice-dates": "A compromise has a time since when others may have signed, not in the future; "
+        "other reasons have none.",
+        "overdue": "This case waits for us longer than it should; look at it and act.",
+        "paper-original": "The addressee wants a paper original: send it, then confirm it with "
+        "`rogatory confirm`.",
         "passphrase-short": "A passphrase has at least 12 characters; five words that do not belong together "
         "are easy to remember.",
         "publication-in-use": "Somebody else is working on this network's folder; wait until they are done.",
         "publication-invalid": "This folder holds no network to publish; name the right one or create it.",
-        "paper-original": "The addressee wants a paper original: send it, then confirm it with "
-        "`rogatory confirm`.",
-        "record-invalid": "The directory record does not fit the schema or is another authority's.",
         "record-incomplete": "A new record lacks what no register says; add it by hand and accept it again.",
+        "record-invalid": "The directory record does not fit the schema or is another authority's.",
         "records-invalid": "This folder holds no records, or a damaged file; correct what is named or "
         "restore it.",
         "register-columns": "The columns are not those of the mapping; correct the mapping, nothing is "
@@ -197,14 +200,11 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "smime-weak": "The signature rests on a method that can be forged; ask the sender for SHA-256 or "
         "better.",
         "storage-full": "There is no room left on the disk; make room, the gateway goes on by itself.",
-        "early-stop": "The requesting authority withdraws this, in a message that came before earlier ones; "
-        "read it now, and stop what it names.",
-        "overdue": "This case waits for us longer than it should; look at it and act.",
-        "unknown-code": "This message has a code that is new to this version; read it and decide by hand.",
+        "token-invalid": "The local token is not the right one; run the command as the gateway's user.",
         "too-large-to-carry": "No channel of the addressee takes documents of this size; nothing was sealed. "
         "Send less at once, or by a channel that is named.",
         "two-persons": "Two different persons confirm this; name the second one.",
-        "token-invalid": "The local token is not the right one; run the command as the gateway's user.",
+        "unknown-code": "This message has a code that is new to this version; read it and decide by hand.",
         "way-not-listed": "The addressee's record does not list this way; send it by courier, or name one "
         "authority with --peer.",
         "wrong-network": "This enrolment is for another network; lab and real networks never mix.",
