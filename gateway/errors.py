@@ -97,7 +97,6 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "keys-no-overlap": "None of the signing keys listed until now is in this record; check by telephone, "
         "then say that they were lost.",
         "keys-unreadable": "The keys cannot be read; correct the rights of their folder or restore it.",
-        "log-behind": "The audit log is behind its signed head; restore the newest copy before sending.",
         "mail-bounced": "A mail server says that the addressee's mailbox takes no mail; look at the address "
         "in the directory and ring the authority. Nothing proves what the server says.",
         "mail-code-wrong": "The mail quotes a code that belongs to no letter to this authority; ring it up "
