@@ -150,7 +150,7 @@ class _Demonstration:
     async def run(self) -> int:
         """Play it all; return the exit code."""
         teller = Teller(samples=self._samples, states=read_states(), quiet=self._json)
-        teller.begin(evidence_size_bytes=self._size)
+        teller.begin(evidence_size_bytes=self._size, way=self._way.told)
         story: Story | None = None
         failure: DemoFailed | None = None
         with _stop_signals():

@@ -27,6 +27,8 @@ DAMAGED = 1
 class CarriedWay(Way):
     """On media, there and back."""
 
+    told = "None can reach another: a courier carries media there and back."
+
     # Its gateways live in another time, and so does the directory they follow.
     alone = frozenset({LATE})
 

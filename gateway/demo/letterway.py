@@ -30,6 +30,11 @@ LETTERS = "email_smime"
 class LetterWay(MailedWay):
     """By S/MIME, to people."""
 
+    told = (
+        "The authorities that are asked have none: there a person with an ordinary mail program, "
+        "here `openssl cms`, reads the letter and answers it."
+    )
+
     def gateways(self, sample: Sample) -> tuple[str, ...]:
         """Return the requesting authority: the other side has none."""
         return (sample.requesting,)

@@ -62,6 +62,7 @@ def with_mailbox(wanted: Settings, host: MailHost, address: str) -> Settings:
 class MailedWay(Way):
     """By sealed mail alone: no gateway takes or makes a call."""
 
+    told = "They have mailboxes and take no calls: Postfix and Dovecot carry everything, sealed."
     patience = 2.0
     host: MailHost
 
@@ -92,6 +93,7 @@ class MailedWay(Way):
 class FailingWay(MailedWay):
     """Over HTTPS, with sealed mail behind it; the HTTPS of one addressee of an urgent request is down."""
 
+    told = "They meet over TLS, and have mailboxes. The HTTPS of one addressee is down: see request 3."
     #: The preservation of data, between two 24/7 points.
     _FAILS = 3
     #: How long an urgent bundle may have no receipt, here; in life five minutes.

@@ -76,16 +76,16 @@ class Teller:
 
     # While it happens
 
-    def begin(self, *, evidence_size_bytes: int) -> None:
-        """Say what is about to happen and how long it takes."""
+    def begin(self, *, evidence_size_bytes: int, way: str) -> None:
+        """Say what is about to happen and how long it takes; ``way`` says how requests travel."""
         usual = USUAL_S + USUAL_S_PER_GIB * evidence_size_bytes / 1024**3
         if self._quiet:
             return
         self.console.print("[bold]Six requests between twelve central authorities[/bold]\n")
         self._paragraph(
-            "Each authority has a gateway of its own: own keys, own database, own process. They meet over "
-            "TLS on this machine only, in a lab network that no real one can join. What one sends, only the "
-            "other can open. [yellow]Persons, cases and documents are fictional.[/yellow]"
+            "Each gateway is an authority's own: own keys, own database, own process, on this machine only, "
+            f"in a lab network that no real one can join. {way} What one sends, only the other can open. "
+            "[yellow]Persons, cases and documents are fictional.[/yellow]"
         )
         self._paragraph(
             "Nobody types an address: a directory of 43 States is published, each State signs for its own "

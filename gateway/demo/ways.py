@@ -24,6 +24,8 @@ PULL_ONLY = frozenset({"tn-mj", "gh-ag"})
 class Way:
     """Over HTTPS; two of the authorities only call out."""
 
+    #: How they travel, in words.
+    told = "They meet over TLS."
     #: Requests that are played after the others, one by one.
     alone: frozenset[int] = frozenset()
     #: How many times longer than usual a step may take.

@@ -11,6 +11,7 @@ from gateway.demo.exchange import Outcome, Verified
 from gateway.demo.network import DemoFailed, LabNetwork
 from gateway.demo.samples import read_samples, read_states
 from gateway.demo.telling import Teller, as_data
+from gateway.demo.ways import Way
 
 SAMPLES = read_samples()
 LOG = Verified(authority_id="ke-ag", size=18, root="ab" * 32, verified=True, faults=())
@@ -49,7 +50,7 @@ def play(teller: Teller, number: int) -> None:
 
 
 def test_it_says_first_what_happens_that_it_is_fictional_and_how_long_it_takes(teller: Teller) -> None:
-    teller.begin(evidence_size_bytes=8 * 1024**2)
+    teller.begin(evidence_size_bytes=8 * 1024**2, way=Way.told)
     said = " ".join(text(teller).split())
     assert "own keys, own database, own process" in said
     assert "fictional" in said
@@ -77,7 +78,7 @@ def test_requests_are_told_in_their_order_whichever_ends_first(teller: Teller) -
 
 def test_where_a_program_listens_standard_output_stays_empty(capsys: pytest.CaptureFixture[str]) -> None:
     told = Teller(samples=SAMPLES, states=read_states(), quiet=True)
-    told.begin(evidence_size_bytes=1)
+    told.begin(evidence_size_bytes=1, way=Way.told)
     play(told, 1)
     told.finish([outcome(1)], [LOG], network())
     told.where_to_look(network(), [outcome(1)], serving=False)
