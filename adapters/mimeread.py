@@ -37,7 +37,8 @@ __all__ = [
 _PLAIN = frozenset({"7bit", "8bit", "binary"})
 _CODINGS = _PLAIN | {"base64", "quoted-printable"}
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
-_AFTER_DELIMITER = re.compile(rb"(--)?[ \t]*(?:\r?\n|\Z)")
+#: What follows a delimiter line's boundary.
+_AFTER_DELIMITER = rb"(--)?[ \t]*(?:\r?\n|\Z)"
 _BROKEN_QP = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*(?:\r?\n|\Z))")
 
 #: Base64 is undone in stretches of this size, so that a large part costs its decoded size and little more.
@@ -229,14 +230,13 @@ class _Reading:
         """Return where the parts of a multipart begin and end, between its delimiters."""
         if _BOUNDARY.fullmatch(boundary) is None:
             raise MailUnreadable("mail-structure", f"part {path}: boundary")
-        mark, data = b"--" + boundary.encode("ascii"), self._data
+        # Found by the pattern alone: a mail full of lines that nearly are delimiters must cost no more.
+        line = re.compile(b"--" + re.escape(boundary.encode("ascii")) + _AFTER_DELIMITER)
+        later, data = re.compile(b"(?<=\n)" + line.pattern), self._data
         found: list[tuple[int, int]] = []
-        first, at = None, begin
-        while (at := data.find(mark, at, end)) >= 0:
-            after = _AFTER_DELIMITER.match(data, at + len(mark), end)
-            if after is None or not (at == begin or data[at - 1 : at] == b"\n"):
-                at += len(mark)
-                continue
+        first, after = None, line.match(data, begin, end) or later.search(data, begin, end)
+        while after is not None:
+            at = after.start()
             if first is not None:
                 # The line end before a delimiter belongs to the delimiter.
                 cut = 2 if data[at - 2 : at] == b"\r\n" else 1
@@ -246,7 +246,8 @@ class _Reading:
             self._parts += 1
             if self._parts > self._limits.parts:
                 raise MailUnreadable("mail-too-many-parts")
-            first = at = after.end()
-        if at < 0 or not found:
+            first = after.end()
+            after = later.search(data, first, end)
+        if after is None or not found:
             raise MailUnreadable("mail-structure", f"part {path}: not closed, or empty")
         return found

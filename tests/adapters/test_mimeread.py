@@ -4,6 +4,7 @@ import base64
 import email
 import email.policy
 import random
+import time
 from email.message import EmailMessage
 
 import pytest
@@ -208,3 +209,13 @@ def test_the_blocks_of_a_delivery_notice_are_fields() -> None:
         read_fields(b"nothing\r\n")
     with pytest.raises(MailUnreadable, match="mail-too-many-headers"):
         read_fields(b"A: b\n\n" * 300)
+
+
+@pytest.mark.parametrize("line", [b"-", b"\n---x"], ids=["one long line", "many lines"])
+def test_a_mail_full_of_what_is_nearly_a_delimiter_costs_little(line: bytes) -> None:
+    head = b'Content-Type: multipart/mixed; boundary="-"\r\n\r\n'
+    data = head + line * ((4 << 20) // len(line))
+    before = time.process_time()
+    assert refused(data) == "mail-structure"
+    # A step for each of them would take several times as long.
+    assert time.process_time() - before < 0.6
