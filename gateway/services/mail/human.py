@@ -36,11 +36,3 @@ class HumanMail(Protocol):
         ``GatewayError`` with ``retryable`` where it is to be taken again later.
         """
         ...
-
-
-class NobodyTakes:
-    """Sets every mail of people aside, so that none is lost where nobody reads them by machine."""
-
-    async def take(self, post: HumanPost) -> str | None:
-        """Return the reason for its kind."""
-        return "mail-notice" if post.kind in {Kind.DSN, Kind.MDN} else "mail-human"
