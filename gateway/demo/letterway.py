@@ -16,7 +16,7 @@ from crypto.encoding import unb64u
 from gateway.config import HomePaths, Settings
 from gateway.demo.documents import Enclosed
 from gateway.demo.exchange import Exchange, Outcome, Watcher
-from gateway.demo.mailed import MailedWay
+from gateway.demo.mailed import MESSAGE_BYTES, MailedWay
 from gateway.demo.network import LabNetwork
 from gateway.demo.person import Person, Read
 from gateway.demo.registry import DemoDirectory
@@ -62,6 +62,8 @@ class LetterWay(MailedWay):
             **row,
             "channels": [{**letters, "priority": 1, "address": person.address}],
             "keys": person.record_keys(),
+            # What its server takes; without it a letter is planned for a usual one.
+            "transport": {**row.get("transport", {}), "max_message_bytes": MESSAGE_BYTES},
         }
         await self.directory.list_records([record])
 

@@ -33,7 +33,7 @@ from gateway.model.channels import HTTPS, SEALED_MAIL
 from gateway.web import calls as api
 
 #: The largest mail of the demonstration's servers; a segment of a container fits into a tenth of it.
-_MESSAGE_BYTES = 64 * 1024 * 1024
+MESSAGE_BYTES = 64 * 1024 * 1024
 
 
 def mailbox(authority_id: str) -> str:
@@ -54,7 +54,7 @@ def with_mailbox(wanted: Settings, host: MailHost, address: str) -> Settings:
         mailbox=address,
         smtp=msgspec.convert({**login, "port": host.smtp_port}, MailServerSettings),
         imap=msgspec.convert({**login, "port": host.imap_port}, MailboxSettings),
-        max_message_bytes=_MESSAGE_BYTES,
+        max_message_bytes=MESSAGE_BYTES,
     )
     return msgspec.structs.replace(wanted, mail=mail)
 
@@ -71,7 +71,7 @@ class MailedWay(Way):
         await super().open(work, network, directory)
         authorities = [row["authority_id"] for row in network.directory["authorities"]]
         try:
-            self.host = MailHost([mailbox(aid) for aid in authorities], message_bytes=_MESSAGE_BYTES)
+            self.host = MailHost([mailbox(aid) for aid in authorities], message_bytes=MESSAGE_BYTES)
             await asyncio.to_thread(self.host.start)
         except MailHostUnavailable as missing:
             raise DemoFailed(f"There is no mail server to be started here: {missing}.") from None
