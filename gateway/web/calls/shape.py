@@ -78,6 +78,7 @@ def call(
     writes: bool = False,
     queues: bool = False,
 ) -> Call[P, R]:
+    """Return a call, its types taken from ``params`` and ``result``."""
     return Call(
         name=name,
         method=method,
