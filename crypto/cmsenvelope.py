@@ -124,7 +124,7 @@ def is_encrypted(cms: bytes) -> bool:
     try:
         kind = next(read_ber(cms).children())
         return names.dotted(kind.body) in {names.ENVELOPED_DATA, names.AUTH_ENVELOPED_DATA}
-    except (ValueError, TypeError, StopIteration) as error:
+    except (ValueError, TypeError, LookupError, StopIteration) as error:
         raise Refusal("smime-form", f"message: {type(error).__name__}") from None
 
 
@@ -139,7 +139,7 @@ def decrypt(cms: bytes, *, keys: Sequence[MailKey]) -> Opened:
         raise Refusal("smime-form", "encrypted message: too large")
     try:
         envelope = _read(read_ber(cms))
-    except (ValueError, TypeError, KeyError, StopIteration) as error:
+    except (ValueError, TypeError, LookupError, StopIteration) as error:
         raise Refusal("smime-form", f"encrypted message: {type(error).__name__}") from None
     found, mine = recover_key(envelope.infos, list(keys), size=envelope.key_size)
     try:

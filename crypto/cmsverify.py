@@ -25,7 +25,8 @@ from crypto.errors import Refusal
 _CERTIFICATES = 0xA0
 _REVOCATIONS = 0xA1
 _STRONG = {"sha256", "sha384", "sha512"}
-_FORMS = {"rsassa_pkcs1v15", "rsassa_pss", "ecdsa"}
+#: Forms of signature, and the kind of key that makes each.
+_FORMS = {"rsassa_pkcs1v15": "rsa", "rsassa_pss": "rsa", "ecdsa": "ec"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +71,10 @@ def _verified(signed: bytes, beside: bytes | None, trusted: Sequence[bytes]) -> 
         content = beside if inside is None else inside
         if content is None or (inside is not None and beside is not None):
             raise ValueError("content where none is to be, or none")
-        certificate = _signer(signer, trusted)
-        return _judge(content, signer, certificate)
+        return _believed(content, signer, _meant(signer, trusted))
     except Refusal:
         raise
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, LookupError, OverflowError) as error:
         raise Refusal("smime-form", f"signed message: {type(error).__name__}") from None
 
 
@@ -106,19 +106,37 @@ def _content(held: list[Element]) -> bytes | None:
     return b"".join(text.pieces())
 
 
-def _signer(signer: cms.SignerInfo, trusted: Sequence[bytes]) -> bytes:
-    """Return the trusted certificate that the signer points to."""
+def _meant(signer: cms.SignerInfo, trusted: Sequence[bytes]) -> list[bytes]:
+    """Return the trusted certificates that the signer may point to, each once.
+
+    Whoever makes a certificate chooses its issuer, number and key identifier: another listed one may bear
+    the same, and must not stand in the way of the true one.
+    """
     pointer = signer["sid"].chosen
     issuer = serial = identifier = None
     if isinstance(pointer, cms.IssuerAndSerialNumber):
         issuer, serial = pointer["issuer"], pointer["serial_number"].native
     else:
         identifier = pointer.native
-    for certificate in trusted:
-        number = names.certificate_number(certificate)
-        if number.is_meant(issuer=issuer, serial=serial, identifier=identifier):
-            return certificate
-    raise Refusal("smime-signer", "no certificate of the directory")
+    found = [
+        certificate
+        for certificate in dict.fromkeys(trusted)
+        if names.certificate_number(certificate).is_meant(issuer=issuer, serial=serial, identifier=identifier)
+    ]
+    if not found:
+        raise Refusal("smime-signer", "no certificate of the directory")
+    return found
+
+
+def _believed(content: bytes, signer: cms.SignerInfo, certificates: Sequence[bytes]) -> Verified:
+    """Return what the first of the certificates verifies whose key made the signature."""
+    refused = None
+    for certificate in certificates:
+        try:
+            return _judge(content, signer, certificate)
+        except Refusal as refusal:
+            refused = refused or refusal
+    raise refused or Refusal("smime-signer", "no certificate of the directory")
 
 
 def _judge(content: bytes, signer: cms.SignerInfo, certificate: bytes) -> Verified:
@@ -131,6 +149,8 @@ def _judge(content: bytes, signer: cms.SignerInfo, certificate: bytes) -> Verifi
         raise ValueError("no signed attributes")
     signer["unsigned_attrs"] = None
     pinned = x509.Certificate.load(certificate, strict=True)
+    if pinned.public_key.algorithm != _FORMS[how.signature_algo]:
+        raise Refusal("sig-invalid", "signed message: another kind of key")
     data = cms.SignedData(
         {
             "version": "v1",

@@ -4,8 +4,11 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 
 from crypto import cmsnames as names
+from crypto.ber import SEQUENCE, SET, read_ber, tlv
 from crypto.cms import (
     ContentCipher,
     KeyTransport,
@@ -170,3 +173,51 @@ def test_a_tag_of_another_length_is_no_tag() -> None:
     # The same bytes, with the boundary between content and tag moved.
     with pytest.raises(ValueError, match="length"):
         open_gcm(sealed.key, sealed.start, memoryview(whole[:-12]), whole[-12:], None)
+
+
+def twin(of: Identity, kind: str) -> bytes:
+    """Return a certificate that somebody else made with the same issuer, number and key identifier."""
+    held = x509.load_der_x509_certificate(of.key.certificate)
+    private = identity(BOB, kind=kind).key.private
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(held.subject)
+        .issuer_name(held.issuer)
+        .public_key(private.public_key())
+        .serial_number(held.serial_number)
+        .not_valid_before(held.not_valid_before_utc)
+        .not_valid_after(held.not_valid_after_utc)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(held.public_key()), critical=False)
+        .sign(private, hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.DER)
+
+
+@needs_openssl
+@pytest.mark.parametrize("kind", ["rsa2048", "p256"])
+@pytest.mark.parametrize("options", [(), ("-keyid",)])
+def test_another_authority_with_the_same_numbers_in_its_certificate_stands_in_nobodys_way(
+    openssl: OpenSsl, kind: str, options: tuple[str, ...]
+) -> None:
+    true, other = sender().key.certificate, twin(sender(), kind)
+    for signed in (openssl.sign(LETTER, sender(), *options), sign_opaque(LETTER, key=sender().key, at=NOW)):
+        for trusted in ([true, other], [other, true], [other, other, true]):
+            assert verify_opaque(signed, trusted=trusted).certificate == true
+        with pytest.raises(Refusal):
+            verify_opaque(signed, trusted=[other])
+
+
+@pytest.mark.parametrize("body", [b"", names.integer(0), names.integer(0) + tlv(SET)])
+@pytest.mark.parametrize("kind", [names.ENVELOPED_DATA, names.AUTH_ENVELOPED_DATA])
+def test_a_message_that_ends_too_early_is_refused_like_any_other_form(body: bytes, kind: str) -> None:
+    message = tlv(SEQUENCE, names.oid(kind), tlv(names.EXPLICIT_0, tlv(SEQUENCE, body)))
+    assert refusal(message, reader()).startswith("smime-form")
+
+
+def test_a_message_without_its_tag_is_refused() -> None:
+    whole = encrypt(LETTER, recipients=[reader().key.certificate], cipher=ContentCipher.AES256_GCM)
+    kind, holder = read_ber(whole).children()
+    [body] = holder.children()
+    left = [bytes(each.raw) for each in body.children()][:-1]
+    message = tlv(SEQUENCE, kind.raw, tlv(names.EXPLICIT_0, tlv(SEQUENCE, *left)))
+    assert refusal(message, reader()).startswith("smime-form")
