@@ -57,7 +57,6 @@ class MailRoom:
         self.keeping = MailKeeping(database=database, segments=segments, quarantine=self.quarantine)
         self.intake = MailIntake(
             gateways=GatewayMails(
-                database=database,
                 directory=ground.directory,
                 arrivals=arrivals,
                 desk=desk,

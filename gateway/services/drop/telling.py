@@ -87,6 +87,14 @@ def _time(at: datetime) -> str:
     return at.astimezone(UTC).isoformat()
 
 
+def _at(said: str) -> datetime:
+    """Return a time that can be reckoned with. Raises ``ValueError``."""
+    at = datetime.fromisoformat(said)
+    if at.tzinfo is None or not _BEGIN.year <= at.year < datetime.max.year:
+        raise ValueError("no such time")
+    return at
+
+
 def _written(newest: datetime, kept: Mapping[str, datetime]) -> bytes:
     told = {key: _time(at) for key, at in kept.items()}
     return json.dumps({"v": 1, "at": _time(newest), "told": told}).encode() + b"\n"
@@ -97,7 +105,7 @@ def _read(inside: Folder) -> tuple[datetime, dict[str, datetime]]:
     data = inside.read(_TOLD, most=TEXT_MAX_BYTES)
     try:
         value = json.loads(data or b"")
-        told = {str(key): datetime.fromisoformat(at) for key, at in value["told"].items()}
-        return datetime.fromisoformat(value["at"]), told
+        told = {str(key): _at(at) for key, at in value["told"].items()}
+        return _at(value["at"]), told
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return _BEGIN, {}

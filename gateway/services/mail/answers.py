@@ -11,6 +11,7 @@ from crypto import strictjson
 from crypto.mailtoken import OLDEST
 from crypto.probe import question_digest
 from gateway.clock import Clock
+from gateway.model.audit import PendingAuditEntry
 from gateway.services.arrival import problem_body
 from gateway.services.liveness import Liveness
 from gateway.services.post import PeerPost, Posted
@@ -48,8 +49,15 @@ class MailAnswers:
         return await self._note(peer, "receipts", bid, again_after=_AGAIN)
 
     async def tell_problem(self, peer: str, *, bid: str, envelope: str, code: str) -> None:
-        """Tell the sender of a bundle why it was not taken, once for each code and day."""
-        if await self._note(peer, f"problem:{code}"[:40], bid, again_after=timedelta(days=1)):
+        """Enter that a bundle was refused and tell its sender why, once for each code and day.
+
+        A mail that comes again, however often, and a flood of refused ones fill no log.
+        """
+        now = self._clock.now()
+        refused = {"from": peer, "bid": bid, "envelope": envelope, "code": code}
+        entry = PendingAuditEntry(event="mail.refused", body=refused, at=now)
+        kind = f"problem:{code}"[:40]
+        if await self._note(peer, kind, bid, again_after=timedelta(days=1), entry=entry):
             body = problem_body(sender=peer, bid=bid, envelope=envelope, code=code)
             self._told(peer, await self._post.problem(peer, strictjson.dumps(body)))
 
@@ -64,11 +72,19 @@ class MailAnswers:
         if not posted.is_mailed:
             self._log.warning("mail.answer_lost", peer=peer, is_reachable=posted.is_reachable)
 
-    async def _note(self, peer: str, kind: str, subject: str, *, again_after: timedelta) -> bool:
+    async def _note(
+        self,
+        peer: str,
+        kind: str,
+        subject: str,
+        *,
+        again_after: timedelta,
+        entry: PendingAuditEntry | None = None,
+    ) -> bool:
         now = self._clock.now()
 
         def unit(tx: Transaction) -> bool:
-            return store.note_answer(
+            may = store.note_answer(
                 tx,
                 authority_id=peer,
                 kind=kind,
@@ -79,6 +95,9 @@ class MailAnswers:
                 since=now - _HOUR,
                 most=MOST_IN_HOUR,
             )
+            if may and entry is not None:
+                tx.audit(entry)
+            return may
 
         may = await self._database.write(unit)
         if not may:

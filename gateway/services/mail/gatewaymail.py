@@ -16,7 +16,6 @@ from crypto.errors import Refusal
 from crypto.mailtoken import MailClaims, MailKind, Segment, read_mail_token
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal, from_refusal
-from gateway.model.audit import PendingAuditEntry
 from gateway.services.arrival import Arrivals, Head, Read, read_head
 from gateway.services.directory import Directory
 from gateway.services.liveness import Liveness
@@ -25,7 +24,6 @@ from gateway.services.mail.segments import Segments
 from gateway.services.receipts import ReceiptDesk
 from gateway.services.requestkeys import RequestKeys
 from gateway.services.revocations import Revocations
-from gateway.storage.database import Database
 from gateway.telemetry import get_log
 
 #: Largest body of receipts or notices that is parsed.
@@ -51,7 +49,6 @@ class GatewayMails:
     def __init__(
         self,
         *,
-        database: Database,
         directory: Directory,
         arrivals: Arrivals,
         desk: ReceiptDesk,
@@ -63,7 +60,6 @@ class GatewayMails:
         authority_id: str,
         clock: Clock,
     ) -> None:
-        self._database = database
         self._directory = directory
         self._arrivals = arrivals
         self._desk = desk
@@ -159,7 +155,9 @@ class GatewayMails:
         except GatewayRefusal as refusal:
             if refusal.code in PASSING:
                 raise
-            await self._refuse(claims, segment, refusal.code, self._clock.now())
+            await self._answers.tell_problem(
+                sender, bid=bid, envelope=segment.envelope_sha256, code=refusal.code
+            )
             self._log.warning("mail.bundle_refused", code=refusal.code, peer=sender, detail=refusal.detail)
         await self._segments.drop(sender, bid)
 
@@ -167,15 +165,6 @@ class GatewayMails:
         """A bundle came again: its receipt may be lost, so it goes out once more, but not each time."""
         if await self._answers.may_repeat_receipts(head.sender, head.bid):
             await self._arrivals.push_again(head)
-
-    async def _refuse(self, claims: MailClaims, segment: Segment, code: str, now: datetime) -> None:
-        """Enter that a bundle was refused unsigned, and tell its sender as an error on PUT would."""
-        body = {"from": claims.sender, "bid": segment.bid, "envelope": segment.envelope_sha256, "code": code}
-        entry = PendingAuditEntry(event="mail.refused", body=body, at=now)
-        await self._database.write(lambda tx: tx.audit(entry))
-        await self._answers.tell_problem(
-            claims.sender, bid=segment.bid, envelope=segment.envelope_sha256, code=code
-        )
 
 
 def content_reader(content: bytes) -> Read:

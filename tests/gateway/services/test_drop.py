@@ -251,6 +251,27 @@ async def test_an_acknowledgement_is_told_once_without_content(tmp_path: Path) -
         assert list(case.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("at", "told"),
+    [
+        ("2026-01-01T00:00:00", "2026-01-01T00:00:00+00:00"),
+        ("2026-01-01T00:00:00+00:00", "2026-01-01T00:00:00"),
+        ("0001-01-01T00:00:00+00:00", "2026-01-01T00:00:00+00:00"),
+        ("9999-12-31T23:59:59-23:00", "2026-01-01T00:00:00+00:00"),
+    ],
+    ids=["no zone", "told without zone", "before all time", "after all time"],
+)
+async def test_times_that_cannot_be_reckoned_with_stop_nothing(tmp_path: Path, at: str, told: str) -> None:
+    async with World.create(tmp_path, KE, SG) as world:
+        form, documents = sample_request(1)
+        await world.submit(KE, form, documents)
+        await world.run()
+        inside = tmp_path / "drop" / "in"
+        inside.mkdir(parents=True)
+        (inside / ".told").write_text(json.dumps({"v": 1, "at": at, "told": {"x/y": told}}))
+        assert await Telling(root=tmp_path / "drop", database=world[SG].database).look() == 1
+
+
 async def test_a_folder_that_cannot_be_used_is_a_refusal(tmp_path: Path) -> None:
     async with World.create(tmp_path, KE, SG) as world:
         with pytest.raises(GatewayRefusal, match="folder-unusable"):

@@ -13,7 +13,7 @@ from crypto.revocation import Revocation, sign_revocation
 from gateway.services.liveness import ChannelLife
 from gateway.services.mail import answers, gatewaymail
 from gateway.services.peers import DirectoryReach
-from gateway.storage import cases, revocations, transmissions
+from gateway.storage import audit, cases, revocations, transmissions
 from gateway.storage import mail as store
 from gateway.storage.schema import receipt_push
 from tests.postoffice import MailWorld, mail_world, mailbox
@@ -93,6 +93,9 @@ async def test_a_refused_bundle_is_told_to_its_sender_once_however_often_it_come
         for _ in range(3):
             await world[SG].mail.take(raw, mail_from=sender)
         assert len([mail for mail in world.post.sent if mail.sender is None]) == 1
+        # Nor does it fill the log.
+        rows = await world[SG].database.read(lambda c: audit.entries(c, 0, audit.log_size(c)))
+        assert sum(b'"mail.refused"' in bytes(row.leaf) for row in rows) == 1
         assert not await world[SG].quarantine.listing()
         await world.fetch(KE)
         row = await world[KE].database.read(lambda c: transmissions.find_transmission(c, KE, bid, SG))
