@@ -15,6 +15,7 @@ import subprocess
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage, Message
+from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import Any
 
@@ -86,33 +87,41 @@ class Person:
 
     def letters(self, trusted: Path) -> list[Read]:
         """Return the letters in the mailbox that the sender with this certificate (PEM) signed; once each."""
+        found = []
         with imaplib.IMAP4(self._host.host, self._host.imap_port) as box:
             box.starttls(self._tls)
             box.login(self.address, self._password)
             box.select("INBOX")
-            numbers = box.search(None, "UNSEEN")[1][0].split()
-            raws = [box.fetch(number.decode(), "(RFC822)")[1][0] for number in numbers]
-        return [self._open(raw[1], trusted) for raw in raws if isinstance(raw, tuple)]
+            for number in box.search(None, "UNSEEN")[1][0].split():
+                self._fetch(box, number.decode())
+                found.append(self._open(trusted))
+        return found
 
-    def _open(self, raw: bytes, trusted: Path) -> Read:
-        outer = email.message_from_bytes(raw, policy=email.policy.default)
-        signed = self._openssl(
-            *("cms", "-decrypt", "-inform", "SMIME", "-recip", self._path("enc.pem")),
-            *("-inkey", self._path("enc.key")),
-            given=raw,
+    def _fetch(self, box: imaplib.IMAP4, number: str) -> None:
+        """Put one mail into a file: it may be large, and openssl reads files."""
+        row = box.fetch(number, "(RFC822)")[1][0]
+        self._path("mail").write_bytes(row[1] if isinstance(row, tuple) else b"")
+
+    def _open(self, trusted: Path) -> Read:
+        with self._path("mail").open("rb") as mail:
+            outer = BytesHeaderParser(policy=email.policy.default).parse(mail)
+        self._openssl(
+            *("cms", "-decrypt", "-inform", "SMIME", "-in", self._path("mail"), "-out", self._path("signed")),
+            *("-recip", self._path("enc.pem"), "-inkey", self._path("enc.key")),
         )
-        content = self._openssl(
-            *("cms", "-verify", "-inform", "SMIME", "-CAfile", trusted, "-purpose", "any"), given=signed
+        self._openssl(
+            *("cms", "-verify", "-inform", "SMIME", "-in", self._path("signed"), "-out", self._path("inner")),
+            *("-CAfile", trusted, "-purpose", "any"),
         )
-        inner = email.message_from_bytes(content, policy=email.policy.default)
-        parts = [part for part in inner.walk() if not part.is_multipart()]
+        with self._path("inner").open("rb") as inner:
+            parts = [part for part in email.message_from_binary_file(inner).walk() if not part.is_multipart()]
         files = {
             str(part.get_filename()): hashlib.sha256(_payload(part)).hexdigest()
             for part in parts
             if part.get_filename()
         }
         return Read(
-            text=str(parts[0].get_content()).replace("\r\n", "\n"),
+            text=_payload(parts[0]).decode(parts[0].get_content_charset("utf-8")).replace("\r\n", "\n"),
             files=files,
             message_id=str(outer["message-id"]),
             sender=str(outer["from"]),
