@@ -17,6 +17,8 @@ from gateway.web import calls as api
 
 #: Tasks that a person closes by saying that it was done.
 _ROUTES = frozenset({"formal-route", "paper-original"})
+#: The task about a reply by mail that two persons confirm.
+_UNSIGNED = "mail-unsigned"
 
 _ACTORS = {
     "requesting": "the requesting authority",
@@ -142,6 +144,8 @@ def _show_status(console: Console, found: api.StatusResult) -> None:
         console.print(f"  {text(task.sentence)}")
         if task.code in _ROUTES:
             console.print(f"  rogatory confirm {found.sender}/{found.bid} {task.code}")
+        if task.code == _UNSIGNED:
+            console.print(f"  rogatory mail confirm {task.id[:12]} --officer A --second B")
         console.print()
     if found.transmissions:
         rows = [
@@ -169,7 +173,7 @@ def _show_status(console: Console, found: api.StatusResult) -> None:
         (
             when(m.stored_at),
             in_words(m.side),
-            in_words(m.message_type),
+            f"{in_words(m.message_type)}{' (by mail)' if m.via else ''}",
             in_words(m.effect),
             when(m.consigned_at),
             when(m.opened_at),
@@ -238,7 +242,8 @@ def _show_item(console: Console, item: api.InboxItemView) -> None:
     unread = "" if item.opened_at else "  [bold]not opened yet[/bold]"
     due = f", by {when(item.next_action_at)} UTC" if item.next_action_at else ""
     actor = text(_ACTORS.get(item.next_actor, item.next_actor))
-    what = f"{urgent}[bold]{words(item.message_type)}[/bold] from {text(item.sender)}"
+    by_mail = ", by mail" if item.via else ""
+    what = f"{urgent}[bold]{words(item.message_type)}[/bold] from {text(item.peer)}{by_mail}"
     console.print(f"{what}, {when(item.stored_at)} UTC, {size(item.size_bytes)}{unread}")
     console.print(f"  {words(item.request_kind)}, {text(item.reference_requesting)}, {words(item.state)}")
     console.print(f"  next: {actor}: {words(item.next_action)}{due}")

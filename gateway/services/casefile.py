@@ -33,10 +33,16 @@ class BundleRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxItem:
-    """One incoming message, with what a list may show: references, never content."""
+    """One incoming message, with what a list may show: references, never content.
+
+    Attributes:
+        peer: Whose it is; ``sender`` is ourselves where a reply by mail was recorded (``via``).
+    """
 
     sender: str
     bid: str
+    peer: str
+    via: str | None
     thread_id: str
     message_type: str
     request_kind: str
@@ -155,6 +161,8 @@ def inbox_item(row: cases.InboxRow) -> InboxItem:
     return InboxItem(
         sender=row.message.sender,
         bid=row.message.bid,
+        peer=row.message.peer,
+        via=row.message.via,
         thread_id=row.message.thread_id,
         message_type=row.message.message_type,
         request_kind=row.case.request_kind,

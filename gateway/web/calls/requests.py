@@ -57,10 +57,12 @@ class SubmissionView(Value, kw_only=True):
 
 
 class InboxItemView(Value, kw_only=True):
-    """One incoming message."""
+    """One incoming message; ``peer`` is whose it is, also where it came by mail and we keep it."""
 
     sender: str
     bid: str
+    peer: str
+    via: Annotated[str, msgspec.Meta(description="mail: recorded here from a person's reply")] | None
     thread_id: str
     message_type: str
     request_kind: str
@@ -97,6 +99,8 @@ class MessageView(Value, kw_only=True):
     message_type: str
     side: str
     effect: str
+    via: Annotated[str, msgspec.Meta(description="mail: recorded here from a person's reply")] | None
+    assurance: Annotated[str, msgspec.Meta(description="what vouches for the human act")] | None
     stored_at: datetime
     consigned_at: datetime | None
     opened_at: datetime | None
@@ -121,6 +125,7 @@ class TransmissionView(Value, kw_only=True):
 class TaskView(Value, kw_only=True):
     """Something only a person can decide; ``sentence`` says what happened and what to do."""
 
+    id: Annotated[str, msgspec.Meta(description="names it where a command asks for a task")]
     owner: Annotated[str, msgspec.Meta(description="role that must act")]
     code: str
     sentence: str
