@@ -28,8 +28,12 @@ _T = TypeVar("_T")
 #: Seconds: to connect and log in; for one answer; of one IDLE, or between looks where there is none.
 _CONNECT_S, _READ_S, _IDLE_S, _POLL_S = 30.0, 120.0, 60.0, 30.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 300.0
-#: A mail that was not done is offered again after so many seconds.
+#: A mail that was not done is offered again after so many seconds, each time later, up to eight times that.
 _AGAIN_S = 60.0
+_LATEST_AGAIN = 8
+#: Mails of one look into the mailbox, and how many of them were offered before: whoever fills the mailbox,
+#: or leaves mails there that nobody takes, must not keep new ones waiting.
+_ONE_LOOK, _AGAIN_IN_LOOK = 128, 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +83,8 @@ class Mailbox:
         #: Done but perhaps still there, and when each other mail may be offered again; by their keys.
         self._done: set[str] = set()
         self._rests_until: dict[str, float] = {}
+        self._offered: dict[str, int] = {}
+        self._is_more_waiting = False
         self._is_closed = False
         self.trouble: str | None = "not connected yet"
 
@@ -139,10 +145,12 @@ class Mailbox:
 
     async def _offer(self, uid: int) -> Incoming | None:
         key = f"{self._validity}.{uid}"
+        times = self._offered[key] = self._offered.get(key, 0) + 1
+        rest_s = self._again_s * min(2 ** (times - 1), _LATEST_AGAIN)
+        self._rests_until[key] = time.monotonic() + rest_s
         raw = await self._in_thread(partial(self._read, uid))
         if raw is None:
             return None
-        self._rests_until[key] = time.monotonic() + self._again_s
 
         async def done() -> None:
             self._done.add(key)
@@ -192,10 +200,14 @@ class Mailbox:
         now = time.monotonic()
         client = self._connected()
         self._has_news()
-        found = sorted(int(uid) for uid in client.search("UNDELETED"))
-        keys = {f"{self._validity}.{uid}" for uid in found}
-        self._rests_until = {key: at for key, at in self._rests_until.items() if key in keys and at > now}
-        return [uid for uid in found if f"{self._validity}.{uid}" not in self._rests_until]
+        found = {f"{self._validity}.{uid}": uid for uid in sorted(map(int, client.search("UNDELETED")))}
+        rests = self._rests_until = {key: at for key, at in self._rests_until.items() if key in found}
+        self._offered = {key: times for key, times in self._offered.items() if key in found}
+        new = [uid for key, uid in found.items() if key not in self._offered]
+        old = sorted((at, found[key]) for key, at in rests.items() if at <= now)
+        again = [uid for _, uid in old[:_AGAIN_IN_LOOK]]
+        self._is_more_waiting = len(new) > _ONE_LOOK or len(old) > _AGAIN_IN_LOOK
+        return [*_from_both_ends(new, _ONE_LOOK), *again]
 
     def _read(self, uid: int) -> bytes | None:
         item = f"BODY.PEEK[]<0.{self._max_bytes + 1}>"
@@ -226,7 +238,7 @@ class Mailbox:
     def _wait(self) -> float:
         """Return after news or a while; where the server cannot say, return at once how long to wait."""
         client = self._connected()
-        if self._has_news():
+        if self._has_news() or self._is_more_waiting:
             return 0.0
         rests = [at - time.monotonic() for at in self._rests_until.values()]
         most = max(0.1, min([_IDLE_S, *rests]))
@@ -239,6 +251,11 @@ class Mailbox:
         finally:
             client.idle_done()
         return 0.0
+
+
+def _from_both_ends(uids: list[int], most: int) -> list[int]:
+    """Return at most so many, the oldest first; of more, half are the newest: a flood lies between them."""
+    return uids if len(uids) <= most else uids[: most // 2] + uids[-(most // 2) :]
 
 
 def _is_buffered(client: IMAPClient) -> bool:

@@ -90,7 +90,7 @@ def _time(at: datetime) -> str:
 def _at(said: str) -> datetime:
     """Return a time that can be reckoned with. Raises ``ValueError``."""
     at = datetime.fromisoformat(said)
-    if at.tzinfo is None or not _BEGIN.year <= at.year < datetime.max.year:
+    if at.tzinfo is None or not _BEGIN.year <= at.year < 9999:
         raise ValueError("no such time")
     return at
 
