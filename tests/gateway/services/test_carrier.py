@@ -376,6 +376,37 @@ async def test_hostile_files_are_left_alone_or_refused_and_change_nothing(tmp_pa
         assert all(file.sentence for file in taken.files)
 
 
+@pytest.mark.parametrize("is_listed", [True, False], ids=["index lies too", "index tells"])
+async def test_a_file_with_a_hole_of_a_tebibyte_is_not_read_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_listed: bool
+) -> None:
+    async with waiting(tmp_path) as (world, bid, medium):
+        await export(world, medium)
+        file, index = folder_in(medium) / f"{bid}.gwb", folder_in(medium) / "index.json"
+        os.truncate(file, 1 << 40)
+        (folder_in(medium) / "hole.gwr").touch()
+        os.truncate(folder_in(medium) / "hole.gwr", 1 << 40)
+        value = json.loads(index.read_bytes())
+        row = {"name": "hole.gwr", "size": 1 << 40, "sha256": "0" * 64}
+        value["files"] = [{**each, "size": 1 << 40 if is_listed else each["size"]} for each in value["files"]]
+        index.write_text(json.dumps({**value, "files": [*value["files"], row]}))
+        pieces, count = media.Folder.pieces, 0
+
+        async def counted(self: media.Folder, name: str, offset: int) -> AsyncIterator[bytes]:
+            nonlocal count
+            async for piece in pieces(self, name, offset):
+                count += 1
+                assert count < 20
+                yield piece
+
+        monkeypatch.setattr(media.Folder, "pieces", counted)
+        before = await digest_of(world, SG)
+        said = ("refused", "malformed" if is_listed else "medium-damaged")
+        found = {Path(f.name).name: (f.outcome, f.code) for f in (await take(world, medium)).files}
+        assert found == {f"{bid}.gwb": said, "hole.gwr": ("refused", "too-large")}
+        assert await digest_of(world, SG) == before
+
+
 async def test_what_a_peer_may_say_unsigned_is_not_taken_from_a_medium(tmp_path: Path) -> None:
     async with waiting(tmp_path) as (world, bid, medium):
         await export(world, medium)
