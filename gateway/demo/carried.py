@@ -29,6 +29,7 @@ class CarriedWay(Way):
 
     told = "None can reach another: a courier carries media there and back."
 
+    pull_only = frozenset()
     # Its gateways live in another time, and so does the directory they follow.
     alone = frozenset({LATE})
 

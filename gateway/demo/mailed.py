@@ -63,6 +63,7 @@ class MailedWay(Way):
     """By sealed mail alone: no gateway takes or makes a call."""
 
     told = "They have mailboxes and take no calls: Postfix and Dovecot carry everything, sealed."
+    pull_only = frozenset()
     patience = 2.0
     host: MailHost
 

@@ -65,6 +65,7 @@ class Story:
         await _all(self.network.bring_up(authority_id) for authority_id in gateways)
         await self.way.introduce(request.sample)
         await self._introduce(gateways)
+        await self.way.acquaint(request.sample)
         outcome = await self.way.play(request, opened=self.opened, watcher=self.watcher)
         self.outcomes.append(outcome)
         self.watcher.done(outcome)

@@ -16,9 +16,7 @@ from gateway.demo.exchange import Exchange, Outcome, Watcher
 from gateway.demo.network import LabNetwork
 from gateway.demo.registry import DemoDirectory
 from gateway.demo.samples import Sample
-
-#: These authorities have no server that others could reach; they fetch what waits for them.
-PULL_ONLY = frozenset({"tn-mj", "gh-ag"})
+from gateway.web.calls import DIRECTORY_PROBE, ProbeParams
 
 
 class Way:
@@ -26,6 +24,8 @@ class Way:
 
     #: How they travel, in words.
     told = "They meet over TLS."
+    #: These authorities have no server that others could reach; they fetch what waits for them.
+    pull_only: frozenset[str] = frozenset({"tn-mj", "gh-ag"})
     #: Requests that are played after the others, one by one.
     alone: frozenset[int] = frozenset()
     #: How many times longer than usual a step may take.
@@ -47,7 +47,7 @@ class Way:
 
     def settings(self, wanted: Settings, listen: str) -> Settings:
         """Return the settings of an authority; ``listen`` is a free address of this machine."""
-        return listening(wanted, "" if wanted.authority.id in PULL_ONLY else listen)
+        return listening(wanted, "" if wanted.authority.id in self.pull_only else listen)
 
     def channels(self, settings: Settings, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Return the channels that an authority's record lists; ``rows`` are those of the home's plan."""
@@ -55,6 +55,15 @@ class Way:
 
     async def introduce(self, sample: Sample) -> None:
         """Let States list those authorities of a request that have no gateway to make a record."""
+
+    async def acquaint(self, sample: Sample) -> None:
+        """Let people of a requested authority that only calls out ask whether who will write to it is there.
+
+        Whom it never dealt with it would look in at only now and then.
+        """
+        if sample.requested in self.pull_only:
+            asked = ProbeParams(authorities=[sample.requesting])
+            await self.network.request(sample.requested, DIRECTORY_PROBE, asked)
 
     async def carry(self, exchange: Exchange, giver: str, taker: str) -> None:
         """Bring what waits at the giver to the taker: over HTTPS it goes by itself."""

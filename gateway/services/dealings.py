@@ -20,18 +20,22 @@ PER_HOST = 8
 
 
 async def dealt_with(directory: Directory, database: Database, since: datetime) -> set[str]:
-    """Return whom a person enrolled, and who called or was written to since an instant."""
+    """Return whom a person enrolled, whom we heard of or wrote to since an instant or still try to reach."""
 
     def query(connection: Connection) -> set[str]:
         heard = {aid for aid, at in peers.all_heard(connection).items() if at >= since}
-        return heard | channels.sent_to_since(connection, since)
+        return heard | channels.sent_to_since(connection, since) | channels.under_way_to_whom(connection)
 
-    enrolled = {
+    return enrolled_by_hand(directory) | await database.read(query)
+
+
+def enrolled_by_hand(directory: Directory) -> set[str]:
+    """Return whose words a person compared by telephone: whom to call is that person's decision."""
+    return {
         aid
         for aid, merged in directory.view.authorities.items()
         if any(claim.voucher.assurance == BILATERAL for claim in merged.claims)
     }
-    return enrolled | await database.read(query)
 
 
 def host_of(address: str) -> str:

@@ -115,12 +115,16 @@ class Liveness:
     async def probe(self, authorities: Collection[str] = ()) -> Sequence[ChannelLife]:
         """Probe the channels of these peers, or of all, and return what is known of them then; durable.
 
+        One that was named and answers is one we deal with from then on: a person wants to be in touch.
         Raises ``GatewayRefusal`` ``not-listed`` before anything is sent.
         """
         if any(self._directory.lookup(aid).entry is None for aid in authorities):
             raise GatewayRefusal("not-listed")
+        named = frozenset(authorities)
         listed = self._listed(authorities)
-        await asyncio.gather(*(self._probe(entry, channel, by_person=True) for entry, channel in listed))
+        await asyncio.gather(
+            *(self._probe(entry, channel, by_person=True, named=named) for entry, channel in listed)
+        )
         return [life for life in await self.known() if not authorities or life.authority_id in authorities]
 
     async def known(self) -> Sequence[ChannelLife]:
@@ -182,7 +186,14 @@ class Liveness:
             found.extend((entry, channel) for channel in {c.channel: c for c in reversed(both)}.values())
         return found
 
-    async def _probe(self, entry: DirectoryEntry, channel: Channel, *, by_person: bool = False) -> None:
+    async def _probe(
+        self,
+        entry: DirectoryEntry,
+        channel: Channel,
+        *,
+        by_person: bool = False,
+        named: Collection[str] = (),
+    ) -> None:
         aid, name = str(entry.authority_id), channel.channel
         async with self._places:
             asked_at = self._clock.now()
@@ -197,7 +208,7 @@ class Liveness:
                 endpoint_at(self._directory, aid, channel.address), question
             )
             row = self._concluded(aid, name, question, asked_at, outcome)
-            await self._store(row, by_person=by_person)
+            await self._store(row, by_person=by_person, is_named=aid in named)
 
     def _concluded(
         self, aid: str, channel: str, question: str, asked_at: datetime, outcome: ProbeOutcome
@@ -234,7 +245,7 @@ class Liveness:
     async def _rows(self) -> list[channels.ProbeRow]:
         return await self._database.read(channels.probes)
 
-    async def _store(self, row: channels.ProbeRow, *, by_person: bool) -> None:
+    async def _store(self, row: channels.ProbeRow, *, by_person: bool, is_named: bool = False) -> None:
         """Note an outcome; the log tells what a person asked for, and what came out otherwise than before."""
         aid, channel = row.authority_id, row.channel
         body = {"peer": aid, "channel": channel, "code": row.code}
@@ -242,6 +253,8 @@ class Liveness:
         def unit(tx: Transaction) -> None:
             held = channels.find_probe(tx.view(("probe", aid, channel)), aid, channel)
             channels.store_probe(tx, row)
+            if is_named and row.answered_at is not None:
+                peers.set_heard(tx, aid, row.answered_at)
             if by_person or _is_news(held, row):
                 at = row.answered_at or row.asked_at
                 tx.audit(PendingAuditEntry(event="channel.probed", body=body, at=at))

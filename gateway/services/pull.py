@@ -1,12 +1,15 @@
 """Fetching what waits at the peers, for an authority that can only call out (``https_pull``).
 
-One long poll per peer. A bundle goes through the same open procedure as one that was pushed; its receipt is
-posted back, and the peer takes it off its outbox. What could not be fetched or posted stays there, so that a
-crash at any point only means fetching it again.
+One long poll for each peer it deals with, and seldom a short look at every other one (``visits``); an
+authority that does not list ``https_pull`` itself polls nobody. A bundle goes through the same open procedure
+as one that was pushed; its receipt is posted back, and the peer takes it off its outbox. What could not be
+fetched or posted stays there, so that a crash at any point only means fetching it again.
 """
 
 import asyncio
 import contextlib
+import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -14,15 +17,19 @@ from adapters.base import Endpoint
 from adapters.https import HTTPSAdapter
 from crypto import strictjson
 from crypto.encoding import is_bid
+from gateway.clock import Clock
 from gateway.errors import GatewayError, GatewayRefusal
+from gateway.model.channels import PULL
 from gateway.services.accept import Acceptor
 from gateway.services.arrival import problem_body, taken_in
+from gateway.services.dealings import DEALT_WITH, PER_HOST, dealt_with, enrolled_by_hand, host_of
 from gateway.services.directory import Directory
 from gateway.services.intake import Intake
 from gateway.services.peers import endpoint_at, pullable
 from gateway.services.receipts import ReceiptDesk
 from gateway.services.release import Answer
 from gateway.services.revocations import MOST_NOTICES, Revocations
+from gateway.services.visits import Visits
 from gateway.storage import peers
 from gateway.storage.database import Database
 from gateway.telemetry import get_log
@@ -32,12 +39,15 @@ _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 60.0
 _DIRECTORY_CHECK_S = 1.0
 
+#: How often it is looked up with whom we deal, seconds: a first request to a peer is followed from then on.
+_DEALINGS_CHECK_S = 5.0
+
 #: How often a fetch that was cut goes on from where it was, before the item waits for the next poll.
 _RESUMES = 100
 
 
 class PullWorkers:
-    """Polls every peer that takes calls. ``run`` until cancelled."""
+    """Polls the peers that take calls. ``run`` until cancelled."""
 
     def __init__(
         self,
@@ -49,6 +59,8 @@ class PullWorkers:
         adapter: HTTPSAdapter,
         revocations: Revocations,
         authority_id: str,
+        clock: Clock,
+        rng: random.Random,
     ) -> None:
         self._database = database
         self._directory = directory
@@ -57,30 +69,72 @@ class PullWorkers:
         self._adapter = adapter
         self._revocations = revocations
         self._authority_id = authority_id
+        self._clock = clock
+        self._visits = Visits(rng)
+        self._known: frozenset[str] = frozenset()
+        self._look_at = 0.0
         self._log = get_log("pull")
 
     async def run(self) -> None:
         """Poll until cancelled; peers listed meanwhile are polled too, and those that moved at once anew."""
         running: dict[str, asyncio.Task[None]] = {}
         ending: dict[str, asyncio.Task[None]] = {}
+        visits: dict[str, asyncio.Task[None]] = {}
         addresses: dict[str, str] = {}
         try:
             while True:
-                wanted = pullable(self._directory, self._authority_id)
+                wanted, others = await self._whom()
                 ending = {aid: task for aid, task in ending.items() if not task.done()}
+                visits = {aid: task for aid, task in visits.items() if not task.done()}
                 for aid in [aid for aid in running if wanted.get(aid) != addresses[aid]]:
                     ending[aid] = running.pop(aid)
                     ending[aid].cancel()
                 # One that comes back waits until its last poll has let go of what it was taking.
-                for aid in wanted.keys() - running.keys() - ending.keys():
+                for aid in wanted.keys() - running.keys() - ending.keys() - visits.keys():
                     addresses[aid] = wanted[aid]
                     running[aid] = asyncio.create_task(self._poll(aid))
+                free = {aid: at for aid, at in others.items() if aid not in ending}
+                now = asyncio.get_running_loop().time()
+                for aid in self._visits.begin(free, now, under_way=[addresses[aid] for aid in visits]):
+                    addresses[aid] = others[aid]
+                    visits[aid] = asyncio.create_task(self._visit(aid))
                 await asyncio.sleep(_DIRECTORY_CHECK_S)
         finally:
-            tasks = [*running.values(), *ending.values()]
-            for task in running.values():
+            tasks = [*running.values(), *ending.values(), *visits.values()]
+            for task in (*running.values(), *visits.values()):
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _whom(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the addresses of those polled without a pause, and of those looked in at."""
+        if all(channel.channel != PULL for channel in self._directory.own.channels):
+            return {}, {}
+        loop_time = asyncio.get_running_loop().time()
+        if loop_time >= self._look_at:
+            self._look_at = loop_time + _DEALINGS_CHECK_S
+            since = self._clock.now() - DEALT_WITH
+            with contextlib.suppress(GatewayError):
+                # While the database is away it stays as it was known last.
+                self._known = frozenset(await dealt_with(self._directory, self._database, since))
+        addresses = pullable(self._directory, self._authority_id)
+        by_hand = enrolled_by_hand(self._directory)
+        polls: Counter[str] = Counter()
+        closely = {}
+        for aid in sorted(addresses.keys() & (self._known | by_hand)):
+            host = host_of(addresses[aid])
+            polls[host] += aid not in by_hand
+            if aid in by_hand or polls[host] <= PER_HOST:
+                closely[aid] = addresses[aid]
+        return closely, {aid: at for aid, at in addresses.items() if aid not in closely}
+
+    async def _visit(self, authority_id: str) -> None:
+        """Look in once at a peer we never dealt with; what it holds for us makes it one we deal with."""
+        try:
+            await self.poll_once(authority_id, wait_s=0)
+        except GatewayError as error:
+            self._log.warning("pull.unavailable", code=error.code, peer=authority_id)
+        except Exception as error:
+            self._log.error("pull.defect", code=type(error).__name__, peer=authority_id)
 
     async def _poll(self, authority_id: str) -> None:
         pause = _FIRST_PAUSE_S
@@ -143,6 +197,8 @@ class PullWorkers:
         else:
             if answer is None:
                 return False
+            now = self._clock.now()
+            await self._database.write(lambda tx: peers.set_heard(tx, endpoint.authority_id, now))
             body = answer.body
         reply = await self._adapter.post_receipts(endpoint, strictjson.dumps(dict(body)), urgent=urgent)
         return reply.ok

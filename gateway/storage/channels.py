@@ -134,6 +134,11 @@ _PROBE = select(channel_probe).where(
     channel_probe.c.authority_id == bindparam("b_aid"), channel_probe.c.channel == bindparam("b_channel")
 )
 _SENT_TO = select(transmission.c.to_aid).where(transmission.c.created_at >= bindparam("b_since")).distinct()
+_UNDER_WAY_TO = (
+    select(transmission.c.to_aid)
+    .where(transmission.c.state.in_(("QUEUED", "DISPATCHED", "RELAYED")))
+    .distinct()
+)
 _CHANGE_PROBE = (
     update(channel_probe)
     .where(
@@ -231,6 +236,11 @@ def find_probe(connection: Connection, authority_id: str, channel: str) -> Probe
 def sent_to_since(connection: Connection, since: datetime) -> set[str]:
     """Return the authorities to which something was sent at or after an instant."""
     return {aid for (aid,) in connection.execute(_SENT_TO, {"b_since": since})}
+
+
+def under_way_to_whom(connection: Connection) -> set[str]:
+    """Return the authorities to which something is still under way, however long."""
+    return {aid for (aid,) in connection.execute(_UNDER_WAY_TO)}
 
 
 def store_probe(tx: Transaction, row: ProbeRow) -> None:

@@ -282,6 +282,8 @@ class Services:
             adapter=self.adapter,
             revocations=self.revocations,
             authority_id=self.authority_id,
+            clock=clock,
+            rng=self._rng,
         )
         self._mail = MailRoom(
             self._ground,

@@ -58,6 +58,21 @@ async def test_an_answered_probe_is_as_old_as_its_answer(world: World) -> None:
     await world.check()
 
 
+async def test_who_was_named_to_be_asked_and_answers_is_dealt_with_from_then_on(world: World) -> None:
+    async def heard() -> dict[str, datetime]:
+        return await world[KE].database.read(peers.all_heard)
+
+    await world[KE].liveness.probe()
+    await world[KE].liveness.probe_due()
+    assert await heard() == {}
+    world.faults[KE] = Faults(lose_request=10)
+    await world[KE].liveness.probe([SG])
+    assert await heard() == {}
+    world.faults[KE] = Faults()
+    await world[KE].liveness.probe([SG])
+    assert await heard() == {SG: world.clock.now()}
+
+
 async def test_a_probe_that_is_not_answered_keeps_the_age_of_the_answer_before_and_says_why(
     world: World,
 ) -> None:
