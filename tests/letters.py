@@ -132,6 +132,7 @@ class Office:
         *,
         to: str,
         about: str | None = None,
+        protected: bool = False,
         files: dict[str, bytes] | None = None,
         encrypt_for: bytes | None = None,
         sign: bool = True,
@@ -139,7 +140,10 @@ class Office:
         report: bytes | None = None,
         keys: tuple[Path, Path] | None = None,
     ) -> bytes:
-        """Return a mail of the office's person, signed (opaque) unless told otherwise."""
+        """Return a mail of the office's person, signed (opaque) unless told otherwise.
+
+        ``protected``: the headers stand inside the signature as well, as few programs do it.
+        """
         mail = EmailMessage(policy=policy.SMTP)
         if report is None:
             mail.set_content(text)
@@ -156,6 +160,8 @@ class Office:
         }
         if about is not None:
             headers["In-Reply-To"] = about
+        if protected:
+            entity = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode() + entity
         if not sign:
             return _headed(headers, entity)
         certificate, secret = keys or self._files(KeyUse.SMIME_SIG)

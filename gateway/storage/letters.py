@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from gateway.model.transmission import TransmissionKey
 from gateway.storage.database import Transaction
@@ -63,6 +63,16 @@ _RETURNS = (
     select(mail_return)
     .where(mail_return.c.sender == bindparam("b_sender"), mail_return.c.bid == bindparam("b_bid"))
     .order_by(mail_return.c.at, mail_return.c.digest)
+)
+_COUNT = (
+    select(func.count())
+    .select_from(mail_return)
+    .where(
+        mail_return.c.sender == bindparam("b_sender"),
+        mail_return.c.bid == bindparam("b_bid"),
+        mail_return.c.to_aid == bindparam("b_to"),
+        mail_return.c.kind == bindparam("b_kind"),
+    )
 )
 
 
@@ -128,3 +138,9 @@ def returns_of_bundle(connection: Connection, sender: str, bid: str) -> list[Ret
     """Return everything that came back about a bundle that went as a letter, oldest first."""
     rows = connection.execute(_RETURNS, {"b_sender": sender, "b_bid": bid})
     return [ReturnRow(**row._mapping) for row in rows]
+
+
+def count_returns(connection: Connection, *, key: TransmissionKey, kind: str) -> int:
+    """Return how much of one kind came back about a letter."""
+    values = dict(zip(("b_sender", "b_bid", "b_to"), key, strict=True))
+    return int(connection.execute(_COUNT, {**values, "b_kind": kind}).scalar_one())

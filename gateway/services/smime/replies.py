@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from adapters.mimeread import MailUnreadable, MimePart, sole_address
 from crypto.encoding import lp
@@ -38,6 +39,10 @@ from gateway.storage import bundles, cases, letters
 from gateway.storage.cases import CaseRow, MessageRow
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction
 from gateway.storage.letters import LetterRow, ReturnRow
+
+#: Replies to one letter that are kept, by whether somebody signed them; more are set aside, where room is
+#: bounded.
+MOST_KEPT = {True: 200, False: 20}
 
 #: Kind of the task for two persons; its ``bid`` is the letter's.
 TASK_KIND = "mail_reply"
@@ -140,16 +145,14 @@ class Replies:
         quoted = self._letterbox.quoted(sent, letter.text)
         reply = _signed_reply(letter, post)
         if quoted:
-            for row in quoted:
-                await self._file(row, reply, has_code=True)
-            return None
+            return await self._file_all(quoted, reply, has_code=True)
         if looks_like_a_code(letter.text):
             return "mail-code-wrong"
-        named = answers(sent, letter.references, mailbox)
+        # Headers that nobody signed place nothing: what was written to others would stand in a case of ours.
+        named = answers(sent, letter.references if letter.is_protected else (), mailbox)
         if len(named) != 1:
             return "mail-no-case"
-        await self._file(named[0], reply, has_code=False)
-        return None
+        return await self._file_all(named, reply, has_code=False)
 
     async def _take_unsigned(self, post: HumanPost) -> str | None:
         """Take a mail that nobody signed: only with the code of a letter to the office it says it is from."""
@@ -172,9 +175,7 @@ class Replies:
             is_signed=False,
             believed=believed,
         )
-        for row in quoted:
-            await self._file(row, reply, has_code=True)
-        return None
+        return await self._file_all(quoted, reply, has_code=True)
 
     def _office(self, address: str) -> str | None:
         """Return whose office reads a mailbox; ``None`` if nobody's, or that of several."""
@@ -185,6 +186,17 @@ class Replies:
             if (mailbox_of_entry(entry) or "").lower() == wanted
         }
         return found.pop() if len(found) == 1 else None
+
+    async def _file_all(self, found: Sequence[LetterRow], reply: Reply, *, has_code: bool) -> str | None:
+        """Record a reply with each letter's case; return why it is set aside if one has too many already."""
+        kind = "reply" if reply.is_signed else "unsigned"
+        most, is_full = MOST_KEPT[reply.is_signed], False
+        for letter in found:
+            kept = await self._database.read(partial(letters.count_returns, key=letter.key, kind=kind))
+            if kept < most:
+                await self._file(letter, reply, has_code=has_code)
+            is_full = is_full or kept >= most
+        return "mail-human" if is_full else None
 
     async def _file(self, letter: LetterRow, reply: Reply, *, has_code: bool) -> None:
         """Record a reply with its case; the same reply again changes nothing."""

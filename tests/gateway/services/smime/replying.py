@@ -2,11 +2,18 @@
 
 import hashlib
 from datetime import timedelta
+from typing import Any
 
 from adapters.mimeread import read_mail
 from gateway.model.mailtriage import Kind
 from gateway.services.mail.human import HumanPost
+from gateway.storage import letters, peers, receipts, transmissions
+from tests.letters import LetterWorld, Opened
 from tests.world import World
+
+KE, PH, NZ = "ke-ag", "ph-doj", "nz-clo"
+#: Our own mailbox for letters.
+OURS = "mla@ke-ag.example.org"
 
 
 async def arrive(
@@ -23,3 +30,41 @@ async def arrive(
         received_at=world.clock.now(),
     )
     return await world[at].mail._human.take(post)
+
+
+class Sent:
+    """A request that went as a letter."""
+
+    def __init__(self, world: LetterWorld, bid: str, letter: Opened) -> None:
+        self.world, self.bid, self.letter = world, bid, letter
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return KE, self.bid, PH
+
+    async def state(self) -> str:
+        row = await self.world[KE].database.read(lambda c: transmissions.find_transmission(c, *self.key))
+        assert row is not None
+        return row.state
+
+    async def case_state(self) -> str:
+        return (await self.world[KE].cases.status(self.bid)).state
+
+    async def messages(self) -> list[tuple[str, str, str | None]]:
+        status = await self.world[KE].cases.status(self.bid)
+        return [(row.message_type, row.effect, row.assurance) for row in status.messages]
+
+    async def receipts(self) -> list[str]:
+        rows = await self.world[KE].database.read(lambda c: receipts.receipts_of(c, KE, self.bid))
+        return [row.type for row in rows]
+
+    async def everything(self) -> tuple[Any, ...]:
+        returns = await self.world[KE].database.read(lambda c: letters.returns_of_bundle(c, KE, self.bid))
+        tasks = await self.world[KE].database.read(peers.open_tasks)
+        return (
+            await self.state(),
+            await self.messages(),
+            await self.receipts(),
+            returns,
+            [task.id for task in tasks],
+        )

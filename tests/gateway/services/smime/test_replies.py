@@ -2,98 +2,23 @@
 
 import base64
 import hashlib
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from gateway.errors import GatewayRefusal
 from gateway.model.mailtriage import Kind
-from gateway.storage import cases, letters, peers, receipts, transmissions
+from gateway.storage import cases, letters, peers, transmissions
 from tests.gateway.services.smime import replying
-from tests.letters import USES, LetterWorld, Mailbag, Office, Opened, open_office
+from tests.gateway.services.smime.replying import KE, OURS, Sent
+from tests.letters import LetterWorld, Office
 from tests.mailcerts import identity
-from tests.world import World, sample_request
+from tests.world import World
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
-KE, PH, NZ = "ke-ag", "ph-doj", "nz-clo"
-OURS = "mla@ke-ag.example.org"
 MANUAL = "manual-action/MDN-sent-manually; displayed"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LetterWorld]:
-    async with LetterWorld.create(tmp_path_factory.mktemp("world"), KE) as made:
-        assert isinstance(made, LetterWorld)
-        await made[KE].desk.upkeep.rotate(USES)
-        yield made
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def office(world: LetterWorld) -> AsyncIterator[Office]:
-    async with open_office(world, PH, known_to=KE) as made:
-        yield made
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stranger(world: LetterWorld) -> AsyncIterator[Office]:
-    """Another authority of the directory."""
-    async with open_office(world, NZ, known_to=KE) as made:
-        yield made
-
-
-class Sent:
-    """A request that went as a letter."""
-
-    def __init__(self, world: LetterWorld, bid: str, letter: Opened) -> None:
-        self.world, self.bid, self.letter = world, bid, letter
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return KE, self.bid, PH
-
-    async def state(self) -> str:
-        row = await self.world[KE].database.read(lambda c: transmissions.find_transmission(c, *self.key))
-        assert row is not None
-        return row.state
-
-    async def case_state(self) -> str:
-        return (await self.world[KE].cases.status(self.bid)).state
-
-    async def messages(self) -> list[tuple[str, str, str | None]]:
-        status = await self.world[KE].cases.status(self.bid)
-        return [(row.message_type, row.effect, row.assurance) for row in status.messages]
-
-    async def receipts(self) -> list[str]:
-        rows = await self.world[KE].database.read(lambda c: receipts.receipts_of(c, KE, self.bid))
-        return [row.type for row in rows]
-
-    async def everything(self) -> tuple[Any, ...]:
-        returns = await self.world[KE].database.read(lambda c: letters.returns_of_bundle(c, KE, self.bid))
-        tasks = await self.world[KE].database.read(peers.open_tasks)
-        return (
-            await self.state(),
-            await self.messages(),
-            await self.receipts(),
-            returns,
-            [task.id for task in tasks],
-        )
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def sent(world: LetterWorld, office: Office) -> Sent:
-    bag: Mailbag = world.bags[KE]
-    bag.mails.clear()
-    form, documents = sample_request(1, size=100)
-    form["requested_authority"] |= {"authority_id": PH, "state": "PH"}
-    done = await world.submit(KE, form, documents)
-    await world.run()
-    signer = world[KE].keyring.mail_signer(world.clock.now()).certificate
-    return Sent(world, done.bid, office.read(bag.mails[-1], signer))
 
 
 async def arrive(world: World, raw: bytes, *, kind: Kind = Kind.SMIME, automatic: bool = False) -> str | None:
@@ -170,7 +95,7 @@ async def test_a_second_signed_reply_is_kept_for_a_person_and_moves_nothing(
 async def test_a_reply_without_the_code_is_filed_by_what_it_answers_and_acknowledges_nothing(
     world: LetterWorld, office: Office, sent: Sent
 ) -> None:
-    raw = office.reply("We look into it.", to=OURS, about=sent.letter.message_id)
+    raw = office.reply("We look into it.", to=OURS, about=sent.letter.message_id, protected=True)
     assert await arrive(world, raw) is None
     assert (await sent.messages())[1][:2] == ("mail_reply", "unknown")
     assert await sent.state() == "DISPATCHED"
