@@ -133,7 +133,7 @@ class SealedMailAdapter:
             # What answers something is never answered: the null sender gets no notice of any kind.
             sender=None if kind in (MailKind.RECEIPTS, MailKind.PROBE_ANSWER) else self._mailbox,
             recipients=(to,),
-            data=mail.data,
+            data=(mail.data,),
             envid=bid,
         )
         return await self._sender.send(submission, urgent=urgent)

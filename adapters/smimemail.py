@@ -5,6 +5,8 @@ everybody on the way sees. That the server took it says only that it left. No ga
 nothing comes back as a receipt, and no probe is answered.
 """
 
+from collections.abc import AsyncIterator
+
 from adapters.base import Endpoint, Outcome, Parcel, Verdict
 from adapters.mailformat import check_mailbox
 from adapters.smtp import SmtpSender, Submission
@@ -37,10 +39,23 @@ class SmimeMailAdapter:
             to = check_mailbox(endpoint.address)
         except Refusal:
             return Outcome(verdict=Verdict.RETRY, detail="the listed address is no mailbox")
-        mail = b"".join([chunk async for chunk in parcel.read(0)])
+        mail = await _lines(parcel.read(0))
         submission = Submission(sender=self._mailbox, recipients=(to,), data=mail, envid=parcel.bid)
         return await self._sender.send(submission, urgent=parcel.urgent)
 
     async def aclose(self) -> None:
         """Close every connection; attempts under way end as ``RETRY``."""
         await self._sender.aclose()
+
+
+async def _lines(chunks: AsyncIterator[bytes]) -> tuple[bytes, ...]:
+    """Return a mail in stretches of whole lines; it is large, and never joined."""
+    found, rest = [], b""
+    async for chunk in chunks:
+        end = chunk.rfind(b"\n") + 1
+        if end:
+            found.append(rest + chunk[:end])
+            rest = chunk[end:]
+        else:
+            rest += chunk
+    return (*found, rest) if rest else tuple(found)

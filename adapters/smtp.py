@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import aiosmtplib
@@ -55,14 +55,19 @@ class Submission:
     Attributes:
         sender: Envelope sender, ``None`` for the null sender: nothing is reported back to anybody then.
         recipients: Envelope recipients; the mail goes to all of them or to none.
-        data: The mail: ASCII, CRLF line ends and no others, ends with one.
+        data: The mail in stretches of whole lines: ASCII, CRLF line ends and no others, ends with one.
         envid: Asks for delivery notices under this identifier, where the server can.
     """
 
     sender: str | None
     recipients: tuple[str, ...]
-    data: bytes = field(repr=False)
+    data: tuple[bytes, ...] = field(repr=False)
     envid: str | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the mail."""
+        return sum(map(len, self.data))
 
 
 class SmtpSender:
@@ -178,7 +183,7 @@ class SmtpSender:
     async def _transact(self, connection: "_Connection", mail: Submission) -> Outcome:
         client, command_s = connection.client, self._timings.command_s
         offered = client.esmtp_extensions.get("size", "")
-        if offered.isdecimal() and 0 < int(offered) < len(mail.data):
+        if offered.isdecimal() and 0 < int(offered) < mail.size:
             return _too_large("the server announces a smaller limit")
         sender_options, recipient_options = _options(client, mail)
         with _answers("MAIL"):
@@ -245,7 +250,7 @@ class _Connection:
         if self._server.user is not None and password is not None:
             await self.client.login(self._server.user, password)
 
-    async def data(self, mail: bytes, timings: MailTimings) -> None:
+    async def data(self, mail: Sequence[bytes], timings: MailTimings) -> None:
         """Send the mail's bytes, lines that begin with a dot as RFC 5321 says.
 
         Raises ``SMTPResponseException`` for any answer but yes.
@@ -327,31 +332,34 @@ def _said(trouble: Exception) -> str:
 def _options(client: aiosmtplib.SMTP, mail: Submission) -> tuple[list[str], list[str]]:
     for_sender, for_recipients = [], []
     if client.supports_extension("size"):
-        for_sender.append(f"SIZE={len(mail.data)}")
+        for_sender.append(f"SIZE={mail.size}")
     if mail.envid is not None and client.supports_extension("dsn"):
         for_sender += ["RET=HDRS", f"ENVID={mail.envid}"]
         for_recipients += ["NOTIFY=SUCCESS,FAILURE,DELAY", "ORCPT=rfc822;{}"]
     return for_sender, for_recipients
 
 
-def _stuffed(mail: bytes) -> Iterator[bytes]:
+def _stuffed(mail: Sequence[bytes]) -> Iterator[bytes]:
     """Yield the mail in stretches of whole lines, a dot before each line that begins with one."""
-    begin = 0
-    while begin < len(mail):
-        end = mail.find(b"\n", begin + _STRETCH) + 1 or len(mail)
-        stretch = mail[begin:end].replace(b"\r\n.", b"\r\n..")
-        yield b"." + stretch if stretch.startswith(b".") else stretch
-        begin = end
+    for lines in mail:
+        begin = 0
+        while begin < len(lines):
+            end = lines.find(b"\n", begin + _STRETCH) + 1 or len(lines)
+            stretch = lines[begin:end].replace(b"\r\n.", b"\r\n..")
+            yield b"." + stretch if stretch.startswith(b".") else stretch
+            begin = end
 
 
 def _check(mail: Submission) -> None:
     """Raise ``ValueError`` unless the server will see just this mail, with just these addresses."""
-    data = mail.data
-    if not (data.isascii() and data.endswith(b"\r\n")):
-        raise ValueError("a mail is ASCII and ends with a line end")
-    # One kind of line end: where servers differ about others, a second mail can be smuggled into one.
-    if not data.count(b"\r\n") == data.count(b"\n") == data.count(b"\r"):
-        raise ValueError("a mail has line ends that are not CRLF")
+    if not mail.data:
+        raise ValueError("no mail")
+    for lines in mail.data:
+        if not (lines.isascii() and lines.endswith(b"\r\n")):
+            raise ValueError("a mail is ASCII, and it and its stretches end with a line end")
+        # One kind of line end: where servers differ about others, a second mail can be smuggled into one.
+        if not lines.count(b"\r\n") == lines.count(b"\n") == lines.count(b"\r"):
+            raise ValueError("a mail has line ends that are not CRLF")
     for address in (*mail.recipients, *(() if mail.sender is None else (mail.sender,))):
         if mailbox_form(address) is None:
             raise ValueError("not a mailbox")

@@ -131,6 +131,15 @@ def tlv(tag: int, *parts: bytes | memoryview) -> bytes:
     return header(tag, sum(map(len, parts))) + b"".join(parts)
 
 
-def wrap(tag: int, parts: list[bytes]) -> list[bytes]:
-    """Return a DER element as the list of its parts, so that large content is copied once, at the end."""
-    return [header(tag, sum(map(len, parts))), *parts]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """What stands before and after content of ``size`` bytes in a DER element; the content is never in it."""
+
+    size: int
+    head: bytes = b""
+    tail: bytes = b""
+
+    def within(self, tag: int, *, before: bytes = b"", after: bytes = b"") -> "Frame":
+        """Return an element around this one, and around other elements beside it."""
+        head, tail = before + self.head, self.tail + after
+        return Frame(size=self.size, head=header(tag, len(head) + self.size + len(tail)) + head, tail=tail)

@@ -13,9 +13,10 @@ from crypto.cmsenvelope import (
     Opened,
     decrypt,
     encrypt,
+    encrypt_pieces,
     is_encrypted,
 )
-from crypto.cmssign import SignatureForm, sign_opaque
+from crypto.cmssign import SignatureForm, sign_opaque, signature_around
 from crypto.cmsverify import Verified, verify_beside, verify_opaque
 
 __all__ = [
@@ -27,8 +28,10 @@ __all__ = [
     "Verified",
     "decrypt",
     "encrypt",
+    "encrypt_pieces",
     "is_encrypted",
     "sign_opaque",
+    "signature_around",
     "verify_beside",
     "verify_opaque",
 ]

@@ -6,7 +6,6 @@ encryption. Failures are ``ValueError`` and say nothing.
 """
 
 import secrets
-from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -16,33 +15,52 @@ from cryptography.hazmat.primitives.padding import PKCS7
 _BLOCK = 16
 _KEY = 32
 _GCM_NONCE = 12
-_TAG = 16
+#: Length of the GCM tags that are written and read, in bytes.
+GCM_TAG = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SealedContent:
-    """Encrypted content with what its recipients need; ``tag`` is empty for CBC."""
+class CbcSealing:
+    """Content of ``size`` bytes under a new AES-256 key in CBC, piece by piece, padded as PKCS #7 asks.
 
-    key: bytes = field(repr=False)
-    start: bytes = field(repr=False)
-    parts: tuple[bytes, ...] = field(repr=False)
-    tag: bytes = field(repr=False)
+    Attributes:
+        key, start: What the recipients need; ``start`` stands in the clear.
+        sealed_size: Of what all pieces and ``finish`` yield together.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.key, self.start = secrets.token_bytes(_KEY), secrets.token_bytes(_BLOCK)
+        self._padding = _BLOCK - size % _BLOCK
+        self.sealed_size = size + self._padding
+        self._encryptor = Cipher(algorithms.AES(self.key), modes.CBC(self.start)).encryptor()
+
+    def update(self, piece: bytes) -> bytes:
+        """Return what of the content so far can be written."""
+        return self._encryptor.update(piece)
+
+    def finish(self) -> bytes:
+        """Return the rest; the pieces must have been of the size that was said."""
+        return self._encryptor.update(bytes([self._padding]) * self._padding) + self._encryptor.finalize()
 
 
-def seal_cbc(content: bytes) -> SealedContent:
-    """Return content under a new AES-256 key in CBC, padded as PKCS #7 asks."""
-    key, start = secrets.token_bytes(_KEY), secrets.token_bytes(_BLOCK)
-    encryptor = Cipher(algorithms.AES(key), modes.CBC(start)).encryptor()
-    missing = _BLOCK - len(content) % _BLOCK
-    parts = (encryptor.update(content), encryptor.update(bytes([missing]) * missing) + encryptor.finalize())
-    return SealedContent(key=key, start=start, parts=parts, tag=b"")
+class GcmSealing:
+    """Content of ``size`` bytes under a new AES-256 key in GCM, piece by piece; the key is used once.
 
+    Attributes as those of ``CbcSealing``. Sealing only: what is opened is never seen before its tag is good.
+    """
 
-def seal_gcm(content: bytes) -> SealedContent:
-    """Return content under a new AES-256 key in GCM; the key is used once."""
-    key, start = secrets.token_bytes(_KEY), secrets.token_bytes(_GCM_NONCE)
-    sealed = AESGCM(key).encrypt(start, content, None)
-    return SealedContent(key=key, start=start, parts=(sealed[:-_TAG],), tag=sealed[-_TAG:])
+    def __init__(self, size: int) -> None:
+        self.key, self.start = secrets.token_bytes(_KEY), secrets.token_bytes(_GCM_NONCE)
+        self.sealed_size = size
+        self._encryptor = Cipher(algorithms.AES(self.key), modes.GCM(self.start)).encryptor()
+
+    def update(self, piece: bytes) -> bytes:
+        """Return the sealed piece, which is as long."""
+        return self._encryptor.update(piece)
+
+    def finish(self) -> bytes:
+        """Return the tag; it does not count in ``sealed_size``."""
+        self._encryptor.finalize()
+        return self._encryptor.tag
 
 
 def open_cbc(key: bytes, start: bytes, sealed: memoryview) -> bytes:
@@ -58,7 +76,7 @@ def open_cbc(key: bytes, start: bytes, sealed: memoryview) -> bytes:
 
 def open_gcm(key: bytes, start: bytes, sealed: memoryview, tag: bytes, extra: bytes | None) -> bytes:
     """Return what GCM holds, once its tag is good. Raises ``ValueError``."""
-    if len(tag) != _TAG:
+    if len(tag) != GCM_TAG:
         raise ValueError("length")
     try:
         return AESGCM(key).decrypt(start, b"".join((sealed, tag)), extra)

@@ -6,13 +6,13 @@ went wrong after that has one name, ``open-failed``.
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from crypto import cmsnames as names
-from crypto.ber import OCTET_STRING, SEQUENCE, SET, Element, read_ber, tlv, wrap
-from crypto.cmscipher import open_cbc, open_gcm, seal_cbc, seal_gcm
+from crypto.ber import OCTET_STRING, SEQUENCE, SET, Element, Frame, read_ber, tlv
+from crypto.cmscipher import GCM_TAG, CbcSealing, GcmSealing, open_cbc, open_gcm
 from crypto.cmskeys import recipient_info, recover_key
 from crypto.errors import Refusal
 from crypto.mailcert import MailKey
@@ -93,25 +93,58 @@ def encrypt(
         KeyRefused: a certificate that may not be listed.
         ValueError: no recipient.
     """
+    return b"".join(
+        encrypt_pieces(
+            [content], size=len(content), recipients=recipients, cipher=cipher, transport=transport
+        )
+    )
+
+
+def encrypt_pieces(
+    pieces: Iterable[bytes],
+    *,
+    size: int,
+    recipients: Sequence[bytes],
+    cipher: ContentCipher = ContentCipher.AES256_CBC,
+    transport: KeyTransport = KeyTransport.PKCS1,
+) -> Iterator[bytes]:
+    """Yield what ``encrypt`` returns, for content in pieces of ``size`` bytes together; each is read once.
+
+    What was yielded is a message only when the iterator has ended. Raises as ``encrypt``, and ``ValueError``
+    if the pieces are not of that size.
+    """
     if not recipients:
         raise ValueError("a message is encrypted for somebody")
     is_gcm = cipher == ContentCipher.AES256_GCM
-    sealed = seal_gcm(content) if is_gcm else seal_cbc(content)
+    sealing = GcmSealing(size) if is_gcm else CbcSealing(size)
     is_oaep = transport == KeyTransport.OAEP
-    infos = sorted(recipient_info(sealed.key, each, is_oaep=is_oaep) for each in dict.fromkeys(recipients))
-    start = tlv(OCTET_STRING, sealed.start)
+    infos = sorted(recipient_info(sealing.key, each, is_oaep=is_oaep) for each in dict.fromkeys(recipients))
+    start = tlv(OCTET_STRING, sealing.start)
     form = (
-        names.algorithm(names.AES256_GCM, tlv(SEQUENCE, start, names.integer(len(sealed.tag))))
+        names.algorithm(names.AES256_GCM, tlv(SEQUENCE, start, names.integer(GCM_TAG)))
         if is_gcm
         else names.algorithm(names.AES256_CBC, start)
     )
     # Version 0 where every recipient is by key transport and nothing else asks for more (RFC 5652 6.1).
     version = 0 if is_gcm or all(info[0] == SEQUENCE for info in infos) else 2
-    inside = wrap(SEQUENCE, [names.oid(names.DATA), form, *wrap(_CONTENT, list(sealed.parts))])
-    tag = [tlv(OCTET_STRING, sealed.tag)] if is_gcm else []
-    body = wrap(SEQUENCE, [names.integer(version), tlv(SET, *infos), *inside, *tag])
+    held = Frame(size=sealing.sealed_size).within(_CONTENT)
+    body = held.within(SEQUENCE, before=names.oid(names.DATA) + form).within(
+        SEQUENCE,
+        before=names.integer(version) + tlv(SET, *infos),
+        # The tag is known at the end only: its place is kept.
+        after=tlv(OCTET_STRING, bytes(GCM_TAG)) if is_gcm else b"",
+    )
     kind = names.oid(names.AUTH_ENVELOPED_DATA if is_gcm else names.ENVELOPED_DATA)
-    return b"".join(wrap(SEQUENCE, [kind, *wrap(names.EXPLICIT_0, body)]))
+    frame = body.within(names.EXPLICIT_0).within(SEQUENCE, before=kind)
+    yield frame.head
+    done = 0
+    for piece in pieces:
+        done += len(piece)
+        yield sealing.update(piece)
+    if done != size:
+        raise ValueError("content of another size than was said")
+    # For CBC the padding, and no tail; for GCM the tail up to the tag.
+    yield frame.tail[:-GCM_TAG] + sealing.finish()
 
 
 def is_encrypted(cms: bytes) -> bool:

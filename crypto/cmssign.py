@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from crypto import cmsnames as names
-from crypto.ber import OCTET_STRING, SEQUENCE, SET, tlv, wrap
+from crypto.ber import OCTET_STRING, SEQUENCE, SET, Frame, tlv
 from crypto.mailcert import MailKey
 
 _CERTIFICATES = 0xA0
@@ -43,8 +43,19 @@ def sign_opaque(
 
     SHA-256 with RSA, or ECDSA with SHA-256 where the key is an EC key; ``at`` is the signing time.
     """
+    frame = signature_around(sha256(content).digest(), len(content), key=key, at=at, form=form)
+    return b"".join([frame.head, content, frame.tail])
+
+
+def signature_around(
+    content_sha256: bytes, size: int, *, key: MailKey, at: datetime, form: SignatureForm = SignatureForm.PKCS1
+) -> Frame:
+    """Return what ``sign_opaque`` puts before and after content of this digest and size, in bytes.
+
+    For content in pieces: head, pieces and tail are the signed-data, and nothing is joined.
+    """
     digest = names.algorithm(names.SHA256)
-    attributes = _attributes(sha256(content).digest(), key.certificate, at)
+    attributes = _attributes(content_sha256, key.certificate, at)
     algorithm, signature = _signature(tlv(SET, attributes), key, form)
     number = names.certificate_number(key.certificate)
     signer = tlv(
@@ -56,16 +67,13 @@ def sign_opaque(
         algorithm,
         tlv(OCTET_STRING, signature),
     )
-    held = wrap(names.EXPLICIT_0, wrap(OCTET_STRING, [content]))
-    body = [
-        names.integer(1),
-        tlv(SET, digest),
-        *wrap(SEQUENCE, [names.oid(names.DATA), *held]),
-        tlv(_CERTIFICATES, key.certificate),
-        tlv(SET, signer),
-    ]
-    inside = wrap(names.EXPLICIT_0, wrap(SEQUENCE, body))
-    return b"".join(wrap(SEQUENCE, [names.oid(names.SIGNED_DATA), *inside]))
+    held = Frame(size=size).within(OCTET_STRING).within(names.EXPLICIT_0)
+    body = held.within(SEQUENCE, before=names.oid(names.DATA)).within(
+        SEQUENCE,
+        before=names.integer(1) + tlv(SET, digest),
+        after=tlv(_CERTIFICATES, key.certificate) + tlv(SET, signer),
+    )
+    return body.within(names.EXPLICIT_0).within(SEQUENCE, before=names.oid(names.SIGNED_DATA))
 
 
 def _attributes(digest: bytes, certificate: bytes, at: datetime) -> bytes:

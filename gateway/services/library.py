@@ -5,12 +5,12 @@ under the storage key as well. Who may open what is decided by the caller.
 """
 
 import asyncio
-import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from crypto.bundle import Envelope, Manifest, Opener
 from crypto.errors import Refusal
+from crypto.parts import ByteSink
 from gateway.errors import GatewayRefusal, StorageDamaged
 from gateway.services.vault import Vault, WrappedKey
 from gateway.storage import bundles, contentkeys
@@ -70,7 +70,7 @@ class Library:
         self,
         bundle: OpenBundle,
         n: int,
-        sink: io.FileIO | io.BytesIO,
+        sink: ByteSink,
         *,
         progress: Callable[[int], None] | None = None,
     ) -> None:

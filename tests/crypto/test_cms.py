@@ -15,10 +15,11 @@ from crypto.cms import (
     SignatureForm,
     decrypt,
     encrypt,
+    encrypt_pieces,
     sign_opaque,
     verify_opaque,
 )
-from crypto.cmscipher import open_gcm, seal_gcm
+from crypto.cmscipher import GcmSealing, open_gcm
 from crypto.errors import Refusal
 from tests.mailcerts import NOW, Identity, OpenSsl, identity, needs_openssl
 
@@ -48,6 +49,18 @@ def test_what_is_encrypted_opens_again(kind: str, cipher: ContentCipher) -> None
         opened = decrypt(encrypt(content, recipients=[to.key.certificate], cipher=cipher), keys=[to.key])
         assert (opened.content, opened.cipher) == (content, str(cipher))
         assert opened.certificate == to.key.certificate
+
+
+@pytest.mark.parametrize("cipher", ContentCipher)
+def test_content_in_pieces_is_encrypted_as_one(cipher: ContentCipher) -> None:
+    to = reader()
+    pieces = [LETTER[:1], b"", LETTER[1:700], LETTER[700:]]
+    keys = [to.key.certificate]
+    made = encrypt_pieces(pieces, size=len(LETTER), recipients=keys, cipher=cipher)
+    assert decrypt(b"".join(made), keys=[to.key]).content == LETTER
+    for size in (len(LETTER) - 1, len(LETTER) + 1, len(LETTER) + 16):
+        with pytest.raises(ValueError, match="another size"):
+            list(encrypt_pieces(pieces, size=size, recipients=keys, cipher=cipher))
 
 
 def test_each_of_several_recipients_opens_the_same_message() -> None:
@@ -167,8 +180,8 @@ def test_what_a_random_key_opens_is_nobodys(kind: str, monkeypatch: pytest.Monke
 
 
 def test_a_tag_of_another_length_is_no_tag() -> None:
-    sealed = seal_gcm(b"x" * 40)
-    whole = b"".join(sealed.parts) + sealed.tag
+    sealed = GcmSealing(40)
+    whole = sealed.update(b"x" * 40) + sealed.finish()
     assert open_gcm(sealed.key, sealed.start, memoryview(whole[:-16]), whole[-16:], None) == b"x" * 40
     # The same bytes, with the boundary between content and tag moved.
     with pytest.raises(ValueError, match="length"):

@@ -93,12 +93,15 @@ def seal_bytes(
     return sign_compact(raw, alg=GW_HYB1, typ=SEAL_TYP, signer=signer)
 
 
-def as_enclosure(name: str, media: str, content: bytes) -> Enclosure:
-    """Return a file as the letter carries it; a container of mails goes as plain bytes."""
+def letter_media(media: str) -> str:
+    """Return the media type under which a letter carries a file; a container of mails goes as plain bytes."""
     plain = media.startswith(("multipart/", "message/")) or not media.isascii()
-    return Enclosure(
-        name=name, media_type="application/octet-stream" if plain else media.lower(), content=content
-    )
+    return "application/octet-stream" if plain else media.lower()
+
+
+def as_enclosure(name: str, media: str, content: bytes) -> Enclosure:
+    """Return a small file as the letter carries it."""
+    return Enclosure(name=name, media_type=letter_media(media), content=content)
 
 
 def _print(sheet: Sheet) -> bytes | None:

@@ -31,21 +31,23 @@ from gateway.model.transmission import TransmissionKey
 from gateway.services.directory import Directory
 from gateway.services.keyring import Keyring
 from gateway.services.library import Library, OpenBundle
+from gateway.services.smime.base64lines import OutgoingFile
 from gateway.services.smime.code import acknowledgement_code, new_key
 from gateway.services.smime.contents import (
     MANIFEST_NAME,
     SEAL_NAME,
     Identity,
     as_enclosure,
+    letter_media,
     manifest_bytes,
     own_name,
     readable,
     seal_bytes,
 )
 from gateway.services.smime.correspondents import mailbox_of_entry, smime_certificates, wishes_of
-from gateway.services.smime.entityform import Enclosure, Letter
+from gateway.services.smime.entityform import Letter
 from gateway.services.smime.letter import Facts, ListedFile, cover_text, subject_of, title_of
-from gateway.services.smime.sealing import seal_letter
+from gateway.services.smime.sealing import SealedLetter, seal_letter
 from gateway.services.smime.sheet import language_of, make_sheet
 from gateway.services.vault import Vault, WrappedKey
 from gateway.storage import letters
@@ -100,13 +102,16 @@ class LetterDesk:
     async def parcels(self, key: TransmissionKey, *, address: str, urgent: bool) -> AsyncIterator[Parcel]:
         """Yield the mails of a bundle, each whole and encrypted; to be sent in this order.
 
+        A parcel can be read until the next is asked for: only one mail is in memory.
+
         Raises ``GatewayRefusal``: ``too-large`` if no five mails can carry it, ``no-mail-certificate``,
         ``mailbox-none``, ``content-erased``; ``KeyringError`` without own keys for mail; ``StorageDamaged``.
         """
         draft = await self._draft(key, address)
         for n, documents in enumerate(draft.mails, 1):
             mail = await self._mail(draft, n, documents)
-            yield _parcel(draft.bundle, mail, urgent=urgent)
+            yield _parcel(draft.bundle, mail.stretches, urgent=urgent)
+            mail.stretches.clear()
 
     async def _draft(self, key: TransmissionKey, address: str) -> _Draft:
         sender, bid, to = key
@@ -181,19 +186,17 @@ class LetterDesk:
             signature=wishes.form,
         )
 
-    async def _mail(self, draft: _Draft, n: int, documents: Sequence[int]) -> bytes:
+    async def _mail(self, draft: _Draft, n: int, documents: Sequence[int]) -> SealedLetter:
         parts = [part for part in draft.bundle.manifest.parts if part.n > _FORM_PART]
-        enclosures = [await self._enclosure(draft.bundle, parts[place]) for place in documents]
-        if n == 1:
-            enclosures = [
-                as_enclosure(draft.facts.readable, draft.sheet_media, draft.sheet),
-                as_enclosure(draft.facts.machine, "application/json", draft.form),
-                *enclosures,
-            ]
-        enclosures += [
+        forms = [
+            as_enclosure(draft.facts.readable, draft.sheet_media, draft.sheet),
+            as_enclosure(draft.facts.machine, "application/json", draft.form),
+        ]
+        proofs = [
             as_enclosure(draft.manifest_name, "application/json", draft.manifest),
             as_enclosure(draft.seal_name, "application/jose", draft.seal),
         ]
+        files = [await self._file(draft.bundle, parts[place]) for place in documents]
         now, env = self._clock.now(), draft.bundle.envelope
         letter = Letter(
             sender=draft.facts.sender_address,
@@ -202,9 +205,8 @@ class LetterDesk:
             message_id=letter_message_id(env.sender, env.bid, n, draft.facts.sender_address),
             date=now,
             text=cover_text(draft.facts, n),
-            enclosures=tuple(enclosures),
+            enclosures=(*(forms if n == 1 else []), *files, *proofs),
         )
-        digests: list[str] = []
         mail = await asyncio.to_thread(
             seal_letter,
             letter,
@@ -212,14 +214,15 @@ class LetterDesk:
             recipients=draft.recipients,
             cipher=draft.cipher,
             form=draft.signature,
-            on_signed=lambda entity: digests.append(_sha256(entity)),
         )
         key = (env.sender, env.bid, draft.to)
-        await self._database.write(lambda tx: letters.add_signed(tx, key, digests[0], now))
+        await self._database.write(lambda tx: letters.add_signed(tx, key, mail.entity_sha256, now))
         return mail
 
-    async def _enclosure(self, bundle: OpenBundle, part: ManifestPart) -> Enclosure:
-        return as_enclosure(part.name, part.media, await self._read(bundle, part.n))
+    async def _file(self, bundle: OpenBundle, part: ManifestPart) -> OutgoingFile:
+        file = OutgoingFile(name=part.name, media_type=letter_media(part.media))
+        await self._library.read_part(bundle, part.n, file)
+        return file
 
     async def _read(self, bundle: OpenBundle, n: int) -> bytes:
         sink = io.BytesIO()
@@ -259,16 +262,19 @@ def letter_message_id(sender: str, bid: str, n: int, mailbox: str) -> str:
     return f"<gw1.{digest[:32]}@{mailbox.rpartition('@')[2]}>"
 
 
-def _parcel(bundle: OpenBundle, mail: bytes, *, urgent: bool) -> Parcel:
+def _parcel(bundle: OpenBundle, stretches: Sequence[bytes], *, urgent: bool) -> Parcel:
     async def read(offset: int) -> AsyncIterator[bytes]:
-        yield mail[offset:]
+        for stretch in stretches:
+            if offset < len(stretch):
+                yield stretch[offset:]
+            offset = max(offset - len(stretch), 0)
 
     env = bundle.envelope
     return Parcel(
         sender=env.sender,
         bid=env.bid,
         envelope_sha256=env.digest,
-        size_bytes=len(mail),
+        size_bytes=sum(map(len, stretches)),
         urgent=urgent,
         read=read,
     )

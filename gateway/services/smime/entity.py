@@ -5,9 +5,10 @@ nothing about the case stands outside. In: only what one signer of the directory
 Says nothing about what a letter means: its words, codes and reports are read elsewhere.
 """
 
+from gateway.services.smime.base64lines import OutgoingFile
 from gateway.services.smime.entityform import Correspondent, Enclosure, Letter, OpenedLetter
 from gateway.services.smime.opening import open_letter
-from gateway.services.smime.sealing import OUTER_SUBJECT, seal_letter, sealed_size
+from gateway.services.smime.sealing import OUTER_SUBJECT, SealedLetter, seal_letter
 
 __all__ = [
     "OUTER_SUBJECT",
@@ -15,7 +16,8 @@ __all__ = [
     "Enclosure",
     "Letter",
     "OpenedLetter",
+    "OutgoingFile",
+    "SealedLetter",
     "open_letter",
     "seal_letter",
-    "sealed_size",
 ]

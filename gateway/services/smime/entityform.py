@@ -6,6 +6,8 @@ Values only. Who may be a correspondent decides the directory, what an opened le
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway.services.smime.base64lines import OutgoingFile
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enclosure:
@@ -28,6 +30,7 @@ class Letter:
     Attributes:
         message_id: With angle brackets; the same inside and outside.
         in_reply_to: Identifier of the letter that this one answers, inside and outside.
+        enclosures: An ``OutgoingFile`` is emptied when the letter is sealed.
         read_receipt: Whether the reader's program is asked to confirm the reading (RFC 8098).
     """
 
@@ -37,7 +40,7 @@ class Letter:
     message_id: str
     date: datetime
     text: str = field(repr=False)
-    enclosures: tuple[Enclosure, ...] = field(repr=False)
+    enclosures: tuple[Enclosure | OutgoingFile, ...] = field(repr=False)
     in_reply_to: str | None = None
     read_receipt: bool = True
 

@@ -2,18 +2,23 @@
 
 What anybody on the way can read: two mailboxes, two times, a message identifier and ``OUTER_SUBJECT``. Every
 header goes through ``email.policy.SMTP`` and is refused if it has a control character or a line break.
+A letter is large: its layers are made in stretches that are let go as soon as the next layer has them.
 """
 
 import email.policy
 import re
 import secrets
-from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import format_datetime
+from hashlib import sha256
+from itertools import chain
 
-from crypto.cms import ContentCipher, KeyTransport, SignatureForm, encrypt, sign_opaque
+from crypto.cms import ContentCipher, KeyTransport, SignatureForm, encrypt_pieces, signature_around
 from crypto.mailcert import MailKey
+from gateway.services.smime.base64lines import OutgoingFile, base64_lines, base64_size
 from gateway.services.smime.entityform import Enclosure, Letter
 
 #: The only subject that anybody on the way sees (RFC 9788 section 3.2.1).
@@ -25,15 +30,18 @@ _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,60}/[a-z0-9][a-z0-9!#$&^_
 _SIGNED = "signed-data"
 _ENVELOPED = {ContentCipher.AES256_CBC: "enveloped-data", ContentCipher.AES256_GCM: "authEnveloped-data"}
 
-#: Bytes to a line of base64, and lines to a stretch, so that a large part is not there twice.
-_LINE_BYTES = 57
-_LINE = 76
-_STRETCH = _LINE_BYTES * 1000
 
-#: What the layers add at most, in bytes: headers; certificate, attributes and signature; recipients.
-_HEADERS = 8 * 1024
-_SIGNATURE = 20 * 1024
-_PART = 4 * 1024
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedLetter:
+    """A whole mail, headers and body with CRLF, ready for submission.
+
+    Attributes:
+        stretches: The mail in order, each a stretch of whole lines.
+        entity_sha256: Hex digest of the entity that was signed.
+    """
+
+    stretches: list[bytes] = field(repr=False)
+    entity_sha256: str
 
 
 def seal_letter(
@@ -44,37 +52,37 @@ def seal_letter(
     cipher: ContentCipher = ContentCipher.AES256_CBC,
     form: SignatureForm = SignatureForm.PKCS1,
     transport: KeyTransport = KeyTransport.PKCS1,
-    on_signed: Callable[[bytes], None] = lambda entity: None,
-) -> bytes:
-    """Return the whole mail, headers and body with CRLF, ready for submission.
+) -> SealedLetter:
+    """Return the mail of a letter; every ``OutgoingFile`` of the letter is taken.
 
     ``recipients`` are DER certificates: the addressee's in force, and our own so that we can read it.
-    ``on_signed`` is given the entity that was signed.
 
     Raises:
         ValueError: a header or name that cannot be carried (line breaks, control characters).
         KeyRefused: a certificate that may not be listed.
     """
     outer = _outer_headers(letter)
-    entity = _entity(letter, outer)
-    on_signed(entity)
-    signed = sign_opaque(entity, key=signer, at=letter.date, form=form)
-    del entity
-    wrapped = b"".join([*_cms_headers(_SIGNED), b"\r\n", *_base64(signed)])
-    del signed
-    sealed = encrypt(wrapped, recipients=recipients, cipher=cipher, transport=transport)
-    del wrapped
-    return b"".join(
-        [*_folded(outer), *_cms_headers(_ENVELOPED[cipher], is_mail=True), b"\r\n", *_base64(sealed)]
+    entity, digest, size = deque(_entity(letter, outer)), sha256(), 0
+    for piece in entity:
+        digest.update(piece)
+        size += len(piece)
+    around = signature_around(digest.digest(), size, key=signer, at=letter.date, form=form)
+    signed = chain([around.head], _emptied(entity), [around.tail])
+    head = b"".join([*_cms_headers(_SIGNED), b"\r\n"])
+    sealed = encrypt_pieces(
+        chain([head], base64_lines(signed)),
+        size=len(head) + base64_size(len(around.head) + size + len(around.tail)),
+        recipients=recipients,
+        cipher=cipher,
+        transport=transport,
     )
+    mail_head = b"".join([*_folded(outer), *_cms_headers(_ENVELOPED[cipher], is_mail=True), b"\r\n"])
+    return SealedLetter(stretches=[mail_head, *base64_lines(sealed)], entity_sha256=digest.hexdigest())
 
 
-def sealed_size(letter: Letter) -> int:
-    """Return about how large the mail will be, in bytes, never less than it is: for size caps."""
-    files = sum(_base64_size(len(each.content)) + len(each.name) * 12 + _PART for each in letter.enclosures)
-    # Quoted-printable takes three characters for a byte, and lines of 76 a little more.
-    text = 4 * len(letter.text.encode()) + 40 * len(letter.subject)
-    return _base64_size(_base64_size(files + text + _HEADERS + _SIGNATURE) + _SIGNATURE) + _HEADERS
+def _emptied(pieces: deque[bytes]) -> Iterator[bytes]:
+    while pieces:
+        yield pieces.popleft()
 
 
 def _outer_headers(letter: Letter) -> dict[str, str]:
@@ -94,8 +102,8 @@ def _outer_headers(letter: Letter) -> dict[str, str]:
     return headers
 
 
-def _entity(letter: Letter, outer: dict[str, str]) -> bytes:
-    """Return the header-protected entity (RFC 9788) that is signed."""
+def _entity(letter: Letter, outer: dict[str, str]) -> Iterator[bytes]:
+    """Yield the header-protected entity (RFC 9788) that is signed."""
     boundary = f"gw-{secrets.token_hex(16)}"
     head = _message({**outer, "Subject": letter.subject})
     for name, value in outer.items():
@@ -103,10 +111,13 @@ def _entity(letter: Letter, outer: dict[str, str]) -> bytes:
     head["MIME-Version"] = "1.0"
     head["Content-Type"] = f'multipart/mixed; boundary="{boundary}"; hp="cipher"'
     mark = f"--{boundary}".encode("ascii")
-    pieces = [*(_POLICY.fold_binary(name, value) for name, value in head.items()), b"\r\n"]
+    yield from (_POLICY.fold_binary(name, value) for name, value in head.items())
+    yield b"\r\n"
     for part in (_cover(letter), *map(_attachment, letter.enclosures)):
-        pieces += [mark, b"\r\n", *part, b"\r\n"]
-    return b"".join([*pieces, mark, b"--\r\n"])
+        yield mark + b"\r\n"
+        yield from part
+        yield b"\r\n"
+    yield mark + b"--\r\n"
 
 
 def _cover(letter: Letter) -> Iterator[bytes]:
@@ -119,7 +130,7 @@ def _cover(letter: Letter) -> Iterator[bytes]:
     yield part.as_bytes()
 
 
-def _attachment(enclosure: Enclosure) -> Iterator[bytes]:
+def _attachment(enclosure: Enclosure | OutgoingFile) -> Iterator[bytes]:
     if _UNCARRIED.search(enclosure.name) is not None or not enclosure.name:
         raise ValueError("a file name that cannot be carried")
     if _MEDIA_TYPE.fullmatch(enclosure.media_type) is None or enclosure.media_type.startswith(
@@ -132,7 +143,11 @@ def _attachment(enclosure: Enclosure) -> Iterator[bytes]:
     part.add_header("Content-Disposition", "attachment", filename=enclosure.name)
     yield from (_POLICY.fold_binary(name, value) for name, value in part.items())
     yield b"\r\n"
-    yield from _base64(enclosure.content)
+    yield from _content(enclosure)
+
+
+def _content(enclosure: Enclosure | OutgoingFile) -> Iterable[bytes]:
+    return enclosure.take() if isinstance(enclosure, OutgoingFile) else base64_lines([enclosure.content])
 
 
 def _message(headers: dict[str, str]) -> EmailMessage:
@@ -159,14 +174,3 @@ def _cms_headers(kind: str, *, is_mail: bool = False) -> Iterator[bytes]:
             "Content-Disposition": 'attachment; filename="smime.p7m"',
         }
     )
-
-
-def _base64(content: bytes) -> Iterator[bytes]:
-    """Yield base64 in lines of 76 characters, the last one ended as well."""
-    for begin in range(0, len(content), _STRETCH):
-        text = b64encode(content[begin : begin + _STRETCH])
-        yield b"".join(text[at : at + _LINE] + b"\r\n" for at in range(0, len(text), _LINE))
-
-
-def _base64_size(size: int) -> int:
-    return (size // _LINE_BYTES + 1) * (_LINE + 2)

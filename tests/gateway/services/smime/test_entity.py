@@ -19,7 +19,6 @@ from gateway.services.smime.entity import (
     OpenedLetter,
     open_letter,
     seal_letter,
-    sealed_size,
 )
 from tests.mailcerts import NOW, Identity, OpenSsl, identity, needs_openssl
 
@@ -76,7 +75,7 @@ def opened(
 
 
 def sealed(letter: Letter = LETTER) -> bytes:
-    return seal_letter(letter, signer=own().key, recipients=[person().key.certificate])
+    return b"".join(seal_letter(letter, signer=own().key, recipients=[person().key.certificate]).stretches)
 
 
 def as_person(raw: bytes) -> OpenedLetter:
@@ -92,7 +91,6 @@ def test_a_sealed_letter_comes_back_as_it_was() -> None:
     assert (found.references, found.cipher) == ((LETTER.in_reply_to,), "aes256-cbc")
     assert (found.is_protected, found.signed_at, found.report_type) == (True, NOW, None)
     assert found.correspondent.address == GATEWAY
-    assert len(raw) <= sealed_size(LETTER)
 
 
 def test_outside_stands_nothing_about_the_case() -> None:

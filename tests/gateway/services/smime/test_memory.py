@@ -29,11 +29,12 @@ letter = Letter(
     sender=us.address, recipient=them.address, subject="A fictional matter", message_id="<1@xa-example.org>",
     date=NOW, text="With three files.\\n", enclosures=files,
 )
-mail = seal_letter(
+sealed = seal_letter(
     letter, signer=us.key, recipients=[them.key.certificate, us.key.certificate],
     cipher=ContentCipher(sys.argv[1]),
 )
 composed = peak()
+mail = b"".join(sealed.stretches)
 del letter
 known = (Correspondent(authority_id="xa-x", address=us.address, certificate=us.key.certificate),)
 found = open_letter(mail, keys=[them.key], own=them.address, correspondents=known, now=NOW)
