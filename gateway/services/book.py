@@ -8,9 +8,10 @@ no other channel may spare, ends a transmission before its time.
 
 import random
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
+
+from msgspec.structs import replace
 
 from gateway.model.channel_choice import Patience
 from gateway.model.channels import CARRIER

@@ -6,9 +6,11 @@ one thread it changes and nothing else.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec.structs import replace
 
 from crypto import strictjson
 from crypto.bundle import Manifest

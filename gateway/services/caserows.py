@@ -5,9 +5,10 @@ Pure: reads and writes nothing, so that both sides of a case, and a test, come t
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from gateway.model.case import CaseView, fold
 from gateway.model.case_message import CaseMessage, MessageFacts

@@ -6,8 +6,9 @@ consignment still wins later. A mail server's word is never believed; it only br
 channel forward. Every function runs inside a unit.
 """
 
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.channels import LETTERS

@@ -5,10 +5,13 @@ Part of ``book``, which calls it with a row it has locked and stores what comes 
 caller's transaction. Whatever was done on a channel stays done: what stands in an outbox stays there.
 """
 
+import dataclasses
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from gateway.errors import sentence_of
 from gateway.model.audit import PendingAuditEntry
@@ -243,7 +246,7 @@ class Onward:
         if decision.alarm or (is_new_hold and tried is not None and not tried.ask):
             tell(tx, row, code or "unavailable", now)
         if turn_at is not None and turn_at < decision.at:
-            decision = replace(decision, at=max(turn_at, now))
+            decision = dataclasses.replace(decision, at=max(turn_at, now))
         # While nothing could be tried, what was to be wrapped first still is.
         is_still_due = tried is not None and tried.hold and row.next_action == "rewrap"
         return self._again(row, decision, now, is_rewrap=is_still_due or decision.kind is Step.REWRAP)

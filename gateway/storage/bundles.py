@@ -8,11 +8,11 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from gateway.storage.database import Transaction
 from gateway.storage.prepared import fetch
+from gateway.storage.rows import TableRow
 from gateway.storage.schema import bundle, envelope, part
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BundleRow:
+class BundleRow(TableRow, frozen=True, kw_only=True):
     """One bundle. ``direction`` is ``out`` or ``in``; ``state`` sealed, relayed, released or rejected."""
 
     sender: str
@@ -29,8 +29,7 @@ class BundleRow:
     stored_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartRow:
+class PartRow(TableRow, frozen=True, kw_only=True):
     """Where the ciphertext of one part lies: ``sha256`` names its blob."""
 
     n: int

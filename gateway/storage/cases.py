@@ -1,20 +1,22 @@
 """Cases and their messages. The state of a case is what the fold of its messages says, stored for lists."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import Connection, Row, and_, bindparam, or_, select, update
 
 from gateway.storage.database import Transaction
 from gateway.storage.prepared import fetch
+from gateway.storage.rows import TableRow
 from gateway.storage.schema import bundle, cases, message
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseRow:
+class CaseRow(TableRow, frozen=True, kw_only=True):
     """All messages about one request, on one side; meanings in ``schema.cases``."""
+
+    hidden: ClassVar[frozenset[str]] = frozenset({"reference_requesting", "reference_requested"})
 
     thread_id: str
     peer: str
@@ -25,8 +27,8 @@ class CaseRow:
     confidentiality_level: str
     state: str
     state_at: datetime
-    reference_requesting: str | None = field(repr=False)
-    reference_requested: str | None = field(repr=False)
+    reference_requesting: str | None
+    reference_requested: str | None
     language: str
     next_actor: str
     next_action: str
@@ -34,8 +36,7 @@ class CaseRow:
     opened_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageRow:
+class MessageRow(TableRow, frozen=True, kw_only=True):
     """One message of either side; ``facts`` is JSON of what the fold needs.
 
     Attributes:

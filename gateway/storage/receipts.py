@@ -1,18 +1,21 @@
 """Receipts, stored verbatim, and which of our own still have to reach somebody."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from sqlalchemy import Connection, and_, bindparam, select, update
 
 from gateway.storage.database import Transaction
 from gateway.storage.prepared import fetch
+from gateway.storage.rows import TableRow
 from gateway.storage.schema import bundle, envelope, receipt, receipt_push
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReceiptRow:
+class ReceiptRow(TableRow, frozen=True, kw_only=True):
     """One receipt; ``own`` if issued here. For own ones ``leaf_index`` is the place in our log."""
+
+    hidden: ClassVar[frozenset[str]] = frozenset({"jws", "leaf", "salt", "body", "proof"})
 
     jws_sha256: str
     sender: str
@@ -23,14 +26,14 @@ class ReceiptRow:
     n: int
     at: datetime
     reason: str | None
-    jws: str = field(repr=False)
+    jws: str
     own: bool
     stored_at: datetime
     leaf_index: int | None = None
-    leaf: str | None = field(default=None, repr=False)
-    salt: bytes | None = field(default=None, repr=False)
-    body: str | None = field(default=None, repr=False)
-    proof: str | None = field(default=None, repr=False)
+    leaf: str | None = None
+    salt: bytes | None = None
+    body: str | None = None
+    proof: str | None = None
 
 
 _OF_BUNDLE = (receipt.c.sender == bindparam("b_sender")) & (receipt.c.bid == bindparam("b_bid"))

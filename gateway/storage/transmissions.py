@@ -12,11 +12,11 @@ from sqlalchemy import Connection, and_, bindparam, select, update
 from gateway.model.transmission import TransmissionKey
 from gateway.storage.database import Transaction
 from gateway.storage.prepared import fetch
+from gateway.storage.rows import TableRow
 from gateway.storage.schema import attempt, bundle, transmission
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransmissionRow:
+class TransmissionRow(TableRow, frozen=True, kw_only=True):
     """Sending one bundle to one authority; meanings in ``schema.transmission``."""
 
     sender: str
@@ -42,8 +42,7 @@ class TransmissionRow:
     counted_from: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptRow:
+class AttemptRow(TableRow, frozen=True, kw_only=True):
     """One try: ``verdict`` as the adapter gave it, ``code`` where there was one."""
 
     no: int

@@ -21,7 +21,7 @@ ROOMS: dict[str, tuple[set[str], set[str] | None]] = {
     "gateway.model": ({"gateway.model"}, set()),
     "gateway.storage": (
         {"gateway.storage", "gateway.model", "gateway.errors", "gateway.clock"},
-        {"sqlalchemy", "asyncpg", "alembic"},
+        {"sqlalchemy", "asyncpg", "alembic", "msgspec"},
     ),
     "gateway.services": (
         {"gateway.services", "gateway.storage", "gateway.model", "adapters", "crypto"} | GROUND,

@@ -109,7 +109,7 @@ async def test_what_waits_is_brought_forward_and_what_is_being_tried_is_left_alo
 
     def unit(tx: Transaction) -> None:
         for each in (row(), leased):
-            tx.insert(transmission, **{name: getattr(each, name) for name in each.__dataclass_fields__})
+            tx.insert(transmission, **{name: getattr(each, name) for name in each.__struct_fields__})
         for key in (KEY, OTHER):
             channels.bring_forward(tx, key, NOW)
 
