@@ -5,6 +5,7 @@ the content's own digest is the token's. A mail that is refused changes nothing 
 """
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,8 +13,9 @@ from typing import Any
 from adapters.mailformat import checked_content, open_mail
 from adapters.mimeread import MailUnreadable, MimePart
 from crypto import strictjson
+from crypto.encoding import b64u, lp, wire_time
 from crypto.errors import Refusal
-from crypto.mailtoken import MailClaims, MailKind, Segment, read_mail_token
+from crypto.mailtoken import LEEWAY, OLDEST, MailClaims, MailKind, Segment, read_mail_token
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal, from_refusal
 from gateway.services.arrival import Arrivals, Head, Read, read_head
@@ -122,8 +124,7 @@ class GatewayMails:
         if claims.segment is not None:
             await self._take_bundle(claims, claims.segment, content)
         elif claims.kind is MailKind.RECEIPTS:
-            body = _json(content)
-            await self._desk.take(caller=claims.sender, jti=None, exp=None, body=body)
+            await self._take_receipts(claims, _json(content))
         elif claims.kind is MailKind.NOTICES:
             body = _json(content)
             await self._revocations.take_all(caller=claims.sender, jti=None, exp=None, body=body)
@@ -131,6 +132,21 @@ class GatewayMails:
             await self._answers.answer_probe(claims.sender, _text(content))
         elif claims.kind is MailKind.PROBE_ANSWER:
             await self._liveness.take_answer(_text(content))
+
+    async def _take_receipts(self, claims: MailClaims, body: Mapping[str, Any]) -> None:
+        """File receipts; what stands unsigned beside them counts once for each mail that its sender wrote.
+
+        Receipts may come as often as they like. Problems may not: whoever repeats a mail must not be able to
+        say three times what a peer said once, because then a bundle is given up.
+        """
+        jti = exp = None
+        if body.get("problems"):
+            jti, exp = _once(claims), claims.at + OLDEST + 2 * LEEWAY
+        try:
+            await self._desk.take(caller=claims.sender, jti=jti, exp=exp, body=body)
+        except GatewayRefusal as refusal:
+            if refusal.code != "auth-replay":
+                raise
 
     async def _take_bundle(self, claims: MailClaims, segment: Segment, content: bytes) -> None:
         sender, bid = claims.sender, segment.bid
@@ -175,6 +191,12 @@ def content_reader(content: bytes) -> Read:
             yield content[at : at + _PIECE]
 
     return read
+
+
+def _once(claims: MailClaims) -> str:
+    """Return what names a mail as its sender wrote it, however a server writes it out again."""
+    said = lp(b"mail", claims.sha256.encode(), wire_time(claims.at).encode())
+    return b64u(hashlib.sha256(said).digest()[:16])
 
 
 def _json(content: bytes) -> Mapping[str, Any]:
