@@ -70,8 +70,11 @@ REFRESHES_BEFORE_ALARM = 3
 DAMAGE_CODES = frozenset({"malformed", "version", "sig-invalid"})
 REPEATS_BEFORE_PERSON = 3
 
+#: The directory lists no encryption key in force for an addressee.
+NO_KEY = "no-encryption-key"
+
 #: Why the directory lets nothing be sent to somebody who may be listed: it never fails a send.
-DIRECTORY_HOLDS = frozenset({"directory-stale", "directory-unverifiable", "authority-unverifiable"})
+DIRECTORY_HOLDS = frozenset({"directory-stale", "directory-unverifiable", "authority-unverifiable", NO_KEY})
 
 #: What a sender does about each code; a code that is not here is tried again.
 ACTIONS: Mapping[str, Step] = MappingProxyType(
@@ -85,7 +88,7 @@ ACTIONS: Mapping[str, Step] = MappingProxyType(
         ),
         **dict.fromkeys(
             # While its keys are in doubt nothing is wrapped for an addressee; that comes once they are known.
-            ("key-expired", "authority-unverifiable", "directory-unverifiable"),
+            ("key-expired", "authority-unverifiable", "directory-unverifiable", NO_KEY),
             Step.REWRAP,
         ),
         **dict.fromkeys(

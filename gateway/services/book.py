@@ -192,6 +192,20 @@ class TransmissionBook:
         store_transmission(tx, row)
         return row
 
+    def take_back(self, tx: Transaction, key: tuple[str, str, str], now: datetime) -> None:
+        """Take a bundle off the peer's outbox, due at once, to be wrapped anew before it stands there again.
+
+        One that is being tried at the moment is wrapped anew by that attempt or the next.
+        """
+        row = lock_transmission(tx.view(key[:2]), *key)
+        if row is None or row.state in TERMINAL or row.outbox_no is None or row.lease_owner is not None:
+            return
+        row = replace(self._with_code(row, "key-expired"), changed_at=now)
+        row = self._onward.after_failure(tx, row, "key-expired", now)
+        if row.state not in TERMINAL:
+            row = replace(row, next_action_at=now)
+        store_transmission(tx, row)
+
     def overdue(
         self,
         tx: Transaction,

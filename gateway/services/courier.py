@@ -12,19 +12,20 @@ import asyncio
 import contextlib
 import secrets
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from adapters.base import Adapter, Endpoint, Outcome, Parcel, Verdict
 from crypto.errors import Refusal
 from gateway.clock import Clock
 from gateway.errors import GatewayError, GatewayRefusal
 from gateway.model.channel_choice import CHANNEL_CODES
-from gateway.model.schedule import DIRECTORY_HOLDS
+from gateway.model.schedule import DIRECTORY_HOLDS, NO_KEY
 from gateway.services.book import TransmissionBook
+from gateway.services.composer import Composer
 from gateway.services.container import ContainerSource, load_container
 from gateway.services.directory import Directory
 from gateway.services.evidence import CheckedReceipt, check_receipt
@@ -84,14 +85,6 @@ class Job:
         if self.source is not None:
             return self.source.sender, self.source.bid, self.to
         return self.sender, self.bid, self.to
-
-
-class Composer(Protocol):
-    """Makes what a channel carries instead of the sealed bundle: letters to people."""
-
-    def parcels(self, key: tuple[str, str, str], *, address: str, urgent: bool) -> AsyncIterator[Parcel]:
-        """Yield what is to be delivered, in order. Raises ``GatewayRefusal`` with the code of the attempt."""
-        ...
 
 
 class Courier:
@@ -270,6 +263,11 @@ class Courier:
                 expires_at = env.expires if job.is_held else None
                 job = replace(job, source=None)
             tried = replace(await self._try(job), expires_at=expires_at)
+        except GatewayRefusal as refusal:
+            if refusal.code != NO_KEY:
+                raise
+            leg = self._failover.held(job.key, job.lane, planned=job.channel, hold=refusal.code)
+            tried = await self._nothing(leg, self._clock.now())
         finally:
             renewal.cancel()
             keeper = self._keepers.pop(job.key, None)

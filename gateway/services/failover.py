@@ -111,13 +111,7 @@ class Failover:
         hold = self._directory.hold(key[2], lane)
         situation = Situation(channels=() if hold else self.channels(key[2], lane), planned=planned)
         if not situation.channels:
-            return Leg(
-                key=key,
-                lane=lane,
-                situation=situation,
-                choice=Choice(channel=None),
-                hold=hold or "channel-none",
-            )
+            return self.held(key, lane, planned=planned, hold=hold or "channel-none")
         if not attempts and not situation.needs_consent(situation.channels[0].channel):
             # The ordinary case: the first channel of the list, and nothing else needs to be known.
             choice = Choice(channel=situation.channels[0])
@@ -126,6 +120,12 @@ class Failover:
         choice = choose(situation, self._patience.pace(lane, urgency), now)
         hold = "consent-needed" if choice.channel is None else None
         return Leg(key=key, lane=lane, situation=situation, choice=choice, hold=hold, urgency=urgency)
+
+    @staticmethod
+    def held(key: TransmissionKey, lane: str, *, planned: str | None, hold: str) -> Leg:
+        """Return the attempt that cannot be made on any channel now, and why."""
+        situation = Situation(channels=(), planned=planned)
+        return Leg(key=key, lane=lane, situation=situation, choice=Choice(channel=None), hold=hold)
 
     async def outlook(
         self,

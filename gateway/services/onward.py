@@ -145,7 +145,12 @@ class Onward:
     def _held_or_freed(tx: Transaction, row: TransmissionRow, tried: Tried, now: datetime) -> TransmissionRow:
         """Let somebody see to what the directory holds, daily, and begin its horizon anew; or let go."""
         if tried.is_held:
-            last = None if row.owner is None else row.counted_from
+            is_other = row.repeats == 0
+            if is_other and row.owner is not None:
+                # What held it before does so no more: its task would tell a person the wrong thing.
+                others = DIRECTORY_HOLDS - {tried.code or ""}
+                close_tasks(tx, kind="transmission", sender=row.sender, bid=row.bid, codes=others, now=now)
+            last = None if row.owner is None or is_other else row.counted_from
             if last is None or (now - row.created_at) // _DAY > (last - row.created_at) // _DAY:
                 tell(tx, row, tried.code or "unavailable", now)
             return replace(row, counted_from=now, owner=OWNERS[row.lane])

@@ -2,17 +2,22 @@
 
 A bundle stands here from the moment its transmission is DISPATCHED on ``https_pull`` until a receipt moves
 it; the same bundle, the same receipts as by push. Numbers come from the audit log and only grow, so that
-a peer's place in its outbox survives every restart.
+a peer's place in its outbox survives every restart. What is wrapped for a key that was revoked meanwhile is
+not handed out: it is taken back, and stands here again once it is wrapped for another.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from gateway.clock import Clock
 from gateway.errors import GatewayRefusal
+from gateway.model.transmission import TransmissionKey
+from gateway.services.book import TransmissionBook
 from gateway.services.container import ContainerSource, load_container
 from gateway.services.revocations import Revocations
+from gateway.services.rewrap import Rewrapper
 from gateway.services.wire import ReceiptWire
 from gateway.storage import receipts, transmissions
 from gateway.storage.blobs import Blobs
@@ -32,13 +37,21 @@ class Outbox:
         blobs: Blobs,
         wire: ReceiptWire,
         revocations: Revocations,
+        rewrapper: Rewrapper,
+        book: TransmissionBook,
         authority_id: str,
+        clock: Clock,
+        on_taken_back: Callable[[], None],
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._wire = wire
         self._revocations = revocations
+        self._rewrapper = rewrapper
+        self._book = book
         self._authority_id = authority_id
+        self._clock = clock
+        self._on_taken_back = on_taken_back
         self._changed: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     def changed(self, to_aid: str) -> None:
@@ -88,7 +101,8 @@ class Outbox:
                 ],
             )
 
-        bundles, own = await self._database.read(query)
+        standing, own = await self._database.read(query)
+        bundles = [row for row in standing if await self._may_go((row.sender, row.bid, caller))]
         items = [
             {
                 "no": row.no,
@@ -108,10 +122,18 @@ class Outbox:
             "cursor": max((no for no, _ in own), default=after),
         }
 
+    async def _may_go(self, key: TransmissionKey) -> bool:
+        """Tell whether a bundle is wrapped for a key that holds; one that is not is taken back."""
+        if not await self._rewrapper.is_outdated(key):
+            return True
+        await self._database.write(lambda tx: self._book.take_back(tx, key, self._clock.now()))
+        self._on_taken_back()
+        return False
+
     async def open(self, *, caller: str, bid: str) -> ContainerSource:
         """Return a container that waits for the caller. Raises ``GatewayRefusal`` ``not-found``."""
         sender = self._authority_id
         row = await self._database.read(lambda c: transmissions.find_transmission(c, sender, bid, caller))
-        if row is None or row.outbox_no is None:
+        if row is None or row.outbox_no is None or not await self._may_go((sender, bid, caller)):
             raise GatewayRefusal("not-found")
         return await load_container(self._database, self._blobs, sender, bid)

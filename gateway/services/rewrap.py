@@ -32,10 +32,10 @@ class Rewrapper:
         self._clock = clock
 
     async def is_outdated(self, key: TransmissionKey) -> bool:
-        """Tell whether a notice ended a key that this bundle is wrapped for or signed with."""
-        if not self._directory.has_notices:
-            return False
+        """Tell whether a key that this bundle is wrapped for, or signed with, was revoked."""
         sender, bid, to = key
+        if not any(self._ended_keys(to)):
+            return False
         rows = await self._database.read(lambda c: bundles.envelopes_of(c, sender, bid))
         return self._has_ended_key(Opener().parse(rows[-1].jws), to)
 
@@ -77,9 +77,14 @@ class Rewrapper:
 
     def _has_ended_key(self, envelope: Envelope, to: str) -> bool:
         wrapped = {wrap.kid for wrap in envelope.to if wrap.aid == to}
-        theirs = {key.public.kid for key in self._directory.keys(to, KeyUse.ENC) if key.status == "revoked"}
-        ours = {key.public.kid for key in self._keyring.held if key.status == "revoked"}
+        theirs, ours = self._ended_keys(to)
         return bool(wrapped & theirs) or envelope.kid in ours
+
+    def _ended_keys(self, to: str) -> tuple[set[str], set[str]]:
+        """Return the addressee's revoked encryption keys, and our own revoked keys for signing."""
+        theirs = {key.public.kid for key in self._directory.keys(to, KeyUse.ENC) if key.status == "revoked"}
+        held = (key for key in self._keyring.held if key.public.use == KeyUse.SIG)
+        return theirs, {key.public.kid for key in held if key.status == "revoked"}
 
     def _wrapped_again(
         self, previous: Envelope, held: WrappedKey, to: str, now: datetime, life: timedelta

@@ -25,6 +25,7 @@ from gateway.services.keyring import ENC_KEPT, MAIL_USES, HeldKey, Keyring
 from gateway.services.seal import CARRIER_LIFE
 from gateway.services.verify import AuditReport
 from gateway.storage.database import Database, Transaction
+from gateway.storage.queue import wake_peer
 
 
 class Upkeep:
@@ -162,6 +163,8 @@ class Upkeep:
         def unit(tx: Transaction) -> None:
             tx.audit(entry)
             settle(tx, self._directory.view.contradicted, now)
+            # What waited for a key of it, say, goes at the courier's next look.
+            wake_peer(tx, aid, now)
 
         await self._database.write(unit)
         return enrolled

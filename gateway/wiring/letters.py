@@ -9,7 +9,7 @@ from adapters.base import Adapter
 from adapters.smimemail import SmimeMailAdapter
 from gateway.model.channels import LETTERS
 from gateway.services.casebook import Casebook
-from gateway.services.courier import Composer
+from gateway.services.composer import Composer
 from gateway.services.library import Library
 from gateway.services.smime.confirm import ReplyDesk
 from gateway.services.smime.dispatch import LetterDesk

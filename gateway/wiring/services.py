@@ -179,13 +179,6 @@ class Services:
         )
         database, directory, clock = self.database, self.directory, self.clock
         delivery = self.settings.delivery
-        self.outbox = Outbox(
-            database=database,
-            blobs=self.blobs,
-            wire=self._wire,
-            revocations=self.revocations,
-            authority_id=self.authority_id,
-        )
         self._failover = Failover(
             database=database,
             directory=directory,
@@ -198,6 +191,17 @@ class Services:
             keyring=self.keyring,
             vault=self.vault,
             clock=clock,
+        )
+        self.outbox = Outbox(
+            database=database,
+            blobs=self.blobs,
+            wire=self._wire,
+            revocations=self.revocations,
+            rewrapper=self._rewrapper,
+            book=self._book,
+            authority_id=self.authority_id,
+            clock=clock,
+            on_taken_back=lambda: self.courier.wake(),
         )
         self.courier = Courier(
             database=database,

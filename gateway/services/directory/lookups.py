@@ -260,11 +260,6 @@ class Lookups:
         """Return the keys that holders named by another network ended than those that list them."""
         return ended_elsewhere(self._view, self._notices.values())
 
-    @property
-    def has_notices(self) -> bool:
-        """Whether any emergency notice is in force."""
-        return bool(self._notices)
-
     def listed_key(self, authority_id: str, kid: str) -> PublicKey | None:
         """Return a key by its identifier alone, whatever its use and status; a notice names no use."""
         for (aid, _, held), key in self._view.keys.items():

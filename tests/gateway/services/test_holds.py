@@ -2,14 +2,19 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from crypto.bundle import KeyInForce
+from crypto.keys import KeyUse
 from gateway.app import App
+from gateway.config import HomePaths
+from gateway.errors import GatewayRefusal
 from gateway.model.channels import CARRIER
+from gateway.model.revoked import KeyNotice
 from gateway.services.directory import Directory
 from gateway.services.failover import Failover
 from gateway.storage import transmissions
@@ -84,6 +89,37 @@ async def under_way(folder: Path, way: tuple[str, str, int]) -> AsyncIterator[Wa
         yield Way(world=world, sender=sender, to=to, bid=sent.bid)
 
 
+def list_no_key(monkeypatch: pytest.MonkeyPatch, way: Way) -> None:
+    """Let every directory list no encryption key of the addressee that holds."""
+    listed = Directory.keys
+
+    def keys(self: Directory, aid: str, use: str) -> tuple[KeyInForce, ...]:
+        found = listed(self, aid, use)
+        if (aid, use) != (way.to, KeyUse.ENC):
+            return found
+        return tuple(replace(key, status="revoked", revoked_at=way.world.clock.now()) for key in found)
+
+    monkeypatch.setattr(Directory, "keys", keys)
+
+
+async def list_again(way: Way) -> None:
+    """Let the sender's operator take the addressee's record anew."""
+    path = HomePaths(way.world.folder / way.to).enrolment
+    await way.app.upkeep.enrol(path.read_bytes(), replace=True)
+
+
+async def only_send(way: Way) -> None:
+    """Let the sender alone do what is due."""
+    for job in await way.app.courier.claim("routine", 16):
+        await way.app.courier.attempt(job)
+
+
+async def offered(way: Way) -> list[str]:
+    """Return the envelopes that stand in the addressee's outbox."""
+    page = await way.app.outbox.listing(caller=way.to, after=0, wait_s=0)
+    return [item["envelope"] for item in page["items"]]
+
+
 def hold(monkeypatch: pytest.MonkeyPatch, way: Way, code: str) -> None:
     """Let every directory hold back what goes to the addressee."""
     monkeypatch.setattr(Directory, "hold", lambda self, aid, lane: code if aid == way.to else None)
@@ -103,6 +139,7 @@ async def test_a_routine_bundle_outlives_its_horizon_and_its_envelope_while_the_
         assert await way.tasks() == [(code, "operator")]
         (task,) = (await way.app.cases.status(way.bid)).tasks
         # Put before the person again each day.
+        assert task.next_action_at is not None
         assert task.next_action_at > now - DAY
         await way.world.restart(way.sender)
         await way.days(25)
@@ -181,3 +218,94 @@ async def test_who_is_not_listed_any_more_fails_a_send_after_the_horizon(
         await way.days(15)
         row = await way.row()
         assert (row.state, row.last_code, row.owner) == ("FAILED", "not-listed", "operator")
+
+
+async def test_what_finds_no_key_to_be_wrapped_for_when_the_hold_ends_waits_with_a_task_until_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with under_way(tmp_path, ROUTINE) as way:
+        hold(monkeypatch, way, "authority-unverifiable")
+        await way.days(3)
+        monkeypatch.undo()
+        list_no_key(monkeypatch, way)
+        way.world.advance(timedelta(hours=1))
+        await way.world.run()
+        row, now = await way.row(), way.world.clock.now()
+        assert (row.state, row.last_code, row.owner) == ("QUEUED", "no-encryption-key", "operator")
+        assert (row.next_action, row.lease_owner) == ("rewrap", None)
+        assert row.next_action_at is not None
+        assert now < row.next_action_at <= now + timedelta(hours=1)
+        assert await way.tasks() == [("no-encryption-key", "operator")]
+        await way.days(20)
+        await way.world.crash(way.sender)
+        await way.days(50)
+        assert (await way.row()).state == "QUEUED"
+        assert await way.tasks() == [("no-encryption-key", "operator")]
+        monkeypatch.undo()
+        await list_again(way)
+        # No time passes: it goes at once.
+        await way.world.run()
+        assert (await way.row()).state == "CONSIGNED"
+        await way.arrives()
+
+
+async def test_what_was_wrapped_for_a_revoked_key_that_has_no_successor_waits_in_the_same_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with under_way(tmp_path, URGENT) as way:
+        list_no_key(monkeypatch, way)
+        await way.world.run()
+        row = await way.row()
+        assert (row.state, row.next_action, row.owner) == ("QUEUED", "rewrap", "duty_officer")
+        assert await way.tasks() == [("no-encryption-key", "duty_officer")]
+        assert await way.world[way.to].cases.inbox() == []
+        monkeypatch.undo()
+        await way.arrives()
+
+
+async def test_what_stands_in_an_outbox_under_a_revoked_key_is_taken_back_and_wrapped_for_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with under_way(tmp_path, PULLED) as way:
+        await only_send(way)
+        first = await offered(way)
+        assert len(first) == 1
+        theirs, now = way.world[way.to], way.world.clock.now()
+        kid = theirs.keyring.current(KeyUse.ENC, now).public.kid
+        notice = KeyNotice(
+            aid=way.to,
+            kid=kid,
+            reason="compromise",
+            at=now,
+            received_at=now,
+            invalid_since=now,
+            by_state=True,
+        )
+        await theirs.upkeep.own_key_revoked(notice)
+        assert await offered(way) == first
+        await list_again(way)
+        with pytest.raises(GatewayRefusal) as refused:
+            await way.app.outbox.open(caller=way.to, bid=way.bid)
+        assert refused.value.code == "not-found"
+        assert await offered(way) == []
+        row = await way.row()
+        assert (row.state, row.next_action, row.next_action_at) == ("QUEUED", "rewrap", now)
+        await only_send(way)
+        again = await offered(way)
+        assert len(again) == 1
+        assert again != first
+        await way.arrives()
+
+
+async def test_what_was_taken_back_and_has_no_key_to_be_wrapped_for_waits_with_a_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with under_way(tmp_path, PULLED) as way:
+        await only_send(way)
+        list_no_key(monkeypatch, way)
+        assert await offered(way) == []
+        await only_send(way)
+        assert await way.tasks() == [("no-encryption-key", "operator")]
+        assert await offered(way) == []
+        monkeypatch.undo()
+        await way.arrives()
