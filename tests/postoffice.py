@@ -40,7 +40,7 @@ class PostOffice:
             return Outcome(verdict=Verdict.RETRY)
         self.sent.append(mail)
         for recipient in mail.recipients:
-            arriving = self.on_way(mail) if self.on_way else (mail.data,)
+            arriving = self.on_way(mail) if self.on_way else (b"".join(mail.data),)
             self.boxes.setdefault(recipient, []).extend((data, mail.sender or "") for data in arriving)
             if recipient in self.vacation and mail.sender:
                 self._answer(recipient, mail.sender)

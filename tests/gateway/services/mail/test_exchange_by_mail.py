@@ -57,7 +57,7 @@ async def test_a_request_its_receipts_and_the_acknowledgement_go_by_mail_alone(t
 async def test_no_case_data_stands_in_a_header(tmp_path: Path) -> None:
     async with pair(tmp_path) as (world, bid):
         await world.run()
-        heads = b"".join(mail.data.split(b"\r\n\r\n", 1)[0] for mail in world.post.sent)
+        heads = b"".join(b"".join(mail.data).split(b"\r\n\r\n", 1)[0] for mail in world.post.sent)
         assert f"Subject: [GW] {bid}".encode() in heads
         assert {line for line in heads.split(b"\r\n") if line.startswith(b"Subject:")} <= {
             f"Subject: [GW] {bid}".encode(),
@@ -119,7 +119,7 @@ async def test_a_lost_receipt_comes_again_with_the_next_repeat_of_the_bundle(tmp
             if mail.sender is None and not lost:
                 lost.append(mail)
                 return ()
-            return (mail.data,)
+            return (b"".join(mail.data),)
 
         world.post.on_way = lose
         await world.run()

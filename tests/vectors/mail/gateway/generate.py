@@ -95,6 +95,18 @@ def vacation(*headers: str) -> str:
     )
 
 
+def report(kind: str, body: str) -> str:
+    """Return a notice that a mail server or a mail program sends."""
+    parts = [SENTENCE, entity(f"Content-Type: message/{kind}", body=body)]
+    return entity(
+        "From: MAILER-DAEMON@example.org",
+        f"To: {TO}",
+        "MIME-Version: 1.0",
+        f'Content-Type: multipart/report; report-type={kind}; boundary="b"',
+        body=multipart(parts, "b"),
+    )
+
+
 def files() -> Iterator[tuple[str, str]]:
     """Yield the name and text of every file."""
     yield "whole.eml", gateway_mail()
@@ -122,7 +134,7 @@ def files() -> Iterator[tuple[str, str]]:
     yield "token-alg-none.eml", gateway_mail("none")
     yield "digest-wrong.eml", gateway_mail("wrong digest")
     yield "length-10-gb.eml", gateway_mail("10 GB")
-    yield "length-10-gb-declared.eml", gateway_mail("forged", headers=["Content-Length: 10737418240"])
+    yield "length-10-gb-declared.eml", gateway_mail(headers=["Content-Length: 10737418240"])
     yield "bundle-of-another.eml", gateway_mail("other envelope")
     yield "parts-10000.eml", entity(*head(), body=multipart(["\r\nx"] * 10_000))
     yield "nested-50.eml", entity(*head(boundary="outer"), body=multipart([nested(50)], "outer"))
@@ -130,13 +142,11 @@ def files() -> Iterator[tuple[str, str]]:
     yield "header-long.eml", gateway_mail(headers=["X-Long: " + "x" * 70_000])
     yield "header-twice.eml", gateway_mail(headers=["From: gw@eg-ppo.example.org"])
     yield "header-control.eml", gateway_mail(headers=["X-Odd: a\x00b"])
-    yield "name-crlf.eml", gateway_mail("forged", name="a\r\nBcc: everybody@example.org\r\n\r\nb")
-    yield "name-encoded-crlf.eml", gateway_mail("forged", name="=?utf-8?q?a=0D=0ABcc:_x?=")
+    yield "name-crlf.eml", gateway_mail(name="a\r\nBcc: everybody@example.org\r\n\r\nb")
+    yield "name-encoded-crlf.eml", gateway_mail(name="=?utf-8?q?a=0D=0ABcc:_x?=")
     yield (
         "charset-wrong.eml",
-        gateway_mail(
-            "forged", sentence=entity("Content-Type: text/plain; charset=x-unknown", body="Sealed.")
-        ),
+        gateway_mail(sentence=entity("Content-Type: text/plain; charset=x-unknown", body="Sealed.")),
     )
     yield "coding-unknown.eml", gateway_mail(coding="x-uuencode")
     yield "coding-mixed.eml", gateway_mail(content="@@CONTENT 1/1@@\r\n=3D=0D=0A not base64")
@@ -159,6 +169,22 @@ def files() -> Iterator[tuple[str, str]]:
     yield "vacation-old.eml", vacation("Precedence: bulk", "X-Autoreply: yes")
     yield "vacation-bare.eml", vacation("Return-Path: <>")
     yield "mailing-list.eml", vacation("List-Id: <news.example.org>")
+    yield (
+        "dsn-forged.eml",
+        report(
+            "delivery-status",
+            f"Reporting-MTA: dns; mail.example.org\r\nOriginal-Envelope-Id: {'0' * 32}\r\n\r\n"
+            f"Final-Recipient: rfc822; {FROM}\r\nAction: failed\r\nStatus: 5.1.1\r\n",
+        ),
+    )
+    yield (
+        "mdn-forged.eml",
+        report(
+            "disposition-notification",
+            f"Final-Recipient: rfc822; {FROM}\r\nOriginal-Message-ID: <gw1.{1:032x}@sg-agc.example.org>\r\n"
+            "Disposition: manual-action/MDN-sent-manually; displayed\r\n",
+        ),
+    )
     yield "empty.eml", ""
     yield "noise.eml", "\x00\x01\x02 no mail at all"
 
