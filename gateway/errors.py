@@ -76,7 +76,7 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "enrolment-older": "This enrolment file is older than the one taken before; ask for the newest one.",
         "file-unusable": "This file cannot be written: name a new one, in a folder of the gateway's user.",
         "folder-not-empty": "The folder is not empty; name a new one so that nothing is overwritten.",
-        "folder-unusable": "The folder cannot be written by the gateway's user; name another one.",
+        "folder-unusable": "The folder is not there, or the gateway's user may not write to it.",
         "form-unreadable": "The request is not well-formed JSON within the limits; correct it.",
         "formal-route": "The formal route is another one, and this is the advance copy: send the print set "
         "by it, then confirm it with `rogatory confirm`.",

@@ -24,13 +24,13 @@ COMMANDS = {
     "receipts": ("gateway.cli.requests:receipts", "Show the signed receipts of a request."),
     "inbox": ("gateway.cli.requests:inbox", "List what has arrived."),
     "open": ("gateway.cli.requests:open_", "Decrypt a request into a folder."),
-    "acknowledge": ("gateway.cli.requests:acknowledge", "Tell the requesting authority that you have it."),
+    "acknowledge": ("gateway.cli.said:acknowledge", "Tell the requesting authority that you have it."),
     "consent": (
-        "gateway.cli.requests:consent",
+        "gateway.cli.said:consent",
         "Let a request go on a channel that protects it less, or refuse.",
     ),
     "confirm": (
-        "gateway.cli.requests:confirm",
+        "gateway.cli.said:confirm",
         "Say that a request has gone by its formal route as well.",
     ),
     "doctor": ("gateway.cli.operate:doctor", "Check keys, clock, database, disk and peers; say what to do."),

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from rich.console import Console
 
-from gateway.cli.output import Answer, Common, counted, run, size, text, when, words
+from gateway.cli.output import Answer, Common, counted, indented, run, size, text, when, words
 from gateway.cli.session import call
 from gateway.web import calls as api
 
@@ -70,8 +70,11 @@ def _show_folder(console: Console, made: api.CarriedFolderView) -> None:
         )
         console.print(f"         check words: [bold]{text(bundle.words)}[/bold]")
     console.print(f"  {counted(made.receipts, 'receipt')}, {counted(made.notices, 'notice')} about keys")
-    console.print(f"\nNext: print {text(os.path.join(made.path, made.cover))}, put it around the medium, and")
-    console.print(f"hand both over. A task follows it until {text(made.to)} has sent a receipt.\n")
+    sheet = text(os.path.join(made.path, made.cover))
+    console.print(
+        f"\nNext: print {sheet}, put it around the medium, and hand both over. "
+        f"A task follows it until {text(made.to)} has sent a receipt.\n"
+    )
 
 
 def import_(
@@ -102,6 +105,11 @@ def import_(
                 _show_file(console, file)
             for written in done.answers:
                 console.print(f"[green]Receipts written[/green]: {text(written)}")
+            if any(file.bid is not None and file.outcome == "taken" for file in done.files):
+                console.print(
+                    "\nNext: ring each sender up, on a number you already had, and compare the check words; "
+                    "then: rogatory inbox"
+                )
 
         return Answer(data=done, show=show, ok=all(file.outcome != "refused" for file in done.files))
 
@@ -115,4 +123,4 @@ def _show_file(console: Console, file: api.TakenFileView) -> None:
         console.print(f"        from {text(file.sender)}, bundle {file.bid}")
         console.print(f"        check words: [bold]{text(file.words)}[/bold]")
     if file.code is not None:
-        console.print(f"        \\[{text(file.code)}] {text(file.sentence)}")
+        console.print(indented(f"\\[{text(file.code)}] {text(file.sentence)}", 8))

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from crypto import strictjson
 from crypto.errors import Refusal
-from gateway.cli.output import Answer, CommandFailed, Common, run, table, text, when
+from gateway.cli.output import Answer, CommandFailed, Common, indented, run, table, text, when
 from gateway.cli.session import call
 from gateway.errors import sentence_of
 from gateway.web import calls as api
@@ -38,7 +38,7 @@ def doctor(*, common: Common | None = None) -> int:
                 mark = _MARKS[finding.level]
                 console.print(f"[{colour}]{mark} {text(finding.check)}[/{colour}]  {text(finding.sentence)}")
                 if finding.action:
-                    console.print(f"    → {text(finding.action)}")
+                    console.print(indented(f"→ {text(finding.action)}", 4))
 
         return Answer(data=found, show=show, ok=found.healthy)
 
@@ -53,7 +53,9 @@ def verify(*, common: Common | None = None) -> int:
     common = common or Common()
 
     async def work() -> Answer:
-        found = await call(common, api.AUDIT_VERIFY, api.Nothing(), label="Verifying the log")
+        found = await call(
+            common, api.AUDIT_VERIFY, api.Nothing(), label="Verifying the log", counts="entries"
+        )
 
         def show(console: Console) -> None:
             if found.verified:

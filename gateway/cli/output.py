@@ -20,7 +20,9 @@ import msgspec
 from cyclopts import Parameter
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from gateway.config import SettingsError
 from gateway.errors import GatewayError, GatewayRefusal, expected
@@ -184,6 +186,11 @@ def words(code: str | None) -> str:
     return text(in_words(code))
 
 
+def indented(sentence: str, by: int) -> Padding:
+    """Return a sentence (safe already) that keeps its indent where a narrow terminal breaks it."""
+    return Padding(Text.from_markup(sentence, emoji=False), (0, 0, 0, by))
+
+
 #: Columns that are useless in halves: people copy from them.
 _WHOLE = frozenset({"bundle", "use"})
 
@@ -199,9 +206,18 @@ def table(*columns: str, rows: Sequence[Sequence[object]], title: str | None = N
 
 
 @contextmanager
-def progress_bar(common: Common, label: str) -> Iterator[Callable[[int, int], None]]:
-    """Give a function that reports (done, total) bytes; a bar shows once it takes longer than a second."""
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+def progress_bar(
+    common: Common, label: str, *, counts: str = "bytes"
+) -> Iterator[Callable[[int, int], None]]:
+    """Give a function that reports (done, total) of what it counts; a bar shows after a second."""
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True)
     if common.json or not console.is_terminal:
@@ -210,7 +226,7 @@ def progress_bar(common: Common, label: str) -> Iterator[Callable[[int, int], No
     bar = Progress(
         TextColumn(label),
         BarColumn(),
-        DownloadColumn(),
+        DownloadColumn() if counts == "bytes" else MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=console,
         transient=True,

@@ -1,8 +1,8 @@
-"""Commands of the officer: submit, status, receipts, inbox, open, acknowledge, consent, confirm."""
+"""Commands of the officer: submit, status, receipts, inbox, open."""
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from cyclopts import Parameter
@@ -10,8 +10,21 @@ from rich.console import Console
 
 from crypto import strictjson
 from crypto.errors import Refusal
-from gateway.cli.output import Answer, CommandFailed, Common, in_words, run, size, table, text, when, words
+from gateway.cli.output import (
+    Answer,
+    CommandFailed,
+    Common,
+    in_words,
+    indented,
+    run,
+    size,
+    table,
+    text,
+    when,
+    words,
+)
 from gateway.cli.session import call
+from gateway.model.codes import code_list
 from gateway.model.manifest import FORM_MAX_BYTES
 from gateway.web import calls as api
 
@@ -129,7 +142,7 @@ def status(ref: str, *, common: Common | None = None) -> int:
 def _show_status(console: Console, found: api.StatusResult) -> None:
     ours = "sent to" if found.side == "requesting" else "received from"
     console.print(
-        f"[bold]{words(found.request_kind)}[/bold], {ours} {text(found.peer)}, {words(found.urgency_level)}"
+        f"[bold]{_kind(found.request_kind)}[/bold], {ours} {text(found.peer)}, {words(found.urgency_level)}"
     )
     console.print(f"  state       [bold]{words(found.state)}[/bold] since {when(found.state_at)} UTC")
     console.print(f"  {text(found.sentence)}")
@@ -141,7 +154,7 @@ def _show_status(console: Console, found: api.StatusResult) -> None:
     console.print(f"  check words {text(found.check_words)}\n")
     for task in found.tasks:
         console.print(f"[yellow]! for the {words(task.owner)}[/yellow], since {when(task.created_at)} UTC:")
-        console.print(f"  {text(task.sentence)}")
+        console.print(indented(text(task.sentence), 2))
         if task.code in _ROUTES:
             console.print(f"  rogatory confirm {found.sender}/{found.bid} {task.code}")
         if task.code == _UNSIGNED:
@@ -181,6 +194,12 @@ def _show_status(console: Console, found: api.StatusResult) -> None:
         for m in found.messages
     ]
     console.print(table("at (UTC)", "by", "message", "effect", "arrived", "opened", rows=rows2))
+
+
+def _kind(code: str) -> str:
+    """Return what is asked for in words, safe for a terminal."""
+    known = code_list("request_kind").get(code)
+    return words(code) if known is None else text(known.meaning)
 
 
 def receipts(ref: str, *, common: Common | None = None) -> int:
@@ -245,7 +264,7 @@ def _show_item(console: Console, item: api.InboxItemView) -> None:
     by_mail = ", by mail" if item.via else ""
     what = f"{urgent}[bold]{words(item.message_type)}[/bold] from {text(item.peer)}{by_mail}"
     console.print(f"{what}, {when(item.stored_at)} UTC, {size(item.size_bytes)}{unread}")
-    console.print(f"  {words(item.request_kind)}, {text(item.reference_requesting)}, {words(item.state)}")
+    console.print(f"  {_kind(item.request_kind)}, {text(item.reference_requesting)}, {words(item.state)}")
     console.print(f"  next: {actor}: {words(item.next_action)}{due}")
     console.print(f"  bundle {item.sender}/{item.bid}\n")
 
@@ -284,115 +303,5 @@ def open_(
             console.print(table("file", "called by its sender", "type", "size", rows=rows))
 
         return Answer(data=opened, show=show)
-
-    return run(common, work)
-
-
-def acknowledge(
-    ref: str,
-    *,
-    officer: str = "local",
-    office: str | None = None,
-    reference: str | None = None,
-    common: Common | None = None,
-) -> int:
-    """Tell the requesting authority that its request has arrived and is being dealt with.
-
-    Parameters
-    ----------
-    ref:
-        A bundle id, from/bid, or either side's reference.
-    officer:
-        Pseudonym of who states it; never a name.
-    office:
-        The office that speaks; from the own directory record if it is not said.
-    reference:
-        Own reference of the case; one is made if it is not said.
-    """
-    common = common or Common()
-
-    async def work() -> Answer:
-        params = api.AcknowledgeParams(ref=ref, officer=officer, office=office, reference=reference)
-        sent = await call(common, api.ACKNOWLEDGE, params, label="Sealing")
-
-        def show(console: Console) -> None:
-            console.print(f"[green]Acknowledged[/green]; the message is on its way to {text(sent.to)}.")
-            console.print(f"  bundle  {sent.sender}/{sent.bid}")
-
-        return Answer(data=sent, show=show)
-
-    return run(common, work)
-
-
-def consent(
-    ref: str,
-    channel: str,
-    *,
-    refuse: Annotated[bool, Parameter(negative=())] = False,
-    officer: str = "local",
-    common: Common | None = None,
-) -> int:
-    """Let one of our requests go on a channel that protects it less, or refuse that; the last word counts.
-
-    Parameters
-    ----------
-    ref:
-        A bundle id, from/bid, or either side's reference.
-    channel:
-        A channel of the addressee's record, such as email_smime.
-    refuse:
-        It may not go there, even if that was allowed before.
-    officer:
-        Pseudonym of who decides; never a name.
-    """
-    common = common or Common()
-
-    async def work() -> Answer:
-        params = api.ConsentParams(ref=ref, channel=channel, given=not refuse, officer=officer)
-        done = await call(common, api.CONSENT, params, label="Recording")
-
-        def show(console: Console) -> None:
-            verdict = "may" if done.answer == "given" else "may not"
-            console.print(
-                f"{done.sender}/{done.bid} {verdict} go to {text(done.to)} by {words(done.channel)}."
-            )
-            if done.waiting:
-                console.print(f"Still to be answered: {text(', '.join(done.waiting))}.")
-
-        return Answer(data=done, show=show)
-
-    return run(common, work)
-
-
-def confirm(
-    ref: str,
-    route: Literal["formal-route", "paper-original"],
-    *,
-    officer: str = "local",
-    common: Common | None = None,
-) -> int:
-    """Say that one of our requests has gone by its formal route, or on paper, as well.
-
-    Parameters
-    ----------
-    ref:
-        A bundle id, from/bid, or either side's reference.
-    route:
-        formal-route (the diplomatic channel, say) or paper-original.
-    officer:
-        Pseudonym of who confirms it; never a name.
-    """
-    common = common or Common()
-
-    async def work() -> Answer:
-        params = api.ConfirmParams(ref=ref, route=route, officer=officer)
-        done = await call(common, api.CONFIRM, params, label="Recording")
-
-        def show(console: Console) -> None:
-            console.print(f"Recorded for {done.sender}/{done.bid} to {text(done.to)}: {text(done.route)}.")
-            if done.waiting:
-                console.print(f"Still to be confirmed: {text(', '.join(done.waiting))}.")
-
-        return Answer(data=done, show=show)
 
     return run(common, work)

@@ -24,14 +24,14 @@ R = TypeVar("R")
 _LINE_MAX_BYTES = 64 * 1024 * 1024
 
 
-async def call(common: Common, asked: Call[P, R], params: P, *, label: str) -> R:
+async def call(common: Common, asked: Call[P, R], params: P, *, label: str, counts: str = "bytes") -> R:
     """Return what a call gives, from the running service or from the home itself.
 
     Raises ``CommandFailed`` with the service's refusal, or the refusal of the service layer itself.
     """
     paths = find_home(common.home)
     read_settings(paths.settings)
-    with progress_bar(common, label) as progress:
+    with progress_bar(common, label, counts=counts) as progress:
         service = await _connect(paths)
         if service is None:
             note(

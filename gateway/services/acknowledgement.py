@@ -30,6 +30,7 @@ def acknowledgement(
     officer: str,
     office: str | None,
     reference: str | None,
+    email: str | None,
     now: datetime,
 ) -> dict[str, object]:
     """Return the message by which a person says that the authority has a request.
@@ -53,7 +54,7 @@ def acknowledgement(
         in_reply_to=f"{request.sender}/{request.bid}",
     )
     received_at = request.consigned_at or request.stored_at
-    author = _office(own, office, Track(case.track))
+    author = _office(own, office, email, Track(case.track))
     human = Human(assurance=Assurance.LOCAL_OPERATOR, officer=officer)
     if case.track == Track.PRESERVATION:
         return build_preservation_acknowledgement(
@@ -79,8 +80,8 @@ def acknowledgement(
     )
 
 
-def _office(own: DirectoryEntry, office: str | None, track: Track) -> Office:
-    """Return the office that speaks, as the own directory record names it."""
+def _office(own: DirectoryEntry, office: str | None, email: str | None, track: Track) -> Office:
+    """Return the office that speaks: as it was said, otherwise as the own directory record names it."""
     contacts = own.raw.get("contacts") or [{}]
     roles = code_list("authority_role")
     role = next((r for r in own.raw.get("roles", ()) if r in roles), "mla_central")
@@ -89,7 +90,7 @@ def _office(own: DirectoryEntry, office: str | None, track: Track) -> Office:
         office=office or contacts[0].get("office") or own.name_en,
         function=roles[role].meaning,
         role="duty_officer" if track is Track.PRESERVATION else "operator",
-        email=contacts[0].get("email") or "",
+        email=email or contacts[0].get("email") or "",
     )
 
 

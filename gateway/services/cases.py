@@ -212,6 +212,7 @@ class Cases:
         officer: str,
         office: str | None = None,
         reference: str | None = None,
+        email: str | None = None,
     ) -> Submission:
         """Send the acknowledgement of an incoming request: a person says that the authority has it.
 
@@ -239,6 +240,7 @@ class Cases:
                 officer=officer,
                 office=office,
                 reference=reference,
+                email=email,
                 now=self._clock.now(),
             )
         except MessageInvalid as invalid:

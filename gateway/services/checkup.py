@@ -29,8 +29,10 @@ def check_channels(known: Iterable[ChannelLife], now: datetime) -> list[Diagnosi
     if not silent:
         if not lives or never == len(lives):
             return []
-        more = f"; {never} were never tried" if never else ""
-        sentence = f"{len(lives) - never} channels of peers answered in the last 3 days{more}."
+        more = f"; {never} {'was' if never == 1 else 'were'} never tried" if never else ""
+        answered = len(lives) - never
+        what = "1 channel" if answered == 1 else f"{answered} channels"
+        sentence = f"{what} of peers answered in the last 3 days{more}."
         return [Diagnosis(check="channels", level=Level.GREEN, sentence=sentence)]
     names = _named(silent, lambda life: f"{life.authority_id} by {life.channel} ({_last(life, now)})")
     return [
@@ -53,7 +55,7 @@ def check_records(entries: Iterable[DirectoryEntry], own: str, now: datetime) ->
         Diagnosis(
             check="records",
             level=Level.YELLOW,
-            sentence=f"Nobody has confirmed these records for {CONFIRMED_FOR.days} days: {names}.",
+            sentence=f"Not confirmed in the last {CONFIRMED_FOR.days} days: the records of {names}.",
             action="Ask each authority whether its record still holds, and for a new one if it does not.",
         )
     ]

@@ -12,6 +12,17 @@ from gateway.services.mail.quarantine import AsideMail
 Try = Callable[[], Awaitable[str | None]]
 
 _CHECK = "mail"
+#: What the libraries call a trouble, and what it is.
+_WORDS = {
+    "ConnectionRefusedError": "nothing listens at that host and port",
+    "SMTPConnectError": "no connection to that host and port",
+    "SMTPConnectTimeoutError": "no connection to that host and port in time",
+    "SMTPAuthenticationError": "the server refuses the name or the password",
+    "LoginError": "the server refuses the name or the password",
+    "SSLCertVerificationError": "the server's certificate is of another host, or not vouched for by ca_file",
+    "TimeoutError": "the server does not answer in time",
+    "gaierror": "the host's name is not known",
+}
 _MEND = "Look at [mail] in the settings file, and at the server's own log."
 
 
@@ -41,6 +52,12 @@ async def check_mail(
     return found
 
 
+def _in_words(trouble: str) -> str:
+    kind = trouble.partition(" ")[0]
+    known = _WORDS.get(kind)
+    return f"the server cannot be used ({trouble})" if known is None else f"{known} ({trouble})"
+
+
 async def _tried(what: str, attempt: Try) -> Diagnosis:
     try:
         trouble = await attempt()
@@ -51,6 +68,6 @@ async def _tried(what: str, attempt: Try) -> Diagnosis:
     return Diagnosis(
         check=_CHECK,
         level=Level.RED,
-        sentence=f"{what}: the server cannot be used ({trouble}).",
+        sentence=f"{what}: {_in_words(trouble)}.",
         action=_MEND,
     )

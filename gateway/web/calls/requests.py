@@ -223,12 +223,14 @@ class AcknowledgeParams(Value, kw_only=True):
     Attributes:
         office: The office that speaks; from the own directory record if it is not said.
         reference: Own reference, so that both sides can name the case; made if it is not said.
+        email: The office's e-mail address; from the own directory record if it is not said.
     """
 
     ref: Reference
     officer: Officer = "local"
     office: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
     reference: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
+    email: Annotated[str, msgspec.Meta(min_length=3, max_length=254)] | None = None
 
 
 class ConsentParams(Value, kw_only=True):

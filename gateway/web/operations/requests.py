@@ -140,7 +140,11 @@ async def _open(desk: Desk, params: OpenParams, progress: Progress) -> OpenResul
 async def _acknowledge(desk: Desk, params: AcknowledgeParams, _progress: Progress) -> SubmissionView:
     return _submission(
         await desk.cases.acknowledge(
-            params.ref, officer=params.officer, office=params.office, reference=params.reference
+            params.ref,
+            officer=params.officer,
+            office=params.office,
+            reference=params.reference,
+            email=params.email,
         )
     )
 

@@ -31,7 +31,7 @@ def test_a_channel_is_spoken_of_once_it_was_silent_for_three_days() -> None:
 def test_channels_that_answer_are_well_and_those_never_tried_are_counted_apart() -> None:
     [found] = check_channels([life(1), life(None, asked=False, aid="ke-ag")], NOW)
     assert (found.level, found.action) == ("green", "")
-    assert found.sentence == "1 channels of peers answered in the last 3 days; 1 were never tried."
+    assert found.sentence == "1 channel of peers answered in the last 3 days; 1 was never tried."
     assert check_channels([life(None, asked=False)], NOW) == []
 
 
@@ -49,5 +49,5 @@ def test_a_record_is_unconfirmed_after_a_hundred_and_eighty_days() -> None:
     ]
     [found] = check_records(entries, "gh-ag", datetime(2026, 11, 21, tzinfo=UTC))
     assert found.level == "yellow"
-    assert found.sentence == "Nobody has confirmed these records for 180 days: ke-ag."
+    assert found.sentence == "Not confirmed in the last 180 days: the records of ke-ag."
     assert check_records(entries[:1], "gh-ag", NOW) == []
