@@ -1,10 +1,15 @@
-"""What tests of every room share: one real mail host per session."""
+"""What tests of every room share: one real mail host, and no time limit for a generated example."""
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from gateway.demo.mailhost import MailHost, MailHostUnavailable
+
+#: How long an example takes says something about the machine, not about the product.
+settings.register_profile("rogatory", deadline=None)
+settings.load_profile("rogatory")
 
 
 @pytest.fixture(scope="session")
