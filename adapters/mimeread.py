@@ -6,6 +6,7 @@ a reason. Bodies are stretches of the mail's own bytes, scanned but never copied
 asked for. Knows nothing of gateways, CMS or trust.
 """
 
+import io
 import re
 from binascii import a2b_base64, a2b_qp
 from collections.abc import Iterator, Mapping
@@ -131,18 +132,19 @@ class MimePart:
             yield from part.leaves()
 
     def _from_base64(self) -> bytes:
-        found, rest = bytearray(), b""
+        # A buffer that grows where it lies, and is handed over without a copy.
+        found, rest = io.BytesIO(), b""
         for begin in range(self._begin, self._end, _STRETCH):
             stretch = self._mail[begin : min(begin + _STRETCH, self._end)]
             rest += stretch.translate(None, b" \t\r\n")
             # The last group stays back: only there may padding stand.
             whole = max(len(rest) - 4, 0) // 4 * 4
-            found += self._group(rest[:whole])
+            found.write(self._group(rest[:whole]))
             if whole and rest[whole - 1 : whole] == b"=":
                 raise MailUnreadable("mail-encoding", f"part {self.path}: base64 goes on after its end")
             rest = rest[whole:]
-        found += self._group(rest)
-        return bytes(found)
+        found.write(self._group(rest))
+        return found.getvalue()
 
     def _group(self, text: bytes) -> bytes:
         try:

@@ -5,6 +5,7 @@ signature inside it is good (``crypto.cms``). Makes its own keys and nonces; non
 encryption. Failures are ``ValueError`` and say nothing.
 """
 
+import io
 import secrets
 
 from cryptography.exceptions import InvalidTag
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.padding import PKCS7
 _BLOCK = 16
 _KEY = 32
 _GCM_NONCE = 12
+_STRETCH = 1 << 20
 #: Length of the GCM tags that are written and read, in bytes.
 GCM_TAG = 16
 
@@ -68,10 +70,14 @@ def open_cbc(key: bytes, start: bytes, sealed: memoryview) -> bytes:
     if not sealed or len(sealed) % _BLOCK:
         raise ValueError("length")
     decryptor = Cipher(algorithms.AES(key), modes.CBC(start)).decryptor()
-    plain = decryptor.update(sealed) + decryptor.finalize()
+    # Content is large: a buffer that grows where it lies, and is handed over without a copy.
+    plain, last = io.BytesIO(), len(sealed) - _BLOCK
+    for begin in range(0, last, _STRETCH):
+        plain.write(decryptor.update(sealed[begin : min(begin + _STRETCH, last)]))
+    end = decryptor.update(sealed[last:]) + decryptor.finalize()
     unpadder = PKCS7(8 * _BLOCK).unpadder()
-    rest = unpadder.update(plain[-_BLOCK:]) + unpadder.finalize()
-    return plain[: len(plain) - _BLOCK + len(rest)]
+    plain.write(unpadder.update(end) + unpadder.finalize())
+    return plain.getvalue()
 
 
 def open_gcm(key: bytes, start: bytes, sealed: memoryview, tag: bytes, extra: bytes | None) -> bytes:
