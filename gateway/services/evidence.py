@@ -6,7 +6,7 @@ left out and the receipt still counts, because evidence climbs a ladder and neve
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from crypto import strictjson
@@ -21,6 +21,9 @@ from gateway.services.directory import Directory
 #: Bounds of one receipt object as it travels, before anything is parsed.
 _PROOF_LIMIT = 64 * 1024
 _LEAF_LIMIT = 4096
+
+#: By how much a log's clock may have been set back between a receipt and the head over it.
+_SET_BACK = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,9 @@ def _check_place(
     _, head = check_logged_receipt(
         jws, iss=claims.iss, leaf=leaf, salt=salt_bytes, body=body, proof=proof, keys=keys
     )
+    if head.signed_at is None or head.signed_at < claims.at - _SET_BACK:
+        # A head holds nothing that came after it: keys whose time is over would place what is new.
+        raise Refusal("proof-invalid", "the head was signed before the receipt")
     # By the keys in force when the head was signed: later ones prove nothing about it, past ones still do.
     for kid in head.signed_by:
         key_verdict(directory.key_in_force(claims.iss, KeyUse.LOG, kid), head.signed_at or now, now)

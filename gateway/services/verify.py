@@ -8,6 +8,7 @@ one report shows the whole extent. Needs no private key and changes nothing; doc
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from hashlib import sha256
 from json import JSONDecodeError, loads
 from typing import Any
@@ -29,6 +30,9 @@ from gateway.storage.audit import Connection
 
 #: No more problems than this are listed one by one; the rest are counted.
 LISTED = 200
+
+#: By how much the clock may have been set back between an entry and the head over it.
+_SET_BACK = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +158,7 @@ class _Verification:
                     tiles += append(sha256(b"\x00" + leaf).digest())
                 while due is not None and due.size <= index + 1:
                     self._compare_root(due)
+                    self._compare_time(due, leaf)
                     due = next(expected, None)
             self._check_tiles(tiles)
             self._check_receipts(named)
@@ -237,6 +242,18 @@ class _Verification:
             first, last = self.last_right, head.size - 1
             which = f"Entry {first} was" if first == last else f"One of the entries {first} to {last} was"
             self._note(first, f"{which} changed: the signed head over {head.size} entries has another root.")
+
+    def _compare_time(self, head: Checkpoint, leaf: bytes | None) -> None:
+        """Compare a head with the entry it ends with: keys whose time is over must not sign what is new."""
+        read = None if leaf is None else read_leaf(leaf)
+        if read is None or head.signed_at is None:
+            return
+        try:
+            last = datetime.fromisoformat(read[0].decode("ascii"))
+        except ValueError:
+            return
+        if head.signed_at < last - _SET_BACK:
+            self._note(head.size - 1, f"The signed head over {head.size} entries is older than the last one.")
 
     # Entries
 

@@ -1,5 +1,6 @@
 """The log's two keys follow one another like all others: heads change hands, and no head loses its proof."""
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ from crypto.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from crypto.encoding import b64u
 from crypto.errors import Refusal
 from crypto.keys import NOTE_ED25519, NOTE_ML_DSA_44, KeyUse, PrivateKey, Signer
-from crypto.proof import verify_tlog_proof
+from crypto.proof import tlog_proof, verify_tlog_proof
 from gateway.model.revoked import KeyNotice
 from gateway.services.audits import audit_home
 from gateway.services.diagnosis import Level
@@ -95,14 +96,14 @@ async def stop(log: OpenLog) -> None:
     log.store.close()
 
 
-def faults(home: Turning, keys: list[KeyInForce] | None = None) -> list[str]:
+def faults(home: Turning, keys: list[KeyInForce] | None = None, note: str | None = None) -> list[str]:
     engine = create_engine(f"sqlite:///{home.database}")
     with engine.connect() as connection:
         report = verify_log(
             connection,
             origin=ORIGIN,
             keys=home.keys.known() if keys is None else keys,
-            head_note=read_head_file(home.head_file),
+            head_note=note or read_head_file(home.head_file),
         )
     engine.dispose()
     return [problem.sentence for problem in report.problems]
@@ -159,6 +160,25 @@ async def test_a_head_signed_outside_the_life_of_its_key_is_no_head(tmp_path: Pa
     )
     with pytest.raises(Refusal, match="sig-revoked"):
         open_own_head(again, ORIGIN, old)
+
+
+async def test_a_head_by_keys_whose_time_is_over_covers_nothing_that_came_later(tmp_path: Path) -> None:
+    home = Turning(tmp_path)
+    log = await home.run()
+    await log.add()
+    old = home.keys.signers(NOW)
+    home.clock.at += 60 * DAY
+    home.keys.next()
+    await log.add()
+    await stop(log)
+    note = log.sequencer.head_note
+    assert note is not None
+    true = open_checkpoint(note, ORIGIN, [key.public for key in home.keys.known()])
+    assert faults(home) == []
+    # Whoever kept the old keys may give any time to what they sign, but no entry an older one.
+    again = Checkpoint(origin=ORIGIN, size=true.size, root=true.root)
+    [found] = faults(home, note=sign_checkpoint(again, *old, NOW + timedelta(hours=1)))
+    assert "older than the last" in found
 
 
 async def test_without_a_key_in_force_nothing_is_signed_and_nothing_is_lost(tmp_path: Path) -> None:
@@ -240,6 +260,26 @@ async def test_peers_take_heads_by_the_old_and_by_the_new_keys_of_a_log(tmp_path
             checked = check_receipt(offered(row), world[A].directory, world.clock.now())
             assert checked.place is not None
         await world.check()
+
+
+@pytest.mark.slow
+async def test_keys_that_were_rotated_out_give_a_later_receipt_no_place(tmp_path: Path) -> None:
+    async with World.create(tmp_path, A, B) as world:
+        await send(world)
+        then, ring = world.clock.now(), world[B].keyring
+        ed25519, ml_dsa = (ring.signer(KeyUse.LOG, then, alg=alg) for alg in (NOTE_ED25519, NOTE_ML_DSA_44))
+        await world[B].upkeep.renew(["log", "wit"], early=True)
+        world[A].directory.enrol(world[B].home.enrolment.read_bytes(), now=world.clock.now())
+        world.advance(LISTED_AHEAD + timedelta(minutes=1))
+        late = offered(await send(world))
+        true = check_receipt(late, world[A].directory, world.clock.now())
+        assert true.place is not None
+        leaf = str(late["leaf"]).encode()
+        # A log of this one entry, by the old keys, as if it were from before they went.
+        tree = Checkpoint(origin=f"{B}/log", size=1, root=hashlib.sha256(b"\x00" + leaf).digest())
+        forged = {**late, "proof": tlog_proof(0, [], sign_checkpoint(tree, ed25519, ml_dsa, then))}
+        checked = check_receipt(forged, world[A].directory, world.clock.now())
+        assert (checked.place, checked.proof_fault) == (None, "proof-invalid")
 
 
 def offered(row: receipts.ReceiptRow) -> dict[str, object]:
