@@ -1,7 +1,8 @@
 """Transports: each moves sealed bytes to a peer and reports how that ended.
 
-``ADAPTERS`` names the class behind each scheme of a directory entry's channel. What an adapter
-may know and must promise stands in ``adapters.base``.
+``ADAPTERS`` names the class behind each scheme of a directory entry's channel, so that none escapes the
+conformance tests; a gateway makes its own in ``gateway.wiring.channels``, because each needs other things.
+What an adapter may know and must promise stands in ``adapters.base``.
 """
 
 from collections.abc import Mapping

@@ -2,8 +2,8 @@
 
 Here are the steps that need only bytes and keys. The caller owes: 3 and 6 (what is known
 under this sender and bundle identifier), looking up the sender for 4, 9 (policy and quota),
-streaming for 10, 14 (names and form) and 15 (one transaction), and it stops at the first
-refusal. Nothing from steps 11 to 14 is shown to anybody before 15.
+10 (sizes and digests while streaming), 14 (names and form) and 15 (one transaction), and it
+stops at the first refusal. Nothing from steps 11 to 14 is shown to anybody before 15.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -134,15 +134,6 @@ class Opener:
         if now > env.expires:
             raise Refusal("expired", "past its own date", step=8)
         return wrap
-
-    def check_part_received(self, env: Envelope, n: int, *, size: int, sha256: str) -> None:
-        """Return if the received ciphertext of part ``n`` is the signed one (step 10).
-
-        Raises:
-            Refusal: ``part-digest``.
-        """
-        if not 0 <= n < len(env.parts) or (env.parts[n].size, env.parts[n].sha256) != (size, sha256):
-            raise Refusal("part-digest", f"part {n}", step=10)
 
     def unwrap(self, env: Envelope, own_aid: str, decapsulator: Decapsulator, sender_sig_kid: str) -> bytes:
         """Return the content key (step 11).

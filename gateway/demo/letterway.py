@@ -21,10 +21,9 @@ from gateway.demo.network import LabNetwork
 from gateway.demo.person import Person, Read
 from gateway.demo.registry import DemoDirectory
 from gateway.demo.samples import Sample
+from gateway.model.channels import LETTERS
 from gateway.services.directory import read_enrolment
 from gateway.web import calls as api
-
-LETTERS = "email_smime"
 
 
 class LetterWay(MailedWay):

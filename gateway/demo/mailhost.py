@@ -48,6 +48,9 @@ class MailHostUnavailable(Exception):
 class MailHost:
     """One host with mailboxes. Blocking: start and stop take about a second each.
 
+    The demonstration starts, fills and stops it; what goes wrong on it is switched by tests, which so run the
+    very host that the demonstration shows.
+
     Args:
         addresses: Mailboxes; more can be added while it runs.
         message_bytes: The largest mail it takes.

@@ -20,6 +20,7 @@ from crypto.bundle import (
     seal_manifest,
     seal_part,
 )
+from crypto.errors import Refusal
 from crypto.keys import GW_HYB1, GW_KEM1, KeyUse, PrivateKey, Signer
 from crypto.parts import sealed_size
 
@@ -161,7 +162,9 @@ def open_container(
                 parts.setdefault(event[1], bytearray()).extend(event[2])
             else:
                 received = bytes(parts[event[1]])
-                opener.check_part_received(env, event[1], size=len(received), sha256=sha256_hex(received))
+                # Step 10 is the receiving gateway's.
+                if env.parts[event[1]].sha256 != sha256_hex(received):
+                    raise Refusal("part-digest", "a part", step=10)
     reader.finish()
     bk = opener.unwrap(env, aid, enc.decapsulator(), env.kid)
     manifest = opener.open_manifest(env, bytes(parts[0]), bk, lane_of=lane_of)
