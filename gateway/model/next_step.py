@@ -106,7 +106,9 @@ _STEPS: Mapping[str | None, NextStep] = MappingProxyType(
     }
 )
 
-_GAP = _step("system", "ask_for_missing", "Earlier messages of this thread are on their way; the gateway waits.")
+_GAP = _step(
+    "system", "ask_for_missing", "Earlier messages of this thread are on their way; the gateway waits."
+)
 _FORK = _step("system", "resolve_fork", "Two messages bear one number; their sender must name the valid one.")
 _WAITING = _step(
     _RQ, "decide_confidentiality", "The requesting authority says whether to go on without confidentiality."
