@@ -14,6 +14,8 @@ from tests.world import World
 KE, PH, NZ = "ke-ag", "ph-doj", "nz-clo"
 #: Our own mailbox for letters.
 OURS = "mla@ke-ag.example.org"
+#: How a mail program says that a person had a letter shown.
+MANUAL = "manual-action/MDN-sent-manually; displayed"
 
 
 async def arrive(
@@ -30,6 +32,18 @@ async def arrive(
         received_at=world.clock.now(),
     )
     return await world[at].mail._human.take(post)
+
+
+def delivery(bid: str, address: str, action: str) -> bytes:
+    """Return a delivery notice of a mail server about a bundle."""
+    return (
+        "From: MAILER-DAEMON@example.org\r\nTo: gw@ke-ag.example.org\r\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n'
+        "MIME-Version: 1.0\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nsorry\r\n--b\r\n"
+        "Content-Type: message/delivery-status\r\n\r\n"
+        f"Reporting-MTA: dns; mail.example.org\r\nOriginal-Envelope-Id: {bid}\r\n\r\n"
+        f"Final-Recipient: rfc822; {address}\r\nAction: {action}\r\nStatus: 5.1.1\r\n\r\n--b--\r\n"
+    ).encode()
 
 
 class Sent:

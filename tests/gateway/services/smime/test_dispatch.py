@@ -2,13 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from adapters.base import Outcome, Verdict
 from crypto.jws import parse_compact
@@ -17,26 +15,11 @@ from gateway.errors import GatewayRefusal
 from gateway.services.smime.contents import SEAL_TYP
 from gateway.services.smime.dispatch import letter_message_id
 from gateway.storage import letters, transmissions
-from tests.letters import USES, LetterWorld, Mailbag, Office, Opened, open_office
+from tests.gateway.services.smime.replying import KE, PH
+from tests.letters import LetterWorld, Mailbag, Office, Opened
 from tests.world import World, sample_request
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
-
-KE, PH = "ke-ag", "ph-doj"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LetterWorld]:
-    async with LetterWorld.create(tmp_path_factory.mktemp("world"), KE) as made:
-        assert isinstance(made, LetterWorld)
-        await made[KE].desk.upkeep.rotate(USES)
-        yield made
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def office(world: World) -> AsyncIterator[Office]:
-    async with open_office(world, PH, known_to=KE) as made:
-        yield made
 
 
 @pytest.fixture

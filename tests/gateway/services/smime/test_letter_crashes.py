@@ -8,37 +8,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-import pytest_asyncio
 
 from gateway.errors import GatewayRefusal, StorageUnavailable
 from gateway.model.mailtriage import Kind
 from gateway.storage import cases, receipts, transmissions
 from tests.gateway.services.mail.test_mail_crashes import Fuse
-from tests.gateway.services.smime.replying import arrive
-from tests.letters import USES, LetterWorld, Office, open_office
+from tests.gateway.services.smime.replying import KE, MANUAL, OURS, PH, arrive, delivery
+from tests.letters import LetterWorld, Office
 from tests.world import sample_request
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
-KE, PH = "ke-ag", "ph-doj"
-OURS = "mla@ke-ag.example.org"
-
-#: COMMITs of each stage: claim, key, digest, attempt; the reply; the confirmation.
-STAGES = [("send", nth) for nth in range(1, 5)] + [("reply", 1), ("confirm", 1)]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LetterWorld]:
-    async with LetterWorld.create(tmp_path_factory.mktemp("world"), KE) as made:
-        assert isinstance(made, LetterWorld)
-        await made[KE].desk.upkeep.rotate(USES)
-        yield made
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def office(world: LetterWorld) -> AsyncIterator[Office]:
-    async with open_office(world, PH, known_to=KE) as made:
-        yield made
+#: COMMITs of each stage: claim, key, digest, attempt; what a mail server and a mail program say; the reply;
+#: the confirmation.
+STAGES = [("send", nth) for nth in range(1, 5)] + [("bounce", 1), ("read", 1), ("reply", 1), ("confirm", 1)]
 
 
 class Power:
@@ -72,9 +55,19 @@ async def test_a_letter_ends_acknowledged_once_whatever_fails(
     async with power.during("send"):
         await world.run()
     await world.run()
+    if stage == "bounce":
+        raw = delivery(bid, office.address, "failed")
+        for _ in range(2):
+            async with power.during("bounce"):
+                await arrive(world, KE, raw, kind=Kind.DSN)
+        await world.run()
     signer = world[KE].keyring.mail_signer(world.clock.now()).certificate
     opened = [office.read(mail, signer) for mail in bag.mails]
     assert len({(mail.message_id, mail.code) for mail in opened}) == 1
+    raw = office.notice(opened[0].message_id, MANUAL, to=OURS)
+    async with power.during("read"):
+        await arrive(world, KE, raw)
+    assert await arrive(world, KE, raw) is None
 
     signed = stage != "confirm"
     raw = office.reply(f"Yes. {opened[0].code}", to=OURS, sign=signed)
@@ -100,4 +93,7 @@ async def test_a_letter_ends_acknowledged_once_whatever_fails(
     assert [each.message_type for each in found[1]].count("acknowledgement") == 1
     held = await world[KE].database.read(lambda c: receipts.receipts_of(c, KE, bid))
     assert [each.type for each in held].count("mail_reply") == 1
+    assert [each.type for each in held].count("mail_read") == 1
+    tries = await world[KE].database.read(lambda c: transmissions.attempts_of(c, KE, bid, PH))
+    assert [each.verdict for each in tries].count("bounced") == (stage == "bounce")
     await world.check()

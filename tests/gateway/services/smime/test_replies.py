@@ -11,14 +11,12 @@ from gateway.errors import GatewayRefusal
 from gateway.model.mailtriage import Kind
 from gateway.storage import cases, letters, peers, transmissions
 from tests.gateway.services.smime import replying
-from tests.gateway.services.smime.replying import KE, OURS, Sent
+from tests.gateway.services.smime.replying import KE, MANUAL, OURS, Sent, delivery
 from tests.letters import LetterWorld, Office
 from tests.mailcerts import identity
 from tests.world import World
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
-
-MANUAL = "manual-action/MDN-sent-manually; displayed"
 
 
 async def arrive(world: World, raw: bytes, *, kind: Kind = Kind.SMIME, automatic: bool = False) -> str | None:
@@ -246,17 +244,6 @@ async def test_an_unsigned_or_foreign_notice_of_reading_changes_nothing(
     about_nothing = office.notice("<gw1.00000000000000000000000000000000@ke-ag.example.org>", MANUAL, to=OURS)
     assert await arrive(world, about_nothing) == "mail-notice"
     assert await sent.everything() == before
-
-
-def delivery(bid: str, address: str, action: str) -> bytes:
-    return (
-        "From: MAILER-DAEMON@example.org\r\nTo: gw@ke-ag.example.org\r\n"
-        'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n'
-        "MIME-Version: 1.0\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nsorry\r\n--b\r\n"
-        "Content-Type: message/delivery-status\r\n\r\n"
-        f"Reporting-MTA: dns; mail.example.org\r\nOriginal-Envelope-Id: {bid}\r\n\r\n"
-        f"Final-Recipient: rfc822; {address}\r\nAction: {action}\r\nStatus: 5.1.1\r\n\r\n--b--\r\n"
-    ).encode()
 
 
 async def test_a_failed_delivery_brings_the_next_attempt_forward_and_tells_a_person(
