@@ -28,7 +28,7 @@ from gateway.services.sequence import Sequencer
 from gateway.services.verify import verify_log
 from gateway.storage import receipts, transmissions
 from gateway.storage.database import Database
-from tests.gateway.services.loghome import NOW, ORIGIN, LogHome, OpenLog
+from tests.gateway.services.loghome import NOW, ORIGIN, LogHome, OpenLog, an_entry
 from tests.world import FakeClock, World, sample_request
 
 DAY = timedelta(days=1)
@@ -169,7 +169,8 @@ async def test_a_head_by_keys_whose_time_is_over_covers_nothing_that_came_later(
     old = home.keys.signers(NOW)
     home.clock.at += 60 * DAY
     home.keys.next()
-    await log.add()
+    late = replace(an_entry(1), at=home.clock.now())
+    await log.database.write(lambda tx: tx.audit(late))
     await stop(log)
     note = log.sequencer.head_note
     assert note is not None
