@@ -17,6 +17,7 @@ def acknowledge(
     office: str | None = None,
     reference: str | None = None,
     email: str | None = None,
+    consent: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
     common: Common | None = None,
 ) -> int:
     """Tell the requesting authority that its request has arrived and is being dealt with.
@@ -34,12 +35,20 @@ def acknowledge(
     email:
         E-mail address of that office, for the requesting authority; from the own directory record if it is
         not said.
+    consent:
+        Channels of the requesting authority that protect the content less, such as email_smime: as for
+        rogatory submit.
     """
     common = common or Common()
 
     async def work() -> Answer:
         params = api.AcknowledgeParams(
-            ref=ref, officer=officer, office=office, reference=reference, email=email
+            ref=ref,
+            officer=officer,
+            office=office,
+            reference=reference,
+            email=email,
+            consents=consent or [],
         )
         sent = await call(common, api.ACKNOWLEDGE, params, label="Sealing")
 

@@ -213,10 +213,12 @@ class Cases:
         office: str | None = None,
         reference: str | None = None,
         email: str | None = None,
+        consents: Sequence[str] = (),
     ) -> Submission:
         """Send the acknowledgement of an incoming request: a person says that the authority has it.
 
-        Raises as ``resolve``; ``not-acknowledgeable``, ``already-acknowledged``, ``form-invalid``.
+        ``consents`` as for ``Submitter.submit``. Raises as ``resolve``; ``not-acknowledgeable``,
+        ``already-acknowledged``, ``form-invalid``, ``consent-not-needed``.
         """
         found = await self.resolve(ref)
         case, rows = await self._database.read(
@@ -245,4 +247,4 @@ class Cases:
             )
         except MessageInvalid as invalid:
             raise GatewayRefusal("form-invalid", items=[{"field": "", "sentence": str(invalid)}]) from None
-        return await self._submitter.send_message(form, attachments=(), officer=officer)
+        return await self._submitter.send_message(form, attachments=(), officer=officer, consents=consents)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from gateway.web.calls.shape import ChannelName, Nothing, Officer, Reference, Value, call
+from gateway.web.calls.shape import ChannelName, Consents, Nothing, Officer, Reference, Value, call
 
 
 class AttachmentFile(Value, kw_only=True):
@@ -25,10 +25,7 @@ class SubmitParams(Value, kw_only=True):
     ]
     attachments: list[AttachmentFile] = []
     officer: Officer = "local"
-    consents: Annotated[
-        list[ChannelName],
-        msgspec.Meta(max_length=16, description="channels of lower protection that may be used"),
-    ] = []
+    consents: Consents = []
 
 
 class FindingView(Value, kw_only=True):
@@ -231,6 +228,7 @@ class AcknowledgeParams(Value, kw_only=True):
     office: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
     reference: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
     email: Annotated[str, msgspec.Meta(min_length=3, max_length=254)] | None = None
+    consents: Consents = []
 
 
 class ConsentParams(Value, kw_only=True):

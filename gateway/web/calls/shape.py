@@ -22,6 +22,12 @@ Officer = Annotated[
 #: A channel of the addressee's record, such as ``email_smime``.
 ChannelName = Annotated[str, msgspec.Meta(pattern="^[a-z0-9_]{1,32}$")]
 
+#: Channels that a person consents to beforehand.
+Consents = Annotated[
+    list[ChannelName],
+    msgspec.Meta(max_length=16, description="channels of lower protection that may be used"),
+]
+
 
 class Value(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A value of the API."""

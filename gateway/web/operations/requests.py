@@ -145,6 +145,7 @@ async def _acknowledge(desk: Desk, params: AcknowledgeParams, _progress: Progres
             office=params.office,
             reference=params.reference,
             email=params.email,
+            consents=params.consents,
         )
     )
 

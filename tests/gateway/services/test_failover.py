@@ -493,3 +493,18 @@ async def test_a_time_in_which_nothing_could_be_tried_lowers_no_bar(
             "consent-needed",
             {SMIME: "asked"},
         )
+
+
+async def test_an_acknowledgement_takes_consents_beforehand_as_a_request_does(tmp_path: Path) -> None:
+    async with World.create(tmp_path, RO, US, schemes=(SMIME,)) as world:
+        sent = await world.submit(RO, *sample_request(3))
+        await world.run()
+        with pytest.raises(GatewayRefusal) as refused:
+            await world[US].cases.acknowledge(sent.bid, officer="duty-1", consents=["gateway_https"])
+        assert refused.value.code == "consent-not-needed"
+        assert len((await world[US].cases.status(sent.bid)).messages) == 1
+        said = await world[US].cases.acknowledge(sent.bid, officer="duty-1", consents=[SMIME])
+        (sending,) = (await world[US].cases.status(said.bid)).transmissions
+        assert sending.consents == {SMIME: "given"}
+        await world.run()
+        assert (await world[US].cases.status(said.bid)).transmissions[0].state == "CONSIGNED"
