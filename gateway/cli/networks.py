@@ -170,8 +170,6 @@ def _show(console: Console, network: NetworkView) -> None:
             f"  [yellow]left out, because it cannot be believed:[/yellow] {', '.join(network.refused)}"
         )
     if network.sentence is not None:
-        console.print(
-            f"  [yellow]last refresh: {text(network.code or '')}[/yellow]  {text(network.sentence)}"
-        )
+        console.print(f"  [yellow]the last refresh did not succeed:[/yellow] {text(network.sentence)}")
     if network.carried:
         console.print("  carried here: rogatory directory import FILE")

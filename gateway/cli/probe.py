@@ -8,6 +8,9 @@ from gateway.cli.output import Answer, Common, in_words, run, table, text, when
 from gateway.cli.session import call
 from gateway.web import calls as api
 
+#: Codes of probes that are not a peer's refusals.
+_TROUBLE = {"unreachable": "not reached", "answer-mismatch": "the answer is to another question"}
+
 
 def probe(*authority: str, common: Common | None = None) -> int:
     """Ask authorities whether they can be reached, on each channel, and show how old their last answers are.
@@ -37,7 +40,7 @@ def probe(*authority: str, common: Common | None = None) -> int:
                     in_words(row.channel),
                     when(row.answered_at),
                     age(row),
-                    text(row.code or ""),
+                    trouble(row.code),
                 )
                 for row in found.channels
             ]
@@ -46,6 +49,11 @@ def probe(*authority: str, common: Common | None = None) -> int:
         return Answer(data=found, show=show, ok=all(row.code is None for row in found.channels))
 
     return run(common, work)
+
+
+def trouble(code: str | None) -> str:
+    """Return in words why a channel did not answer, nothing where it did."""
+    return text(_TROUBLE.get(code, code.replace("-", " "))) if code else ""
 
 
 def age(row: api.ChannelLifeView) -> str:

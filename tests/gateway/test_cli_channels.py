@@ -88,6 +88,10 @@ def test_a_probe_that_nobody_answers_says_so(
     code, found = answer(capsys, "directory", "probe", "--home", str(homes[0]))
     assert code == 1
     assert [(row["answered_at"], row["code"]) for row in found["channels"]] == [(None, "unreachable")]
+    main(["directory", "probe", "--home", str(homes[0])])
+    shown = capsys.readouterr().out
+    assert "not reached" in shown
+    assert "unreachable" not in shown
     code, refused = answer(capsys, "directory", "probe", "xx-nobody", "--home", str(homes[0]))
     assert (code, refused["error"]["code"]) == (1, "not-listed")
 
