@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gateway.cli.output import Answer, Common, counted, run, size, table, text, when
+from gateway.cli.output import Answer, Common, counted, run, size, table, text, when, words
 from gateway.cli.session import call
 from gateway.web import calls as api
 
@@ -67,7 +67,10 @@ def show(name: str, *, to: Path | None = None, common: Common | None = None) -> 
                 console.print(f"  {label}: {text(value)}")
             if found.path is not None:
                 console.print(f"Written to {text(found.path)}.")
-            console.print(f"Dropped by itself at {when(mail.dropped)} UTC; sooner: rogatory mail discard")
+            console.print(
+                f"Dropped by itself at {when(mail.dropped)} UTC; sooner: "
+                f"rogatory mail discard {text(mail.name[:12])}"
+            )
 
         return Answer(data=found, show=show)
 
@@ -114,7 +117,7 @@ def confirm(task: str, *, officer: str, second: str, common: Common | None = Non
         def show(console: Console) -> None:
             console.print(f"[green]Confirmed[/green] for {text(done.to)}: {text(done.message_type)}.")
             console.print(
-                f"  Kept as {text(done.sender)}/{text(done.record)}, assurance {text(done.assurance)}."
+                f"  Kept as {text(done.sender)}/{text(done.record)}, assurance: {words(done.assurance)}."
             )
 
         return Answer(data=done, show=show)

@@ -32,6 +32,8 @@ from gateway.web import calls as api
 _ROUTES = frozenset({"formal-route", "paper-original"})
 #: The task about a reply by mail that two persons confirm.
 _UNSIGNED = "mail-unsigned"
+#: The task about replies by mail that a person has to read, and what they are kept as.
+_TO_READ, _KEPT = "mail-to-read", "mail_reply"
 
 _ACTORS = {
     "requesting": "the requesting authority",
@@ -157,6 +159,10 @@ def _show_status(console: Console, found: api.StatusResult) -> None:
         console.print(indented(text(task.sentence), 2))
         if task.code in _ROUTES:
             console.print(f"  rogatory confirm {found.sender}/{found.bid} {task.code}")
+        if task.code == _TO_READ:
+            for message in found.messages:
+                if message.message_type == _KEPT and message.opened_at is None:
+                    console.print(f"  rogatory open {message.sender}/{message.bid} --to FOLDER")
         if task.code == _UNSIGNED:
             console.print(f"  rogatory mail confirm {task.id[:12]} --officer A --second B")
         console.print()
@@ -187,7 +193,7 @@ def _show_status(console: Console, found: api.StatusResult) -> None:
             when(m.stored_at),
             in_words(m.side),
             f"{in_words(m.message_type)}{' (by mail)' if m.via else ''}",
-            in_words(m.effect),
+            "kept" if m.message_type == _KEPT else in_words(m.effect),
             when(m.consigned_at),
             when(m.opened_at),
         )
