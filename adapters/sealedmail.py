@@ -11,7 +11,7 @@ from typing import Protocol
 
 from adapters.base import Endpoint, Outcome, Parcel, ProbeOutcome, Verdict
 from adapters.mailformat import SEGMENT_BYTES, check_mailbox, compose
-from adapters.smtp import SmtpSender, Submission
+from adapters.smtp import SmtpSender, Submission, in_memory
 from crypto.encoding import sha256_hex
 from crypto.errors import Refusal
 from crypto.mailtoken import MOST_SEGMENTS, MailKind, Segment
@@ -133,7 +133,7 @@ class SealedMailAdapter:
             # What answers something is never answered: the null sender gets no notice of any kind.
             sender=None if kind in (MailKind.RECEIPTS, MailKind.PROBE_ANSWER) else self._mailbox,
             recipients=(to,),
-            data=(mail.data,),
+            read=in_memory(mail.data),
             envid=bid,
         )
         return await self._sender.send(submission, urgent=urgent)

@@ -39,8 +39,12 @@ class SmimeMailAdapter:
             to = check_mailbox(endpoint.address)
         except Refusal:
             return Outcome(verdict=Verdict.RETRY, detail="the listed address is no mailbox")
-        mail = await _lines(parcel.read(0))
-        submission = Submission(sender=self._mailbox, recipients=(to,), data=mail, envid=parcel.bid)
+        submission = Submission(
+            sender=self._mailbox,
+            recipients=(to,),
+            read=lambda: _lines(parcel.read(0)),
+            envid=parcel.bid,
+        )
         return await self._sender.send(submission, urgent=parcel.urgent)
 
     async def aclose(self) -> None:
@@ -48,14 +52,15 @@ class SmimeMailAdapter:
         await self._sender.aclose()
 
 
-async def _lines(chunks: AsyncIterator[bytes]) -> tuple[bytes, ...]:
-    """Return a mail in stretches of whole lines; it is large, and never joined."""
-    found, rest = [], b""
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield a mail in stretches of whole lines; it is large, and never joined."""
+    rest = b""
     async for chunk in chunks:
         end = chunk.rfind(b"\n") + 1
         if end:
-            found.append(rest + chunk[:end])
+            yield rest + chunk[:end]
             rest = chunk[end:]
         else:
             rest += chunk
-    return (*found, rest) if rest else tuple(found)
+    if rest:
+        yield rest

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import re
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
 import aiosmtplib
@@ -55,19 +55,25 @@ class Submission:
     Attributes:
         sender: Envelope sender, ``None`` for the null sender: nothing is reported back to anybody then.
         recipients: Envelope recipients; the mail goes to all of them or to none.
-        data: The mail in stretches of whole lines: ASCII, CRLF line ends and no others, ends with one.
+        read: Gives the mail in stretches of whole lines: ASCII, CRLF line ends and no others, ends with one.
+            Called more than once, and always gives the same.
         envid: Asks for delivery notices under this identifier, where the server can.
     """
 
     sender: str | None
     recipients: tuple[str, ...]
-    data: tuple[bytes, ...] = field(repr=False)
+    read: Callable[[], AsyncIterator[bytes]] = field(repr=False)
     envid: str | None = None
 
-    @property
-    def size(self) -> int:
-        """Bytes of the mail."""
-        return sum(map(len, self.data))
+
+def in_memory(*stretches: bytes) -> Callable[[], AsyncIterator[bytes]]:
+    """Return the ``read`` of a mail that is there in stretches of whole lines."""
+
+    async def read() -> AsyncIterator[bytes]:
+        for stretch in stretches:
+            yield stretch
+
+    return read
 
 
 class SmtpSender:
@@ -92,8 +98,8 @@ class SmtpSender:
         Raises ``ValueError`` for a mail that is not in order, ``OSError`` if the own certificate or password
         file cannot be read.
         """
-        _check(mail)
-        task = asyncio.create_task(self._attempt(mail, self._lanes[urgent]))
+        size = await _check(mail)
+        task = asyncio.create_task(self._attempt(mail, size, self._lanes[urgent]))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
@@ -132,7 +138,7 @@ class SmtpSender:
         await connection.quit()
         return None
 
-    async def _attempt(self, mail: Submission, lane: "_Lane") -> Outcome:
+    async def _attempt(self, mail: Submission, size: int, lane: "_Lane") -> Outcome:
         if self._is_closed:
             return Outcome(verdict=Verdict.RETRY, detail="closed")
         async with lane.places:
@@ -143,7 +149,7 @@ class SmtpSender:
             try:
                 if kept is None:
                     await self._open(connection)
-                return await self._transact(connection, mail)
+                return await self._transact(connection, mail, size)
             except _Answered as answer:
                 await connection.reset(self._timings.command_s)
                 return answer.outcome
@@ -180,12 +186,12 @@ class SmtpSender:
             connection.abort()
             raise aiosmtplib.SMTPServerDisconnected("closed")
 
-    async def _transact(self, connection: "_Connection", mail: Submission) -> Outcome:
+    async def _transact(self, connection: "_Connection", mail: Submission, size: int) -> Outcome:
         client, command_s = connection.client, self._timings.command_s
         offered = client.esmtp_extensions.get("size", "")
-        if offered.isdecimal() and 0 < int(offered) < mail.size:
+        if offered.isdecimal() and 0 < int(offered) < size:
             return _too_large("the server announces a smaller limit")
-        sender_options, recipient_options = _options(client, mail)
+        sender_options, recipient_options = _options(client, mail, size)
         with _answers("MAIL"):
             await client.mail(mail.sender or "", options=sender_options, timeout=command_s)
         for recipient in mail.recipients:
@@ -194,7 +200,7 @@ class SmtpSender:
                     recipient, options=[o.format(recipient) for o in recipient_options], timeout=command_s
                 )
         with _answers("DATA"):
-            await connection.data(mail.data, self._timings)
+            await connection.data(mail, self._timings)
         return Outcome(verdict=Verdict.DISPATCHED, detail="taken by the mail server")
 
 
@@ -250,7 +256,7 @@ class _Connection:
         if self._server.user is not None and password is not None:
             await self.client.login(self._server.user, password)
 
-    async def data(self, mail: Sequence[bytes], timings: MailTimings) -> None:
+    async def data(self, mail: Submission, timings: MailTimings) -> None:
         """Send the mail's bytes, lines that begin with a dot as RFC 5321 says.
 
         Raises ``SMTPResponseException`` for any answer but yes.
@@ -261,10 +267,11 @@ class _Connection:
         writer, protocol = self._writer, self.client.protocol
         if writer is None or protocol is None:
             raise aiosmtplib.SMTPServerDisconnected("closed")
-        for stretch in _stuffed(mail):
-            writer.write(stretch)
-            async with asyncio.timeout(timings.idle_s):
-                await writer.drain()
+        async for lines in mail.read():
+            for stretch in _stuffed(lines):
+                writer.write(stretch)
+                async with asyncio.timeout(timings.idle_s):
+                    await writer.drain()
         protocol.write(b".\r\n")
         answer = await protocol.read_response(timeout=timings.answer_s)
         if answer.code != 250:
@@ -329,32 +336,31 @@ def _said(trouble: Exception) -> str:
     return type(trouble).__name__
 
 
-def _options(client: aiosmtplib.SMTP, mail: Submission) -> tuple[list[str], list[str]]:
+def _options(client: aiosmtplib.SMTP, mail: Submission, size: int) -> tuple[list[str], list[str]]:
     for_sender, for_recipients = [], []
     if client.supports_extension("size"):
-        for_sender.append(f"SIZE={mail.size}")
+        for_sender.append(f"SIZE={size}")
     if mail.envid is not None and client.supports_extension("dsn"):
         for_sender += ["RET=HDRS", f"ENVID={mail.envid}"]
         for_recipients += ["NOTIFY=SUCCESS,FAILURE,DELAY", "ORCPT=rfc822;{}"]
     return for_sender, for_recipients
 
 
-def _stuffed(mail: Sequence[bytes]) -> Iterator[bytes]:
-    """Yield the mail in stretches of whole lines, a dot before each line that begins with one."""
-    for lines in mail:
-        begin = 0
-        while begin < len(lines):
-            end = lines.find(b"\n", begin + _STRETCH) + 1 or len(lines)
-            stretch = lines[begin:end].replace(b"\r\n.", b"\r\n..")
-            yield b"." + stretch if stretch.startswith(b".") else stretch
-            begin = end
+def _stuffed(lines: bytes) -> Iterator[bytes]:
+    """Yield lines in stretches of whole lines, a dot before each line that begins with one."""
+    begin = 0
+    while begin < len(lines):
+        end = lines.find(b"\n", begin + _STRETCH) + 1 or len(lines)
+        stretch = lines[begin:end].replace(b"\r\n.", b"\r\n..")
+        yield b"." + stretch if stretch.startswith(b".") else stretch
+        begin = end
 
 
-def _check(mail: Submission) -> None:
-    """Raise ``ValueError`` unless the server will see just this mail, with just these addresses."""
-    if not mail.data:
-        raise ValueError("no mail")
-    for lines in mail.data:
+async def _check(mail: Submission) -> int:
+    """Return the mail's size; ``ValueError`` unless the server sees just this mail, for these addresses."""
+    size = 0
+    async for lines in mail.read():
+        size += len(lines)
         if not (lines.isascii() and lines.endswith(b"\r\n")):
             raise ValueError("a mail is ASCII, and it and its stretches end with a line end")
         # One kind of line end: where servers differ about others, a second mail can be smuggled into one.
@@ -363,7 +369,10 @@ def _check(mail: Submission) -> None:
     for address in (*mail.recipients, *(() if mail.sender is None else (mail.sender,))):
         if mailbox_form(address) is None:
             raise ValueError("not a mailbox")
-    if not mail.recipients or (
-        mail.envid is not None and not re.fullmatch(r"[0-9a-zA-Z.-]{1,100}", mail.envid)
+    if (
+        not size
+        or not mail.recipients
+        or (mail.envid is not None and not re.fullmatch(r"[0-9a-zA-Z.-]{1,100}", mail.envid))
     ):
-        raise ValueError("no recipient, or no envelope identifier")
+        raise ValueError("no mail, no recipient, or no envelope identifier")
+    return size

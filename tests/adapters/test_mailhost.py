@@ -20,7 +20,7 @@ from adapters.mailformat import checked_content, open_mail
 from adapters.mailserver import MailServer, MailTLS
 from adapters.mimeread import MimePart, read_fields, read_mail
 from adapters.sealedmail import SealedMailAdapter
-from adapters.smtp import MailTimings, SmtpSender, Submission
+from adapters.smtp import MailTimings, SmtpSender, Submission, in_memory
 from crypto.errors import Refusal
 from crypto.keys import ED25519, KeyUse, PrivateKey, PublicKey
 from crypto.mailtoken import MailKind, Segment, read_mail_token, sign_mail
@@ -169,7 +169,9 @@ async def test_a_new_mail_wakes_who_waits_and_stays_until_it_is_done(ours: Site,
 
 def mail_to(ours: Site, theirs: Site, subject: str, *, envid: str | None = None) -> Submission:
     data = f"From: {ours.address}\r\nTo: {theirs.address}\r\nSubject: {subject}\r\n\r\nFictional.\r\n"
-    return Submission(sender=ours.address, recipients=(theirs.address,), data=(data.encode(),), envid=envid)
+    return Submission(
+        sender=ours.address, recipients=(theirs.address,), read=in_memory(data.encode()), envid=envid
+    )
 
 
 async def test_a_mail_that_was_not_done_is_offered_again_and_holds_up_none(ours: Site, theirs: Site) -> None:
@@ -229,7 +231,9 @@ async def test_greylisting_turns_us_away_once_and_then_takes_the_mail(ours: Site
 async def test_an_unknown_mailbox_and_a_wrong_password_are_tried_again(ours: Site, theirs: Site) -> None:
     sender = ours.sender()
     outcome = await sender.send(
-        Submission(sender=ours.address, recipients=("nobody@mj.yy.example",), data=(b"Subject: x\r\n\r\n",))
+        Submission(
+            sender=ours.address, recipients=("nobody@mj.yy.example",), read=in_memory(b"Subject: x\r\n\r\n")
+        )
     )
     await sender.aclose()
     assert (outcome.verdict, outcome.detail) == (Verdict.RETRY, "RCPT answered 550 x.1.1")

@@ -10,10 +10,11 @@ import pytest
 
 from adapters.base import Outcome, Verdict
 from adapters.mailserver import MailTLS
-from adapters.smtp import SmtpSender, Submission
+from adapters.smtp import SmtpSender, Submission, in_memory
 from tests.adapters.mailpeers import OURS, PATIENT, QUICK, THEIRS, DyingSMTP, MailServerOnLoopback
 
-MAIL = Submission(sender=OURS, recipients=(THEIRS,), data=(b"Subject: x\r\n\r\n.a dot\r\n..two\r\nend\r\n",))
+DATA = b"Subject: x\r\n\r\n.a dot\r\n..two\r\nend\r\n"
+MAIL = Submission(sender=OURS, recipients=(THEIRS,), read=in_memory(DATA))
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ async def test_a_mail_arrives_as_it_is_dots_and_all(server: MailServerOnLoopback
     server.tls = tls
     await server.start()
     assert (await send(server)).verdict is Verdict.DISPATCHED
-    assert server.handler.mails == [(OURS, [THEIRS], b"".join(MAIL.data))]
+    assert server.handler.mails == [(OURS, [THEIRS], DATA)]
 
 
 async def test_the_null_sender_is_the_null_sender(server: MailServerOnLoopback) -> None:
@@ -96,7 +97,7 @@ async def test_only_a_limit_of_size_is_final_and_no_text_of_the_server_is_kept(
 async def test_a_mail_above_the_announced_size_is_not_even_begun(tmp_path: Path) -> None:
     server = MailServerOnLoopback(tmp_path, size_limit=1000)
     await server.start()
-    outcome = await send(server, replace(MAIL, data=(b"x" * 998 + b"\r\n" + b"y\r\n",)))
+    outcome = await send(server, replace(MAIL, read=in_memory(b"x" * 998 + b"\r\n" + b"y\r\n")))
     assert (outcome.verdict, outcome.code) == (Verdict.REFUSED, "too-large")
     assert outcome.detail == "the server announces a smaller limit"
     await server.stop()
@@ -166,13 +167,13 @@ async def test_urgent_mail_does_not_wait_behind_routine_mail(server: MailServerO
 @pytest.mark.parametrize(
     "changes",
     [
-        {"data": (b"Subject: x\r\n\r\nlone\nline end\r\n",)},
-        {"data": (b"Subject: x\r\n\r\n", b"lone\rreturn\r\n")},
-        {"data": (b"Subject: x\r\n\r\ncut in a line", b".\r\n")},
-        {"data": (b"Subject: x\r\n\r\ncut in a line end\r", b"\n.\r\n")},
-        {"data": (b"no end",)},
-        {"data": ()},
-        {"data": ("grün\r\n".encode(),)},
+        {"read": in_memory(b"Subject: x\r\n\r\nlone\nline end\r\n")},
+        {"read": in_memory(b"Subject: x\r\n\r\n", b"lone\rreturn\r\n")},
+        {"read": in_memory(b"Subject: x\r\n\r\ncut in a line", b".\r\n")},
+        {"read": in_memory(b"Subject: x\r\n\r\ncut in a line end\r", b"\n.\r\n")},
+        {"read": in_memory(b"no end")},
+        {"read": in_memory()},
+        {"read": in_memory("grün\r\n".encode())},
         {"recipients": ()},
         {"recipients": ("a@b.example>\r\nRCPT TO:<c@d.example",)},
         {"sender": "a b@c.example"},
@@ -215,7 +216,7 @@ async def test_a_large_mail_is_sent_without_a_copy_of_it(server: MailServerOnLoo
     server.kind = Sink
     await server.start()
     size = 40 * 1024 * 1024
-    mail = replace(MAIL, data=((b"." + b"x" * 75 + b"\r\n") * (size // 78),))
+    mail = replace(MAIL, read=in_memory((b"." + b"x" * 75 + b"\r\n") * (size // 78)))
     sender = SmtpSender(server.at(), name="gw.mj.xx.example", timings=replace(PATIENT, answer_s=60.0))
     tracemalloc.start()
     try:

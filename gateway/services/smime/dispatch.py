@@ -31,7 +31,7 @@ from gateway.model.transmission import TransmissionKey
 from gateway.services.directory import Directory
 from gateway.services.keyring import Keyring
 from gateway.services.library import Library, OpenBundle
-from gateway.services.smime.base64lines import OutgoingFile
+from gateway.services.smime.base64lines import Lines, OutgoingFile
 from gateway.services.smime.code import acknowledgement_code, new_key
 from gateway.services.smime.contents import (
     MANIFEST_NAME,
@@ -110,8 +110,10 @@ class LetterDesk:
         draft = await self._draft(key, address)
         for n, documents in enumerate(draft.mails, 1):
             mail = await self._mail(draft, n, documents)
-            yield _parcel(draft.bundle, mail.stretches, urgent=urgent)
-            mail.stretches.clear()
+            try:
+                yield _parcel(draft.bundle, mail.lines, urgent=urgent)
+            finally:
+                mail.lines.close()
 
     async def _draft(self, key: TransmissionKey, address: str) -> _Draft:
         sender, bid, to = key
@@ -220,7 +222,7 @@ class LetterDesk:
         return mail
 
     async def _file(self, bundle: OpenBundle, part: ManifestPart) -> OutgoingFile:
-        file = OutgoingFile(name=part.name, media_type=letter_media(part.media))
+        file = OutgoingFile(name=part.name, media_type=letter_media(part.media), size=part.size)
         await self._library.read_part(bundle, part.n, file)
         return file
 
@@ -262,9 +264,9 @@ def letter_message_id(sender: str, bid: str, n: int, mailbox: str) -> str:
     return f"<gw1.{digest[:32]}@{mailbox.rpartition('@')[2]}>"
 
 
-def _parcel(bundle: OpenBundle, stretches: Sequence[bytes], *, urgent: bool) -> Parcel:
+def _parcel(bundle: OpenBundle, mail: Lines, *, urgent: bool) -> Parcel:
     async def read(offset: int) -> AsyncIterator[bytes]:
-        for stretch in stretches:
+        for stretch in mail.stretches():
             if offset < len(stretch):
                 yield stretch[offset:]
             offset = max(offset - len(stretch), 0)
@@ -274,7 +276,7 @@ def _parcel(bundle: OpenBundle, stretches: Sequence[bytes], *, urgent: bool) -> 
         sender=env.sender,
         bid=env.bid,
         envelope_sha256=env.digest,
-        size_bytes=sum(map(len, stretches)),
+        size_bytes=mail.size,
         urgent=urgent,
         read=read,
     )

@@ -30,7 +30,7 @@ class Letter:
     Attributes:
         message_id: With angle brackets; the same inside and outside.
         in_reply_to: Identifier of the letter that this one answers, inside and outside.
-        enclosures: An ``OutgoingFile`` is emptied when the letter is sealed.
+        enclosures: An ``OutgoingFile`` is closed when the letter is sealed.
         read_receipt: Whether the reader's program is asked to confirm the reading (RFC 8098).
     """
 

@@ -8,8 +8,7 @@ A letter is large: its layers are made in stretches that are let go as soon as t
 import email.policy
 import re
 import secrets
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -18,7 +17,7 @@ from itertools import chain
 
 from crypto.cms import ContentCipher, KeyTransport, SignatureForm, encrypt_pieces, signature_around
 from crypto.mailcert import MailKey
-from gateway.services.smime.base64lines import OutgoingFile, base64_lines, base64_size
+from gateway.services.smime.base64lines import Lines, OutgoingFile, base64_lines, base64_size
 from gateway.services.smime.entityform import Enclosure, Letter
 
 #: The only subject that anybody on the way sees (RFC 9788 section 3.2.1).
@@ -28,6 +27,8 @@ _POLICY = email.policy.SMTP
 _UNCARRIED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,60}/[a-z0-9][a-z0-9!#$&^_.+-]{0,60}")
 _SIGNED = "signed-data"
+#: What a recipient takes at most beside what its certificate says, in bytes.
+_RECIPIENT = 4 * 1024
 _ENVELOPED = {ContentCipher.AES256_CBC: "enveloped-data", ContentCipher.AES256_GCM: "authEnveloped-data"}
 
 
@@ -36,11 +37,11 @@ class SealedLetter:
     """A whole mail, headers and body with CRLF, ready for submission.
 
     Attributes:
-        stretches: The mail in order, each a stretch of whole lines.
+        lines: The mail; to be closed when it is no longer read.
         entity_sha256: Hex digest of the entity that was signed.
     """
 
-    stretches: list[bytes] = field(repr=False)
+    lines: Lines = field(repr=False)
     entity_sha256: str
 
 
@@ -53,7 +54,7 @@ def seal_letter(
     form: SignatureForm = SignatureForm.PKCS1,
     transport: KeyTransport = KeyTransport.PKCS1,
 ) -> SealedLetter:
-    """Return the mail of a letter; every ``OutgoingFile`` of the letter is taken.
+    """Return the mail of a letter; every ``OutgoingFile`` of the letter is closed.
 
     ``recipients`` are DER certificates: the addressee's in force, and our own so that we can read it.
 
@@ -62,27 +63,38 @@ def seal_letter(
         KeyRefused: a certificate that may not be listed.
     """
     outer = _outer_headers(letter)
-    entity, digest, size = deque(_entity(letter, outer)), sha256(), 0
-    for piece in entity:
+    entity, digest, size = list(_entity(letter, outer)), sha256(), 0
+    for piece in _pieces(entity):
         digest.update(piece)
         size += len(piece)
     around = signature_around(digest.digest(), size, key=signer, at=letter.date, form=form)
-    signed = chain([around.head], _emptied(entity), [around.tail])
+    signed = chain([around.head], _pieces(entity, last=True), [around.tail])
     head = b"".join([*_cms_headers(_SIGNED), b"\r\n"])
+    wrapped_size = len(head) + base64_size(len(around.head) + size + len(around.tail))
     sealed = encrypt_pieces(
         chain([head], base64_lines(signed)),
-        size=len(head) + base64_size(len(around.head) + size + len(around.tail)),
+        size=wrapped_size,
         recipients=recipients,
         cipher=cipher,
         transport=transport,
     )
     mail_head = b"".join([*_folded(outer), *_cms_headers(_ENVELOPED[cipher], is_mail=True), b"\r\n"])
-    return SealedLetter(stretches=[mail_head, *base64_lines(sealed)], entity_sha256=digest.hexdigest())
+    around_sealed = sum(len(each) + _RECIPIENT for each in recipients)
+    lines = Lines(len(mail_head) + base64_size(wrapped_size + around_sealed))
+    lines.add([mail_head])
+    lines.add(base64_lines(sealed))
+    return SealedLetter(lines=lines, entity_sha256=digest.hexdigest())
 
 
-def _emptied(pieces: deque[bytes]) -> Iterator[bytes]:
-    while pieces:
-        yield pieces.popleft()
+def _pieces(entity: Sequence[bytes | Lines], *, last: bool = False) -> Iterator[bytes]:
+    """Yield an entity, closing what it is made of behind it the ``last`` time."""
+    for piece in entity:
+        if isinstance(piece, bytes):
+            yield piece
+            continue
+        yield from piece.stretches()
+        if last:
+            piece.close()
 
 
 def _outer_headers(letter: Letter) -> dict[str, str]:
@@ -102,7 +114,7 @@ def _outer_headers(letter: Letter) -> dict[str, str]:
     return headers
 
 
-def _entity(letter: Letter, outer: dict[str, str]) -> Iterator[bytes]:
+def _entity(letter: Letter, outer: dict[str, str]) -> Iterator[bytes | Lines]:
     """Yield the header-protected entity (RFC 9788) that is signed."""
     boundary = f"gw-{secrets.token_hex(16)}"
     head = _message({**outer, "Subject": letter.subject})
@@ -130,7 +142,7 @@ def _cover(letter: Letter) -> Iterator[bytes]:
     yield part.as_bytes()
 
 
-def _attachment(enclosure: Enclosure | OutgoingFile) -> Iterator[bytes]:
+def _attachment(enclosure: Enclosure | OutgoingFile) -> Iterator[bytes | Lines]:
     if _UNCARRIED.search(enclosure.name) is not None or not enclosure.name:
         raise ValueError("a file name that cannot be carried")
     if _MEDIA_TYPE.fullmatch(enclosure.media_type) is None or enclosure.media_type.startswith(
@@ -143,11 +155,10 @@ def _attachment(enclosure: Enclosure | OutgoingFile) -> Iterator[bytes]:
     part.add_header("Content-Disposition", "attachment", filename=enclosure.name)
     yield from (_POLICY.fold_binary(name, value) for name, value in part.items())
     yield b"\r\n"
-    yield from _content(enclosure)
-
-
-def _content(enclosure: Enclosure | OutgoingFile) -> Iterable[bytes]:
-    return enclosure.take() if isinstance(enclosure, OutgoingFile) else base64_lines([enclosure.content])
+    if isinstance(enclosure, OutgoingFile):
+        yield enclosure.lines
+    else:
+        yield from base64_lines([enclosure.content])
 
 
 def _message(headers: dict[str, str]) -> EmailMessage:

@@ -75,7 +75,8 @@ def opened(
 
 
 def sealed(letter: Letter = LETTER) -> bytes:
-    return b"".join(seal_letter(letter, signer=own().key, recipients=[person().key.certificate]).stretches)
+    sealed_letter = seal_letter(letter, signer=own().key, recipients=[person().key.certificate])
+    return b"".join(sealed_letter.lines.stretches())
 
 
 def as_person(raw: bytes) -> OpenedLetter:

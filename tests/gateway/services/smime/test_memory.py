@@ -34,7 +34,7 @@ sealed = seal_letter(
     cipher=ContentCipher(sys.argv[1]),
 )
 composed = peak()
-mail = b"".join(sealed.stretches)
+mail = b"".join(sealed.lines.stretches())
 del letter
 known = (Correspondent(authority_id="xa-x", address=us.address, certificate=us.key.certificate),)
 found = open_letter(mail, keys=[them.key], own=them.address, correspondents=known, now=NOW)
