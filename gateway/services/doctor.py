@@ -8,7 +8,7 @@ or can no longer be relied on; yellow that it will not for long.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from crypto.bundle import KeyInForce
 from crypto.errors import Refusal
@@ -21,11 +21,12 @@ from gateway.model.channels import HTTPS
 from gateway.services.diagnosis import Diagnosis, Level, good
 from gateway.services.directory import Directory
 from gateway.services.headstore import read_head_file
-from gateway.services.homechecks import check_disk, check_files, check_health, check_keys, check_listed
+from gateway.services.homechecks import check_disk, check_files, check_health, check_keys
 from gateway.services.keyring import Keyring
 from gateway.services.logkeys import KeyringLogKeys, open_own_head
 from gateway.services.logstate import damaged, head_lost, head_unreadable, other_root, went_back
 from gateway.services.logtree import LogDamaged, StoredTree
+from gateway.services.ownlisting import Unlisted, unlisted_keys
 from gateway.storage import audit, cases, peers
 from gateway.storage.database import Connection, Database
 from gateway.storage.health import examine_database
@@ -85,8 +86,7 @@ class Doctor:
         found = [
             *await self._each("self-test", self._self_test),
             *await self._each("files", lambda: check_files(self._paths)),
-            *await self._each("keys", lambda: check_keys(self._keyring.held, now)),
-            *await self._each("keys", lambda: check_listed(self._keyring, self._directory, now)),
+            *await self._each("keys", lambda: check_keys(self._keyring.held, now, self._unlisted(now))),
             *await self._each("disk", lambda: check_disk(self._paths, self._settings)),
             *await self._each("database", self._check_database),
             *await self._each("log", self._check_log),
@@ -97,6 +97,10 @@ class Doctor:
             found.extend(await self._each(check, look))
         order = list(Level)
         return tuple(sorted(found, key=lambda diagnosis: order.index(diagnosis.level)))
+
+    def _unlisted(self, now: datetime) -> tuple[Unlisted, ...]:
+        held, sources = self._keyring.held, self._directory.sources()
+        return unlisted_keys(self._keyring.authority_id, held, sources, now)
 
     async def _each(
         self,

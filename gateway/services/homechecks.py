@@ -10,9 +10,8 @@ from pathlib import Path
 from crypto.keys import NOTE_ED25519, NOTE_ML_DSA_44, KeyUse
 from gateway.config import HomePaths, Settings
 from gateway.services.diagnosis import Diagnosis, Level, good
-from gateway.services.directory import Directory
-from gateway.services.keyring import HeldKey, Keyring
-from gateway.services.ownlisting import unlisted_keys
+from gateway.services.keyring import HeldKey
+from gateway.services.ownlisting import Unlisted
 from gateway.storage.health import Health
 
 #: The keys without which nothing can be sent, taken in or proved. The log has two halves that both sign.
@@ -60,8 +59,11 @@ def _too_open(path: Path) -> bool:
     return bool(found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)) or found.st_uid not in {os.geteuid(), 0}
 
 
-def check_keys(held: Iterable[HeldKey], now: datetime) -> list[Diagnosis]:
-    """Every use has a key in force, and none of them ends soon."""
+def check_keys(held: Iterable[HeldKey], now: datetime, unlisted: Iterable[Unlisted] = ()) -> list[Diagnosis]:
+    """Every use has a key in force, none of them ends soon, and networks that list us list them.
+
+    It is well only where all of this is so: a key that nobody knows is of no use, however long it lasts.
+    """
     held, found = tuple(held), []
     for use, alg in _NEEDED:
         keys = [
@@ -88,22 +90,23 @@ def check_keys(held: Iterable[HeldKey], now: datetime) -> list[Diagnosis]:
             level = Level.RED if alert == 1 else Level.YELLOW
             sentence = f"The key for {use} ends in less than {alert} day{'s' if alert > 1 else ''}."
             found.append(Diagnosis(check="keys", level=level, sentence=sentence, action=action))
-    found = list(dict.fromkeys(found))
-    return found or [good("keys", "Every key, or its successor, is in force for long enough.")]
-
-
-def check_listed(keyring: Keyring, directory: Directory, now: datetime) -> list[Diagnosis]:
-    """Networks that list us know the keys we use, and those we are about to use."""
-    return [
-        Diagnosis(
-            check="keys",
-            level=Level.RED if each.is_pressing else Level.YELLOW,
-            sentence=f"The network {each.source.removeprefix('network:')} does not list a {each.use} key "
-            f"of ours that is used from {each.begins:%Y-%m-%d} on.",
-            action="Hand enrolment.json to your State's holders, so that the record is renewed in time.",
+    found = list(dict.fromkeys([*found, *(_of_unlisted(each, now) for each in unlisted)]))
+    return found or [
+        good(
+            "keys", "Every key, or its successor, is in force for long enough, and known where we are listed."
         )
-        for each in unlisted_keys(keyring.authority_id, keyring.held, directory.sources(), now)
     ]
+
+
+def _of_unlisted(each: Unlisted, now: datetime) -> Diagnosis:
+    use = "is in use since" if each.begins <= now else "will be used from"
+    return Diagnosis(
+        check="keys",
+        level=Level.RED if each.is_pressing else Level.YELLOW,
+        sentence=f"The network {each.source.removeprefix('network:')} does not list our newest {each.use} "
+        f"key, which {use} {each.begins:%Y-%m-%d}: its members refuse what they do not find there.",
+        action="Hand enrolment.json to your State's holders: it stays so until they have renewed the record.",
+    )
 
 
 def check_disk(paths: HomePaths, settings: Settings) -> list[Diagnosis]:

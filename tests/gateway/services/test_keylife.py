@@ -21,7 +21,7 @@ from gateway.services.heldkey import LISTED_AHEAD
 from gateway.services.homechecks import check_keys
 from gateway.services.keyring import Keyring
 from gateway.services.logkeys import KeyringLogKeys
-from gateway.services.ownlisting import unlisted_keys
+from gateway.services.ownlisting import Unlisted, unlisted_keys
 from gateway.storage import bundles, transmissions
 from gateway.storage import revocations as store
 from tests.sampledata import entry
@@ -104,6 +104,18 @@ def test_the_doctor_counts_a_successor_that_waits(ring: Keyring) -> None:
     now = NOW + 690 * DAY
     ring.renew(ALL, now=now)
     assert [d.level for d in check_keys(ring.held, now)] == [Level.GREEN]
+
+
+def test_the_doctor_does_not_call_keys_well_beside_one_that_a_network_does_not_list(ring: Keyring) -> None:
+    unlisted = [Unlisted(source="network:un-gw", use="sig", begins=NOW, is_pressing=True)]
+    (found,) = check_keys(ring.held, NOW + DAY, unlisted)
+    assert (found.check, found.level) == ("keys", Level.RED)
+    assert f"un-gw does not list our newest sig key, which is in use since {NOW:%Y-%m-%d}" in found.sentence
+    assert "enrolment.json" in found.action
+    later = [Unlisted(source="network:un-gw", use="sig", begins=NOW + 9 * DAY, is_pressing=False)]
+    (found,) = check_keys(ring.held, NOW, later)
+    assert found.level is Level.YELLOW
+    assert f"will be used from {NOW + 9 * DAY:%Y-%m-%d}" in found.sentence
 
 
 def test_the_doctor_says_when_to_renew(ring: Keyring) -> None:
