@@ -107,3 +107,13 @@ async def test_what_never_came_whole_is_dropped_at_its_time(
     assert await held.drop_expired(world.clock.now() + KEPT) == 1
     assert (await world[KE].database.read(store.held_segments)).count == 0
     assert list((tmp_path / "staging").iterdir()) == []
+
+
+async def test_a_late_mail_of_an_older_cut_changes_nothing_of_the_newer(world: World, held: Segments) -> None:
+    old = piece(world, 1, n=2, total=TOTAL + 1)
+    world.advance(timedelta(minutes=1))
+    assert await held.take(*piece(world, 1)) is None
+    before = await world[KE].database.read(lambda c: store.segments_of(c, SG, "a" * 32))
+    # Whoever holds mails back, or brings them again, must not undo what its sender cut anew.
+    assert await held.take(*old) is None
+    assert await world[KE].database.read(lambda c: store.segments_of(c, SG, "a" * 32)) == before
