@@ -104,7 +104,8 @@ async def _read_bounded(
         total += len(chunk)
         if total > limit:
             return None
-        progress()
+        if not response.content.at_eof():
+            progress()
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 

@@ -245,13 +245,19 @@ class Keyring:
         A clock that was set back may find that no key has begun: then any that is in force will do. Raises
         ``KeyringError`` if there is none.
         """
-        good = [
-            key
-            for key in reversed(self._held)
-            if key.public.use == use and (alg is None or key.public.alg == alg) and key.is_in_force(now)
-        ]
-        for key in (*(key for key in good if key.begins <= now), *good):
-            return key
+        ahead: HeldKey | None = None
+        for key in reversed(self._held):
+            if (
+                key.public.use != use
+                or (alg is not None and key.public.alg != alg)
+                or not key.is_in_force(now)
+            ):
+                continue
+            if key.begins <= now:
+                return key
+            ahead = ahead or key
+        if ahead is not None:
+            return ahead
         raise KeyringError(
             f"No key for {use} is in force today: check this machine's clock, then `rogatory keys list`; "
             f"if it has ended or was never made, run `rogatory keys rotate --use {use}`.",

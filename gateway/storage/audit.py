@@ -115,7 +115,7 @@ def add_rows(connection: Connection, rows: NewRows) -> None:
 
 def add_head(connection: Connection, size: int, note: str) -> None:
     """Keep a signed head; if one of that size is there already, that one stays."""
-    connection.execute(_ADD_HEAD, {"b_size": size, "b_note": note})
+    run_many(connection, _ADD_HEAD, [{"b_size": size, "b_note": note}])
 
 
 @cache
@@ -129,7 +129,7 @@ def _insert(table: str) -> Insert:
 
 def leaves(connection: Connection, start: int, end: int) -> list[tuple[int, bytes]]:
     """Return (index, leaf) from ``start`` to ``end`` (exclusive) in order; absent ones are left out."""
-    return [(idx, bytes(leaf)) for idx, leaf in connection.execute(_LEAVES, {"b_start": start, "b_end": end})]
+    return [(idx, bytes(leaf)) for idx, leaf in fetch(connection, _LEAVES, {"b_start": start, "b_end": end})]
 
 
 def entries(connection: Connection, start: int, end: int) -> Sequence[Any]:

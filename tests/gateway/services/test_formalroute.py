@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from gateway.errors import GatewayRefusal
 from gateway.model.authority import parse_entry
 from gateway.services.formalroute import routes_by_hand
+from gateway.services.way import Ways
 from gateway.storage import audit
 from tests.sampledata import entry
 from tests.world import World, sample_request
@@ -90,3 +92,23 @@ def test_a_required_channel_that_the_gateway_drives_needs_nobody() -> None:
     parsed = parse_entry(row)
     assert routes_by_hand(parsed, "routine", parsed.channels) == ()
     assert routes_by_hand(parsed, "routine", ()) == ("formal-route",)
+
+
+def test_what_a_person_does_follows_the_record_in_force_and_the_lane() -> None:
+    row = entry("sg-agc")
+    before = parse_entry(row)
+    after = parse_entry({**row, "channels": [{**row["channels"][0], "status": "required"}]})
+    listed = SimpleNamespace(entry=before)
+    driven = {"routine": after.channels, "urgent": ()}
+    ways = Ways(
+        directory=SimpleNamespace(lookup=lambda to: listed),  # type: ignore[arg-type]
+        failover=SimpleNamespace(channels=lambda to, lane: driven[lane]),  # type: ignore[arg-type]
+        clock=SimpleNamespace(),
+        max_message_bytes=0,
+    )
+    assert (ways.by_hand("sg-agc", "routine"), ways.by_hand("sg-agc", "urgent")) == ((), ())
+    listed.entry = after
+    assert ways.by_hand("sg-agc", "routine") == ()
+    assert ways.by_hand("sg-agc", "urgent") == ("formal-route",)
+    listed.entry = None
+    assert ways.by_hand("sg-agc", "urgent") == ()
