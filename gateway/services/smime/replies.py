@@ -144,12 +144,14 @@ class Replies:
         sent = await self._letterbox.to(aid)
         quoted = self._letterbox.quoted(sent, letter.text)
         reply = _signed_reply(letter, post)
+        # Headers that nobody signed place nothing: what was written to others would stand in a case of ours.
+        references = letter.references if letter.is_protected else ()
+        del letter  # large, and its evidence is in the reply
         if quoted:
             return await self._file_all(quoted, reply, has_code=True)
-        if looks_like_a_code(letter.text):
+        if looks_like_a_code(reply.text):
             return "mail-code-wrong"
-        # Headers that nobody signed place nothing: what was written to others would stand in a case of ours.
-        named = answers(sent, letter.references if letter.is_protected else (), mailbox)
+        named = answers(sent, references, mailbox)
         if len(named) != 1:
             return "mail-no-case"
         return await self._file_all(named, reply, has_code=False)
@@ -293,7 +295,7 @@ def _signed_reply(letter: OpenedLetter, post: HumanPost) -> Reply:
         files=tuple(Kept(name=e.name, media=e.media_type, content=e.content) for e in letter.enclosures),
         evidence=letter.signed,
         # What was signed, whoever wraps it again and however.
-        digest=hashlib.sha256(lp(b"signed", certificate, letter.entity)).hexdigest(),
+        digest=_digest(certificate, letter.entity),
         is_signed=True,
         believed=Believed(
             assurance=SIGNED,
@@ -303,6 +305,14 @@ def _signed_reply(letter: OpenedLetter, post: HumanPost) -> Reply:
             signed_at=letter.signed_at,
         ),
     )
+
+
+def _digest(certificate: bytes, entity: bytes) -> str:
+    """Return the digest of ``lp(b"signed", certificate, entity)``, without a copy of what is large."""
+    digest = hashlib.sha256(lp(b"signed", certificate))
+    digest.update(len(entity).to_bytes(4, "big"))
+    digest.update(entity)
+    return digest.hexdigest()
 
 
 def _plain_text(mail: MimePart) -> str:
