@@ -123,6 +123,12 @@ def mail_addresses(certificate: bytes) -> tuple[str, ...]:
     return tuple(names.get_values_for_type(x509.RFC822Name))
 
 
+def valid_between(certificate: bytes) -> tuple[datetime, datetime]:
+    """Return from when until when a certificate says it is good. Raises ``KeyRefused``."""
+    parsed = _load(certificate)
+    return parsed.not_valid_before_utc, parsed.not_valid_after_utc
+
+
 def is_same_mailbox(one: str, other: str) -> bool:
     """Tell whether two addresses are one mailbox; only ASCII letters lose their case, in both halves."""
     return one.isascii() and other.isascii() and one.lower() == other.lower()

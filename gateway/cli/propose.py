@@ -3,6 +3,7 @@
 Each makes or replaces a draft and says what it changes; nothing is published here.
 """
 
+import ssl
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ from rich.console import Console
 
 from crypto import strictjson
 from crypto.encoding import wire_time
-from crypto.errors import Refusal
+from crypto.errors import KeyRefused, Refusal
 from gateway.cli.networkfolder import Holders, moment, open_desk, read_bytes
 from gateway.cli.output import Answer, CommandFailed, Common, run, table, text
 
@@ -99,6 +100,7 @@ def record(
     by: str,
     state: Path | None = None,
     requirements: Path | None = None,
+    certificate: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative=())] = None,
     keys_lost: Flag = False,
     common: Common | None = None,
 ) -> int:
@@ -116,6 +118,9 @@ def record(
         The State's own record as JSON, if it is new or another.
     requirements:
         What the authority asks of requests, as JSON.
+    certificate:
+        For an authority that has a mailbox and no gateway: the S/MIME certificates (PEM) of the mailbox
+        that the record lists under email_smime. They take the place of the record's keys.
     keys_lost:
         The authority has none of its former keys; that was checked by telephone.
     """
@@ -127,6 +132,8 @@ def record(
 
         with open_desk(folder) as desk:
             found, its_state = read_record(read_bytes(file), desk.publication.kind)
+            if certificate:
+                found = {**found, "keys": _certificate_keys(found, certificate)}
             changes = desk.propose_record(
                 found,
                 by=by,
@@ -268,6 +275,24 @@ def _drafted(folder: Path, role: str, changes: Sequence[str]) -> Answer:
 
 def _next(console: Console, folder: Path, role: str) -> None:
     console.print(f"\nNext: rogatory directory publish take-out {text(folder)} {role} --to FOLDER")
+
+
+def _certificate_keys(found: dict[str, Any], files: list[Path]) -> list[dict[str, Any]]:
+    """Return the key entries of certificates in files. Raises ``CommandFailed`` naming the one at fault."""
+    from gateway.services.publishing.mailboxes import certificate_keys
+
+    rows = []
+    for file in files:
+        try:
+            der = ssl.PEM_cert_to_DER_cert(read_bytes(file).decode("ascii"))
+            rows += certificate_keys(found, [der], now=moment())
+        except ValueError:
+            raise CommandFailed("key-refused", f"{file.name} is no certificate in PEM form.") from None
+        except KeyRefused as refusal:
+            raise CommandFailed(
+                "key-refused", f"{file.name} cannot be listed for this mailbox ({refusal.detail})."
+            ) from None
+    return rows
 
 
 def read_record(data: bytes, kind: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
