@@ -234,3 +234,12 @@ def test_a_message_without_its_tag_is_refused() -> None:
     left = [bytes(each.raw) for each in body.children()][:-1]
     message = tlv(SEQUENCE, kind.raw, tlv(names.EXPLICIT_0, tlv(SEQUENCE, *left)))
     assert refusal(message, reader()).startswith("smime-form")
+
+
+def test_signed_content_that_says_it_is_something_else_is_refused() -> None:
+    signed, data = sign_opaque(LETTER, key=sender().key, at=NOW), names.oid(names.DATA)
+    at = signed.index(data) + len(data) - 1
+    # Its type stands outside the signed attributes: a time-stamp's content, say, is no letter.
+    other = signed[:at] + bytes([signed[at] + 4]) + signed[at + 1 :]
+    with pytest.raises(Refusal, match="smime-form"):
+        verify_opaque(other, trusted=[sender().key.certificate])
