@@ -19,16 +19,24 @@ from gateway.wiring.channels import Credentials
 from tests.world import FakeClock, World, make_lab_home
 
 
+@dataclass(frozen=True)
+class HandedIn:
+    """A mail as it was handed in; ``sender`` is ``None`` for the null one."""
+
+    sender: str | None
+    data: bytes
+
+
 @dataclass
 class PostOffice:
     """Every mailbox, by address: mails that lie there and their envelope senders, oldest first."""
 
     boxes: dict[str, list[tuple[bytes, str]]] = field(default_factory=dict)
     #: Every mail that was ever handed in.
-    sent: list[Submission] = field(default_factory=list)
+    sent: list[HandedIn] = field(default_factory=list)
     is_down: bool = False
     #: Changes a mail on its way: returns what arrives, in order; nothing: it is lost.
-    on_way: Callable[[Submission], Sequence[bytes]] | None = None
+    on_way: Callable[[HandedIn], Sequence[bytes]] | None = None
     #: Mailboxes whose owner is on vacation, as the site's server believes.
     vacation: set[str] = field(default_factory=set)
     #: Answers of vacation responders.
@@ -38,10 +46,11 @@ class PostOffice:
         """Take a mail, as a mail server does."""
         if self.is_down:
             return Outcome(verdict=Verdict.RETRY)
-        self.sent.append(mail)
+        handed = HandedIn(sender=mail.sender, data=b"".join([lines async for lines in mail.read()]))
+        self.sent.append(handed)
         for recipient in mail.recipients:
-            arriving = self.on_way(mail) if self.on_way else (b"".join(mail.data),)
-            self.boxes.setdefault(recipient, []).extend((data, mail.sender or "") for data in arriving)
+            arriving = self.on_way(handed) if self.on_way else (handed.data,)
+            self.boxes.setdefault(recipient, []).extend((data, handed.sender or "") for data in arriving)
             if recipient in self.vacation and mail.sender:
                 self._answer(recipient, mail.sender)
         return Outcome(verdict=Verdict.DISPATCHED)

@@ -141,7 +141,7 @@ def touched(before: Look, after: Look) -> set[str]:
 
 async def told(world: MailWorld, since: int) -> list[str]:
     """Return the codes of the problems that were mailed to senders."""
-    mails = [b"".join(mail.data).decode("ascii") for mail in world.post.sent[since:]]
+    mails = [mail.data.decode("ascii") for mail in world.post.sent[since:]]
     found = []
     for mail in mails:
         body = base64.b64decode(mail.split("filename=")[1].partition("\r\n\r\n")[2].partition("\r\n--")[0])

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from adapters.smtp import Submission
 from gateway.errors import StorageUnavailable
 from gateway.storage import cases, receipts, transmissions
 from gateway.storage import mail as store
-from tests.postoffice import MailWorld, mail_world, mailbox
+from tests.postoffice import HandedIn, MailWorld, mail_world, mailbox
 from tests.world import sample_request
 
 pytestmark = pytest.mark.slow
@@ -57,7 +56,7 @@ async def test_a_request_its_receipts_and_the_acknowledgement_go_by_mail_alone(t
 async def test_no_case_data_stands_in_a_header(tmp_path: Path) -> None:
     async with pair(tmp_path) as (world, bid):
         await world.run()
-        heads = b"".join(b"".join(mail.data).split(b"\r\n\r\n", 1)[0] for mail in world.post.sent)
+        heads = b"".join(mail.data.split(b"\r\n\r\n", 1)[0] for mail in world.post.sent)
         assert f"Subject: [GW] {bid}".encode() in heads
         assert {line for line in heads.split(b"\r\n") if line.startswith(b"Subject:")} <= {
             f"Subject: [GW] {bid}".encode(),
@@ -113,13 +112,13 @@ async def test_a_missing_stretch_is_waited_for_then_dropped_and_entered(tmp_path
 
 async def test_a_lost_receipt_comes_again_with_the_next_repeat_of_the_bundle(tmp_path: Path) -> None:
     async with pair(tmp_path) as (world, bid):
-        lost: list[Submission] = []
+        lost: list[HandedIn] = []
 
-        def lose(mail: Submission) -> tuple[bytes, ...]:
+        def lose(mail: HandedIn) -> tuple[bytes, ...]:
             if mail.sender is None and not lost:
                 lost.append(mail)
                 return ()
-            return (b"".join(mail.data),)
+            return (mail.data,)
 
         world.post.on_way = lose
         await world.run()

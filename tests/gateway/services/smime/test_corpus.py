@@ -5,14 +5,19 @@ import re
 import socket
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import load_pem_x509_certificate
 
+from crypto.encoding import sha256_hex
 from crypto.mailcert import MailKey
 from gateway.errors import LOCAL_CODES, GatewayRefusal, sentence_of
+from gateway.services.smime import replies
 from gateway.services.smime.entity import Correspondent, OpenedLetter, open_letter
+from tests.hostile import look
+from tests.postoffice import mail_world
 
 CORPUS = Path(__file__).parents[3] / "vectors" / "mail" / "smime"
 HELD = json.loads((CORPUS / "keys.json").read_text("ascii"))
@@ -74,3 +79,27 @@ def test_a_mail_of_the_corpus_has_its_stated_outcome(name: str, monkeypatch: pyt
     shown = f"{caught.value} {caught.value.detail} {caught.value.public_detail}"
     assert "received your request" not in shown
     assert "example.org" not in shown
+
+
+@pytest.mark.slow
+async def test_in_a_home_each_is_set_aside_for_its_reason_and_nothing_else_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(raw: bytes, **_: Any) -> OpenedLetter:
+        return open_letter(raw, keys=KEYS, own=HELD["mailbox"], correspondents=DIRECTORY, now=AT)
+
+    monkeypatch.setattr(replies, "open_letter", opened)
+    monkeypatch.setattr(replies, "mailbox_of_entry", lambda _: HELD["mailbox"])
+    async with mail_world(tmp_path, "sg-agc") as world:
+        app = world["sg-agc"]
+        before = await look(app)
+        for name in STATED:
+            await app.mail.take((CORPUS / f"{name}.eml").read_bytes())
+        after = await look(app)
+        aside = {mail.name: mail.reason for mail in await app.quarantine.listing()}
+        changed = {table for table, count in after.rows.items() if count != before.rows[table]}
+        assert {table for table in changed if not table.startswith("audit_")} == {"mail_quarantine", "task"}
+        found = {name: aside[sha256_hex((CORPUS / f"{name}.eml").read_bytes())] for name in STATED}
+        # Good ones answer no letter of this home; two are no S/MIME mail by their headers.
+        known = STATED | {name: "mail-no-case" for name, code in STATED.items() if code == "opened"}
+        assert found == known | dict.fromkeys(("sibling-outside", "not-encrypted-not-signed"), "mail-human")
