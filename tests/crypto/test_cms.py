@@ -243,3 +243,19 @@ def test_signed_content_that_says_it_is_something_else_is_refused() -> None:
     other = signed[:at] + bytes([signed[at] + 4]) + signed[at + 1 :]
     with pytest.raises(Refusal, match="smime-form"):
         verify_opaque(other, trusted=[sender().key.certificate])
+
+
+def test_a_cipher_of_the_other_kind_of_message_is_refused_before_a_key_is_touched() -> None:
+    """Whoever writes an authenticated cipher into a message without a tag would make CBC of it."""
+    to = reader()
+    message = encrypt(LETTER, recipients=[to.key.certificate])
+    wanted, put = names.oid(names.AES256_CBC), names.oid(names.AES256_GCM)
+    assert message.count(wanted) == 1
+    assert refusal(message.replace(wanted, put), to).startswith("smime-form")
+
+
+def test_more_recipients_than_a_letter_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    to = [reader(), reader("p256"), sender()]
+    message = encrypt(LETTER, recipients=[each.key.certificate for each in to])
+    monkeypatch.setattr("crypto.cmsenvelope._RECIPIENTS", 2)
+    assert {refusal(message, each) for each in to} == {"smime-form: encrypted message: ValueError"}
