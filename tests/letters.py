@@ -108,6 +108,10 @@ class Office:
             )
         return str(pem), str(secret)
 
+    def write_keys(self) -> None:
+        """Write what signs as files, for somebody who replies elsewhere with ``keys``."""
+        self._files(KeyUse.SMIME_SIG)
+
     def read(self, raw: bytes, signer: bytes) -> Opened:
         """Decrypt and verify a mail with OpenSSL, against the sender's certificate (DER)."""
         certificate, secret = self._files(KeyUse.SMIME_ENC)
@@ -208,8 +212,13 @@ def _openssl(*arguments: str, given: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def open_office(world: World, aid: str, *, known_to: str) -> AsyncIterator[Office]:
-    """Make an authority whose people read letters and that has no gateway, and let a gateway know it."""
+async def open_office(
+    world: World, aid: str, *, known_to: str, transport: dict[str, Any] | None = None
+) -> AsyncIterator[Office]:
+    """Make an authority whose people read letters and that has no gateway, and let a gateway know it.
+
+    ``transport`` is what its record says beside the sample's about the mail it takes.
+    """
     directory = json.loads(json.dumps(sample("directory.json")))
     settings = Settings(
         authority=AuthoritySettings(id=aid, state=aid[:2].upper(), name=aid, network="lab"),
@@ -220,6 +229,8 @@ async def open_office(world: World, aid: str, *, known_to: str) -> AsyncIterator
     for row in record["channels"]:
         if row["channel"] == "https_pull":
             row["status"] = "suspended"
+    if transport is not None:
+        record["transport"] = {**record.get("transport", {}), **transport}
     folder = world.folder / f"office-{aid}"
     home = HomePaths(folder / "home")
     await make_home(home, HomePlan(settings=settings, record=record, state=state), clock=world.clock)
