@@ -6,15 +6,16 @@ what it opens are the bytes that the mail server gave out, and whom it trusts is
 
 import email
 import email.policy
-import hashlib
 import imaplib
+import json
 import re
 import smtplib
 import ssl
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage, Message
+from email.message import EmailMessage
 from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ from gateway.services.heldkey import HeldKey
 
 #: A line of its own, in groups: the code by which a reader shows that the letter was opened.
 _CODE = re.compile(r"^\s{2,}([0-9A-HJKMNP-TV-Z]{4}(?:-[0-9A-HJKMNP-TV-Z]{4}){3})\s*$", re.MULTILINE)
+
+
+_PIECE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +102,14 @@ class Person:
         return found
 
     def _fetch(self, box: imaplib.IMAP4, number: str) -> None:
-        """Put one mail into a file: it may be large, and openssl reads files."""
-        row = box.fetch(number, "(RFC822)")[1][0]
-        self._path("mail").write_bytes(row[1] if isinstance(row, tuple) else b"")
+        """Put one mail into a file, piece by piece: it may be large, and openssl reads files."""
+        with self._path("mail").open("wb") as mail:
+            while True:
+                row = box.fetch(number, f"(BODY[]<{mail.tell()}.{_PIECE}>)")[1][0]
+                piece = row[1] if isinstance(row, tuple) else b""
+                mail.write(piece)
+                if len(piece) < _PIECE:
+                    return
 
     def _open(self, trusted: Path) -> Read:
         with self._path("mail").open("rb") as mail:
@@ -113,16 +122,11 @@ class Person:
             *("cms", "-verify", "-inform", "SMIME", "-in", self._path("signed"), "-out", self._path("inner")),
             *("-CAfile", trusted, "-purpose", "any"),
         )
-        with self._path("inner").open("rb") as inner:
-            parts = [part for part in email.message_from_binary_file(inner).walk() if not part.is_multipart()]
-        files = {
-            str(part.get_filename()): hashlib.sha256(_payload(part)).hexdigest()
-            for part in parts
-            if part.get_filename()
-        }
+        command = [sys.executable, "-m", "gateway.demo.reading", str(self._path("inner"))]
+        found = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
         return Read(
-            text=_payload(parts[0]).decode(parts[0].get_content_charset("utf-8")).replace("\r\n", "\n"),
-            files=files,
+            text=found["text"],
+            files=found["files"],
             message_id=str(outer["message-id"]),
             sender=str(outer["from"]),
         )
@@ -152,8 +156,3 @@ class Person:
         if done.returncode != 0:
             raise DemoFailed(f"`openssl {words[0]}` of {self.address} failed: {done.stderr.decode()[-300:]}")
         return done.stdout
-
-
-def _payload(part: Message) -> bytes:
-    found = part.get_payload(decode=True)
-    return found if isinstance(found, bytes) else b""
