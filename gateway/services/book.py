@@ -177,19 +177,46 @@ class TransmissionBook:
         return after
 
     def file_problem(
-        self, tx: Transaction, key: tuple[str, str, str], *, code: str, envelope: str, now: datetime
+        self,
+        tx: Transaction,
+        key: tuple[str, str, str],
+        *,
+        code: str,
+        envelope: str,
+        goes_on: bool = False,
+        now: datetime,
     ) -> TransmissionRow | None:
-        """Record a problem that a puller reports: as the same answer to a PUT would be.
+        """Record a problem that a peer reports later: as the same answer to a PUT would be.
 
         One about an envelope that is no longer in force, or never was, says nothing about the present one.
+        ``goes_on`` if the channel cannot carry the bundle and another is left: its turn comes at once.
         """
         connection = tx.view(key[:2])
         row, held = lock_transmission(connection, *key), bundles.find_bundle(connection, *key[:2])
         if row is None or held is None or row.state in TERMINAL or held.envelope_sha256 != envelope:
             return row
         row = replace(self._with_code(row, code), outbox_no=None, changed_at=now)
-        row = self._onward.after_failure(tx, row, code, now)
+        if goes_on:
+            row = self._close_channel(tx, row, code, now)
+        row = self._onward.after_failure(tx, row, code, now, goes_on=goes_on)
+        if goes_on and row.state not in TERMINAL:
+            row = replace(row, next_action_at=now)
         store_transmission(tx, row)
+        return row
+
+    @staticmethod
+    def _close_channel(tx: Transaction, row: TransmissionRow, code: str, now: datetime) -> TransmissionRow:
+        """Enter that the last channel cannot carry the bundle: it is not chosen for it again."""
+        row = replace(row, attempts=row.attempts + 1)
+        attempt = AttemptRow(
+            no=row.attempts,
+            channel=row.channel or "none",
+            started_at=now,
+            ended_at=now,
+            verdict="refused",
+            code=code,
+        )
+        add_attempt(tx, row, attempt)
         return row
 
     def take_back(self, tx: Transaction, key: tuple[str, str, str], now: datetime) -> None:

@@ -30,6 +30,7 @@ from gateway.services.directory import Directory
 from gateway.services.evidence import CheckedReceipt
 from gateway.storage import channels
 from gateway.storage.database import Connection, Database
+from gateway.storage.transmissions import find_transmission
 
 #: On these a bundle stands here and waits: the peer comes for it, or a person writes it to a medium.
 STANDING = frozenset({PULL, CARRIER})
@@ -150,6 +151,15 @@ class Failover:
             answers = {**situation.answers, **dict.fromkeys(leg.choice.ask, str(Answer.ASKED))}
             situation = replace(situation, answers=answers)
         return look_ahead(situation, self._patience.pace(leg.lane, urgency or ""), started_at)
+
+    async def goes_on_without(self, key: TransmissionKey, now: datetime) -> bool:
+        """Tell whether a channel is left for a bundle that the last one cannot carry, as its peer reports."""
+        row = await self._database.read(lambda c: find_transmission(c, *key))
+        if row is None or row.channel is None:
+            return False
+        found = await self.situation(key, row.lane, planned=row.channel)
+        closed = found.tried(row.channel, now, is_closed=True)
+        return look_ahead(closed, self._patience.pace(row.lane), now).goes_on
 
     async def _past(self, situation: Situation, key: TransmissionKey) -> tuple[Situation, str]:
         def query(connection: Connection) -> tuple[list[channels.UseRow], dict[str, str], str]:

@@ -237,11 +237,12 @@ class Onward:
         *,
         tried: Tried | None = None,
         turn_at: datetime | None = None,
+        goes_on: bool = False,
     ) -> TransmissionRow:
         """Return the row after an attempt that failed: tried again, by ``turn_at`` at latest, or given up."""
         outlook = None if tried is None else tried.outlook
         # What this channel cannot take another one may.
-        goes_on = code in CHANNEL_CODES and outlook is not None and outlook.goes_on
+        goes_on = goes_on or (code in CHANNEL_CODES and outlook is not None and outlook.goes_on)
         is_held = tried is not None and tried.is_held
         decision = self._decide(row, None if goes_on else code, now, is_held=is_held)
         log(tx, row, "transmission.attempted", now, attempt=row.attempts, code=code or "unreachable")

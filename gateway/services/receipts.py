@@ -7,7 +7,7 @@ after a relay, the handover when an officer opens, what a puller posts, what a s
 import asyncio
 import random
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,9 +16,11 @@ from crypto.encoding import is_bid
 from crypto.errors import CODES, Refusal
 from gateway.clock import Clock
 from gateway.errors import GatewayError, GatewayRefusal
+from gateway.model.channel_choice import CHANNEL_CODES
 from gateway.services.book import TransmissionBook
 from gateway.services.directory import Directory
 from gateway.services.evidence import CheckedReceipt, check_receipt
+from gateway.services.failover import Failover
 from gateway.services.post import PeerPost
 from gateway.services.rounds import go_round
 from gateway.services.tokens import request_token
@@ -57,6 +59,7 @@ class ReceiptDesk:
         database: Database,
         directory: Directory,
         book: TransmissionBook,
+        failover: Failover,
         wire: ReceiptWire,
         authority_id: str,
         clock: Clock,
@@ -66,6 +69,7 @@ class ReceiptDesk:
         self._database = database
         self._directory = directory
         self._book = book
+        self._failover = failover
         self._wire = wire
         self._authority_id = authority_id
         self._clock = clock
@@ -88,6 +92,7 @@ class ReceiptDesk:
         checked, refused = self._check(caller, offered)
         now = self._clock.now()
         token = request_token(caller, jti, exp)
+        others = await self._carried_on(caller, problems, now)
 
         def unit(tx: Transaction) -> None:
             if token is not None:
@@ -96,7 +101,7 @@ class ReceiptDesk:
                 key = (receipt.claims.sender, receipt.claims.bid, caller)
                 self._book.file_receipts(tx, key, [receipt], now)
             for problem in problems:
-                self._file_problem(tx, caller, problem, now)
+                self._file_problem(tx, caller, problem, others, now)
 
         try:
             await self._database.write(unit)
@@ -124,7 +129,16 @@ class ReceiptDesk:
                 checked.append(receipt)
         return checked, refused
 
-    def _file_problem(self, tx: Transaction, caller: str, problem: Any, now: datetime) -> None:
+    async def _carried_on(self, caller: str, problems: Sequence[Any], now: datetime) -> frozenset[str]:
+        """Return the bids whose channel cannot carry them, as the peer says, and another one may."""
+        rows = [row for row in problems if isinstance(row, dict) and isinstance(row.get("code"), str)]
+        bids = {str(row.get("bid")) for row in rows if row["code"] in CHANNEL_CODES}
+        keys = [(self._authority_id, bid, caller) for bid in bids if is_bid(bid)]
+        return frozenset([key[1] for key in keys if await self._failover.goes_on_without(key, now)])
+
+    def _file_problem(
+        self, tx: Transaction, caller: str, problem: Any, others: Collection[str], now: datetime
+    ) -> None:
         """A puller's way to say what an unsigned error on PUT says; an unknown code is tried again."""
         if not isinstance(problem, dict):
             raise GatewayRefusal("malformed")
@@ -134,7 +148,9 @@ class ReceiptDesk:
         if problem.get("from") != self._authority_id or not is_bid(bid) or code not in CODES:
             return
         envelope = str(problem.get("envelope"))
-        self._book.file_problem(tx, (self._authority_id, bid, caller), code=code, envelope=envelope, now=now)
+        key = (self._authority_id, bid, caller)
+        goes_on = bid in others and code in CHANNEL_CODES
+        self._book.file_problem(tx, key, code=code, envelope=envelope, goes_on=goes_on, now=now)
 
     async def for_bundle(self, *, caller: str, sender: str, bid: str, after: int) -> Mapping[str, Any]:
         """Return our receipts above ``after`` about a bundle the caller sent us; none if there is none."""

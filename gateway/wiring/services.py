@@ -265,6 +265,7 @@ class Services:
             database=database,
             directory=directory,
             book=self._book,
+            failover=self._failover,
             wire=self._wire,
             authority_id=self.authority_id,
             clock=clock,

@@ -413,6 +413,42 @@ async def test_a_channel_whose_limit_the_bundle_exceeds_makes_room_for_the_next_
         assert (await row_of(world, bid)).state == "CONSIGNED"
 
 
+@pytest.mark.parametrize(
+    ("sample", "us", "them", "schemes", "state"),
+    [
+        (5, "eg-ppo", "tn-mj", (SEALED,), "CONSIGNED"),
+        # Of what its record lists only the carrier is left, and in the urgent lane nothing.
+        (5, "eg-ppo", "tn-mj", (), "DISPATCHED"),
+        (3, RO, US, (), "FAILED"),
+    ],
+)
+async def test_a_peer_that_fetched_and_cannot_take_the_bundle_gets_it_by_the_next_channel_if_there_is_one(
+    tmp_path: Path, sample: int, us: str, them: str, schemes: Sequence[str], state: str
+) -> None:
+    async with World.create(tmp_path, us, them, pull_only=[them], schemes=schemes) as world:
+        for scheme in schemes:
+            world.box(them, scheme)
+        sent = await world.submit(us, *sample_request(sample))
+        app = world[us]
+        for job in await app.courier.claim(sent.lane, 4):
+            await app.courier.attempt(job)
+        held = await app.database.read(lambda c: bundles.find_bundle(c, us, sent.bid))
+        assert held is not None
+        problem = {"from": us, "bid": sent.bid, "envelope": held.envelope_sha256, "code": "too-large"}
+        await app.receipt_desk.take(caller=them, jti=None, exp=None, body={"problems": [problem]})
+        for job in await app.courier.claim(sent.lane, 4):
+            await app.courier.attempt(job)
+        for scheme in schemes:
+            await world.empty_box(them, scheme)
+        (way,) = (await app.cases.status(sent.bid)).transmissions
+        assert way.state == state
+        tried = await app.database.read(lambda c: transmissions.attempts_of(c, us, sent.bid, them))
+        last = {"CONSIGNED": SEALED, "DISPATCHED": "offline_media"}.get(state)
+        more = [("https_pull", "too-large"), (last, None)] if last else []
+        assert [(a.channel, a.code) for a in tried] == [("https_pull", None), *more]
+        await world.check()
+
+
 async def test_where_no_channel_is_left_for_a_bundle_a_person_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
