@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import aiosmtplib
 
 from adapters.base import Outcome, Verdict
-from adapters.mailserver import MailServer, MailTLS
+from adapters.mailserver import MailServer, MailTLS, abort_now
 from adapters.mimeheaders import mailbox_form
 
 #: Connections of each lane, at most.
@@ -297,7 +297,7 @@ class _Connection:
         transport = self._writer.transport if self._writer is not None else self.client.transport
         self.client.close()
         if isinstance(transport, asyncio.WriteTransport):
-            transport.abort()
+            abort_now(transport)
 
 
 class _Answered(Exception):

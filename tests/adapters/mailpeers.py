@@ -15,7 +15,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from adapters.base import Endpoint, Parcel, Verdict
 from adapters.mailformat import checked_content, open_mail
-from adapters.mailserver import MailServer, MailTLS
+from adapters.mailserver import MailServer, MailTLS, abort_now
 from adapters.mimeread import read_mail
 from adapters.sealedmail import SealedMailAdapter
 from adapters.smtp import MailTimings, SmtpSender
@@ -179,7 +179,7 @@ class MailServerOnLoopback:
     def drop_connections(self) -> None:
         for protocol in self._protocols:
             if isinstance(protocol.transport, asyncio.WriteTransport):
-                protocol.transport.abort()
+                abort_now(protocol.transport)
         self._protocols.clear()
 
     async def stop(self) -> None:

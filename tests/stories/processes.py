@@ -28,6 +28,7 @@ from gateway.config import (
     read_settings,
 )
 from gateway.demo.network import LabNetwork
+from gateway.demo.ways import Way
 from gateway.errors import GatewayRefusal
 from gateway.services.home import HomePlan, plan_record
 from gateway.web import calls
@@ -50,10 +51,12 @@ class Processes(LabNetwork):
     """Some authorities that know each other, each a process.
 
     Attributes:
+        pull_only: Those that do not listen.
         addresses: The origin that peers call where it is not the one listened on: a proxy's.
         peer: Settings of the peer face that differ from the default, by authority.
     """
 
+    pull_only: frozenset[str] = frozenset()
     addresses: Mapping[str, str] = field(default_factory=dict)
     peer: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -153,6 +156,8 @@ async def running(
         logs=folder / "logs",
         directory=sample("directory.json"),
         ask=ask_service,  # type: ignore[arg-type]
+        settings=Way().settings,
+        channels=Way().channels,
         pull_only=frozenset(pull_only),
         addresses=addresses or {},
         peer=peer or {},

@@ -23,9 +23,12 @@ from gateway.demo.telling import Teller, as_data
 from gateway.demo.ways import Way
 from gateway.services.typeset import CannotPrint
 
-BANK, PRESERVATION, TRANSFER = (
+#: No authority is in two of the tests: they share a directory, in which its keys stay what they were.
+BANK, PRESERVATION, FREEZING, HEARING, TRANSFER = (
     "01_mla_bank_records_en",
     "03_preservation_budapest_en",
+    "04_asset_freezing_es",
+    "05_videoconference_hearing_ar",
     "06_transfer_of_proceedings_en",
 )
 
@@ -106,7 +109,7 @@ class Stage:
 @pytest.mark.slow
 @pytest.mark.asyncio(loop_scope="module")
 async def test_sealed_mail_alone_carries_a_request_and_its_acknowledgement(stage: Stage) -> None:
-    (request,) = await stage.play(MailedWay(), {BANK})
+    (request,) = await stage.play(MailedWay(), {FREEZING})
     assert (request["channel"], request["state"]) == ("email_sealed", "received")
     assert request["receipts"] == ["submission", "consignment", "handover"]
 
@@ -114,8 +117,8 @@ async def test_sealed_mail_alone_carries_a_request_and_its_acknowledgement(stage
 @pytest.mark.slow
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_person_with_an_ordinary_mail_program_reads_and_acknowledges(stage: Stage) -> None:
-    (request,) = await stage.play(LetterWay(), {PRESERVATION})
-    assert (request["channel"], request["state"]) == ("email_smime", "preservation_acknowledged")
+    (request,) = await stage.play(LetterWay(), {HEARING})
+    assert (request["channel"], request["state"]) == ("email_smime", "received")
     assert request["receipts"] == ["submission", "mailed", "mail_reply"]
 
 
