@@ -146,6 +146,21 @@ def test_signatures_of_openssl_are_read(openssl: OpenSsl, options: tuple[str, ..
     assert verified.signed_at is not None
 
 
+@needs_openssl
+@pytest.mark.parametrize(
+    ("kind", "options"), [("rsa2048", ()), ("rsa2048", ("-keyopt", "rsa_padding_mode:pss")), ("p256", ())]
+)
+def test_a_signature_over_a_weak_digest_is_refused_in_every_form(
+    openssl: OpenSsl, kind: str, options: tuple[str, ...]
+) -> None:
+    signer = identity(ALICE, kind=kind)
+    good = openssl.sign(LETTER, signer, *options)
+    assert verify_opaque(good, trusted=[signer.key.certificate]).content == LETTER
+    with pytest.raises(Refusal) as caught:
+        verify_opaque(openssl.sign(LETTER, signer, "-md", "sha1", *options), trusted=[signer.key.certificate])
+    assert caught.value.code == "smime-weak"
+
+
 def refusal(message: bytes, to: Identity) -> str:
     with pytest.raises(Refusal) as caught:
         decrypt(message, keys=[to.key])
