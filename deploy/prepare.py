@@ -58,6 +58,7 @@ CHECKS = {
     "dovecot-imapd": lambda: have_daemon("dovecot"),
     "dovecot-lmtpd": lambda: os.path.exists("/usr/lib/dovecot/lmtp"),
     "gpgsm": lambda: have("gpgsm"),
+    "chromium": lambda: have("chromium"),
     "nodejs": lambda: have("node"),
     "npm": lambda: have("npm"),
     "age": lambda: have("age"),
@@ -67,7 +68,7 @@ CHECKS = {
     "libc6-dev": lambda: os.path.exists("/usr/include/stdio.h"),
 }
 MAIL = ["postfix", "dovecot-imapd", "dovecot-lmtpd", "gpgsm"]
-TEST = ["python3-venv", "fonts-noto-core", "postgresql", "openssl", "nodejs", "npm", *MAIL]
+TEST = ["python3-venv", "fonts-noto-core", "postgresql", "openssl", "nodejs", "npm", "chromium", *MAIL]
 PACKAGES = {
     "lint": ["python3-venv"],
     "demo": ["python3-venv", "fonts-noto-core"],
