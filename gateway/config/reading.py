@@ -17,6 +17,11 @@ from gateway.config.sections import Settings, SettingsError
 #: Enough to find slips; what may stand in a header is the mail channel's to check.
 _MAILBOX = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
 
+#: No address in numbers: a passkey is bound to a name.
+_DNS_NAME = re.compile(
+    r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
+)
+
 
 def read_settings(path: Path) -> Settings:
     """Return the settings of a home. Raises ``SettingsError`` naming the file, the key and what is wrong."""
@@ -39,7 +44,7 @@ def parse_settings(text: str, *, name: str = SETTINGS_FILE) -> Settings:
         raise SettingsError(f"{name} is not TOML: {error}") from None
     except msgspec.ValidationError as error:
         raise SettingsError(f"{name}: {error}") from None
-    for check in (_check_authority, _check_peer, _check_directory, _check_mail, _check_database):
+    for check in (_check_authority, _check_peer, _check_directory, _check_mail, _check_duty, _check_database):
         check(settings, name)
     return settings
 
@@ -89,6 +94,27 @@ def _check_mail(settings: Settings, name: str) -> None:
             raise SettingsError(f"{name}: mail.{section}.host must be a loopback address in a lab network")
     if mail.imap.host and not mail.imap.user:
         raise SettingsError(f"{name}: mail.imap.user is missing: a mailbox is opened by logging in")
+
+
+def _check_duty(settings: Settings, name: str) -> None:
+    duty = settings.duty
+    if not duty.listen and not duty.origin:
+        return
+    origin = urlsplit(duty.origin)
+    try:
+        written = f"https://{duty.rp}" + (f":{origin.port}" if origin.port else "")
+    except ValueError:
+        written = ""
+    if duty.origin != written or not _DNS_NAME.fullmatch(duty.rp):
+        raise SettingsError(
+            f"{name}: duty.origin must be https://name or https://name:port, in small letters"
+        )
+    if not duty.listen:
+        return
+    host, _ = split_address(duty.listen, name=f"{name}: duty.listen")
+    if not _is_loopback(host) and (duty.tls == "proxy" or settings.authority.network == "lab"):
+        why = "a proxy on this machine ends TLS" if duty.tls == "proxy" else "the home is of a lab network"
+        raise SettingsError(f"{name}: duty.listen must be a loopback address: {why}")
 
 
 def _check_database(settings: Settings, name: str) -> None:

@@ -5,6 +5,7 @@ files that do. What sections must say together is checked in ``reading``.
 """
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -169,6 +170,29 @@ class DropSettings(_Section, frozen=True, kw_only=True):
     folder: str = ""
 
 
+class DutySettings(_Section, frozen=True, kw_only=True):
+    """The duty page, which officers open on their phones (docs/duty-page.md).
+
+    Attributes:
+        listen: ``host:port``; empty: there is no duty page.
+        origin: What browsers open, ``https://name`` or ``https://name:port``. Passkeys are bound to the name:
+            under another one every officer needs new ones.
+        tls: ``own``: the page speaks TLS with the certificate below; ``proxy``: a proxy on this machine does.
+        certificate_file, key_file: PEM, relative to the home or absolute; used with ``own`` only.
+    """
+
+    listen: str = ""
+    origin: str = ""
+    tls: Literal["own", "proxy"] = "own"
+    certificate_file: str = "duty/page.crt"
+    key_file: str = "duty/page.key"
+
+    @property
+    def rp(self) -> str:
+        """The name that passkeys are bound to (WebAuthn RP ID): the host of the origin."""
+        return urlsplit(self.origin).hostname or ""
+
+
 class LogSettings(_Section, frozen=True, kw_only=True):
     """The audit log.
 
@@ -210,6 +234,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     directory: DirectorySettings = DirectorySettings()
     mail: MailSettings = MailSettings()
     drop: DropSettings = DropSettings()
+    duty: DutySettings = DutySettings()
     log: LogSettings = LogSettings()
     storage: StorageSettings = StorageSettings()
     telemetry: TelemetrySettings = TelemetrySettings()

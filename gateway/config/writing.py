@@ -4,7 +4,7 @@ import json
 
 import msgspec
 
-from gateway.config.sections import MailSettings, NetworkSettings, Settings
+from gateway.config.sections import DutySettings, MailSettings, NetworkSettings, Settings
 
 
 def render_settings(settings: Settings) -> str:
@@ -33,6 +33,7 @@ def render_settings(settings: Settings) -> str:
         networks="".join(_network(network) for network in settings.directory.network),
         mail="" if settings.mail == MailSettings() else _mail(settings.mail),
         drop=f"[drop]\nfolder = {_quoted(settings.drop.folder)}\n\n" if settings.drop.folder else "",
+        duty="" if settings.duty == DutySettings() else _duty(settings.duty),
         head_file=_quoted(settings.log.head_file),
         blobs_folder=_quoted(settings.storage.blobs_folder),
         inline_max_bytes=settings.storage.inline_max_bytes,
@@ -60,6 +61,13 @@ def _mail(mail: MailSettings) -> str:
             f"{key} = {value if isinstance(value, int) else _quoted(value)}" for key, value in values.items()
         ]
     return "\n".join([*lines, "\n"])
+
+
+def _duty(duty: DutySettings) -> str:
+    values = msgspec.structs.asdict(duty)
+    return "\n".join(
+        ["[duty]  # docs/duty-page.md", *(f"{k} = {_quoted(v)}" for k, v in values.items()), "\n"]
+    )
 
 
 def _quoted(text: str) -> str:
@@ -99,7 +107,7 @@ urgent_receipt_s = {urgent_receipt_s}  # no receipt in this time: the addressee'
 emergency_receipt_s = {emergency_receipt_s}  # the same in an emergency, and then all its channels
 routine_receipt_s = {routine_receipt_s}
 
-{networks}{mail}{drop}[log]
+{networks}{mail}{drop}{duty}[log]
 head_file = {head_file}  # best on another disk than the database
 
 [storage]

@@ -8,6 +8,7 @@ from gateway.config import (
     AuthoritySettings,
     DirectorySettings,
     DropSettings,
+    DutySettings,
     HomePaths,
     MailboxSettings,
     MailServerSettings,
@@ -46,6 +47,49 @@ def test_what_init_writes_reads_back_exactly_the_same_whatever_the_name() -> Non
         ),
     )
     assert parse_settings(render_settings(settings)) == settings
+
+
+def test_what_is_set_for_the_duty_page_reads_back_exactly_the_same() -> None:
+    duty = DutySettings(listen="127.0.0.1:8444", origin="https://duty.ke-ag.example:8444", key_file="k")
+    own = AuthoritySettings(id="ke-ag", state="KE", name="Fictional", network="lab")
+    settings = Settings(authority=own, duty=duty)
+    assert parse_settings(render_settings(settings)) == settings
+    assert settings.duty.rp == "duty.ke-ag.example"
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "",
+        "http://duty.example",
+        "https://",
+        "https://10.0.0.1",
+        "https://[::1]:8444",
+        "https://Duty.example",
+        "https://duty.example/",
+        "https://duty.example:443443",
+        "https://duty.example?x",
+        "https://user@duty.example",
+        "https://duty_1.example",
+        "https://duty.example\n",
+    ],
+)
+def test_the_duty_page_needs_a_name_that_passkeys_can_be_bound_to(origin: str) -> None:
+    written = origin.replace("\n", "\\n")
+    with pytest.raises(SettingsError, match=r"duty\.origin"):
+        parse_settings(LAB + f'[duty]\nlisten = "127.0.0.1:8444"\norigin = "{written}"\n')
+
+
+@pytest.mark.parametrize(
+    ("network", "tls", "taken"), [(LAB, "own", False), (REAL, "proxy", False), (REAL, "own", True)]
+)
+def test_the_duty_page_is_exposed_by_its_own_tls_or_not_at_all(network: str, tls: str, taken: bool) -> None:
+    text = f'{network}[duty]\nlisten = "0.0.0.0:8444"\norigin = "https://duty.example"\ntls = "{tls}"\n'
+    if taken:
+        assert parse_settings(text).duty.listen == "0.0.0.0:8444"
+        return
+    with pytest.raises(SettingsError, match="loopback"):
+        parse_settings(text)
 
 
 def test_what_is_set_for_mail_reads_back_exactly_the_same() -> None:
