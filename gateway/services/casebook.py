@@ -5,7 +5,7 @@ without asking each other. Everything here runs inside the caller's transaction;
 one thread it changes and nothing else.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,6 +30,7 @@ from gateway.services.caserows import (
     with_reference,
     with_request,
 )
+from gateway.services.followers import Added, Follower
 from gateway.services.library import Library
 from gateway.services.tasks import close_tasks, raise_task
 from gateway.storage import cases
@@ -76,11 +77,13 @@ class Casebook:
         library: Library,
         authority_id: str,
         on_change: Callable[[tuple[str, str]], None] = lambda key: None,
+        followers: Sequence[Follower] = (),
     ) -> None:
         self._database = database
         self._library = library
         self._authority_id = authority_id
         self._on_change = on_change
+        self._followers = tuple(followers)
 
     def announce(self, key: tuple[str, str]) -> None:
         """Tell whoever listens that a message is new; after the commit."""
@@ -220,7 +223,8 @@ class Casebook:
         if case is None:
             case = new_case(form, said, own=self._authority_id, thread_id=thread_id, peer=peer, now=stored_at)
             view = fold(Track(case.track), [said])
-            cases.add_case(tx, folded(case, view, stored_at))
+            case = folded(case, view, stored_at)
+            cases.add_case(tx, case)
             opened = {"thread": thread_id, "peer": peer, "from": sender, "bid": bid}
             tx.audit(PendingAuditEntry(event="case.opened", body=opened, at=stored_at))
         else:
@@ -231,7 +235,12 @@ class Casebook:
                 cases.complete_case(tx, case)
             case = with_reference(case, form)
             view = self._store_fold(tx, case, [*before, row], stored_at, cause=said.message_id)
-        cases.add_message(tx, replace(row, effect=str(view.effect_of(said.message_id))))
+        row = replace(row, effect=str(view.effect_of(said.message_id)))
+        cases.add_message(tx, row)
+        # The fold is stored by now; worked out once more it is the same row.
+        case, is_ours = folded(case, view, stored_at), said.side == case.side
+        for follower in self._followers:
+            follower.added(tx, Added(case=case, row=row, form=form, is_ours=is_ours, now=stored_at))
         return before, view
 
     def consigned(self, tx: Transaction, sender: str, bid: str, *, at: datetime, now: datetime) -> None:
