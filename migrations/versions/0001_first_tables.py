@@ -20,6 +20,8 @@ ERASABLE = {"audit_body": ("idx",)}
 
 def upgrade() -> None:
     create_tables()
+    create_duty_tables()
+    create_tables_of_trust()
     if op.get_bind().dialect.name == "postgresql":
         protect_on_postgresql()
         role = context.config.attributes.get("runtime_role")
@@ -487,6 +489,12 @@ def create_tables() -> None:
             comment="horizon of the lane; none: from the beginning",
         ),
         sa.Column(
+            "only_channel",
+            sa.String(length=32),
+            nullable=True,
+            comment="a drill tests this channel and no other",
+        ),
+        sa.Column(
             "owner",
             sa.String(length=24),
             nullable=True,
@@ -703,3 +711,344 @@ def create_tables() -> None:
         comment="What came back about a letter, each once; the task of an unsigned reply keeps its clock.",
     )
     op.create_index("ix_mail_return_letter", "mail_return", ["sender", "bid", "to_aid"], unique=False)
+
+
+def create_tables_of_trust() -> None:
+    op.create_table(
+        "callback",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("sender", sa.String(length=63), nullable=False),
+        sa.Column("bid", sa.String(length=32), nullable=False),
+        sa.Column("peer", sa.String(length=63), nullable=False),
+        sa.Column("thread_id", sa.String(length=32), nullable=False),
+        sa.Column(
+            "direction", sa.String(length=8), nullable=False, comment="made: we rang; taken: the peer rang"
+        ),
+        sa.Column(
+            "number",
+            sa.String(length=40),
+            nullable=True,
+            comment="that was rung, from the directory's record",
+        ),
+        sa.Column(
+            "words_sha256",
+            sa.String(length=64),
+            nullable=False,
+            comment="of the check words as they were shown",
+        ),
+        sa.Column("officer", sa.String(length=64), nullable=False, comment="pseudonym of who speaks for us"),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("outcome", sa.String(length=16), nullable=True),
+        sa.Column(
+            "spoken_with", sa.String(length=64), nullable=True, comment="function at the peer, never a name"
+        ),
+        sa.Column("recorded_at", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "next_action_at", sa.BigInteger(), nullable=True, comment="when an unfinished call is asked about"
+        ),
+        sa.CheckConstraint("direction IN ('made', 'taken')", name=op.f("ck_callback_direction")),
+        sa.CheckConstraint(
+            "outcome IN ('confirmed', 'denied', 'unanswered', 'words-differ')",
+            name=op.f("ck_callback_outcome"),
+        ),
+        sa.CheckConstraint(
+            "(recorded_at IS NULL) = (next_action_at IS NOT NULL)", name=op.f("ck_callback_clock")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_callback")),
+        comment="Call-backs about a bundle, by the script of docs/fake-emergencies.md.",
+    )
+    op.create_index("ix_callback_due", "callback", ["next_action_at"], unique=False)
+    op.create_index("ix_callback_thread", "callback", ["thread_id", "peer"], unique=False)
+    op.create_table(
+        "drill",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("network", sa.String(length=63), nullable=False),
+        sa.Column("officer", sa.String(length=64), nullable=False, comment="pseudonym of who ran it"),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=False, comment="what comes later does not count"),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("next_action_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("(ended_at IS NULL) = (next_action_at IS NOT NULL)", name=op.f("ck_drill_clock")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_drill")),
+        comment="Drills that were run here.",
+    )
+    op.create_index("ix_drill_due", "drill", ["next_action_at"], unique=False)
+    op.create_table(
+        "drill_received",
+        sa.Column("sender", sa.String(length=63), nullable=False),
+        sa.Column("bid", sa.String(length=32), nullable=False),
+        sa.Column("drill_id", sa.String(length=64), nullable=False, comment="as the peer calls it"),
+        sa.Column("thread_id", sa.String(length=32), nullable=False),
+        sa.Column("language", sa.String(length=35), nullable=False),
+        sa.Column("arrived_at", sa.BigInteger(), nullable=False),
+        sa.Column("answer_wanted", sa.Boolean(), nullable=False),
+        sa.Column(
+            "paged_at",
+            sa.BigInteger(),
+            nullable=True,
+            comment="when a person here was asked to acknowledge it",
+        ),
+        sa.Column(
+            "closed_at",
+            sa.BigInteger(),
+            nullable=True,
+            comment="acknowledged, too old, or no answer is wanted",
+        ),
+        sa.Column("officer", sa.String(length=64), nullable=True, comment="pseudonym of who acknowledged it"),
+        sa.Column("next_action_at", sa.BigInteger(), nullable=True, comment="when it is paged, or let go of"),
+        sa.CheckConstraint(
+            "(closed_at IS NULL) = (next_action_at IS NOT NULL)", name=op.f("ck_drill_received_clock")
+        ),
+        sa.PrimaryKeyConstraint("sender", "bid", name=op.f("pk_drill_received")),
+        comment="Test messages of others.",
+    )
+    op.create_index("ix_drill_received_due", "drill_received", ["next_action_at"], unique=False)
+    op.create_index("ix_drill_received_peer", "drill_received", ["sender", "arrived_at"], unique=False)
+    op.create_table(
+        "drill_test",
+        sa.Column("sender", sa.String(length=63), nullable=False),
+        sa.Column("bid", sa.String(length=32), nullable=False),
+        sa.Column("drill_id", sa.String(length=32), nullable=False),
+        sa.Column("peer", sa.String(length=63), nullable=False),
+        sa.Column("channel", sa.String(length=32), nullable=False),
+        sa.Column("thread_id", sa.String(length=32), nullable=False),
+        sa.Column("sent_at", sa.BigInteger(), nullable=False),
+        sa.Column("answered_at", sa.BigInteger(), nullable=True, comment="a person there acknowledged it"),
+        sa.Column("assurance", sa.String(length=32), nullable=True, comment="of that acknowledgement"),
+        sa.PrimaryKeyConstraint("sender", "bid", name=op.f("pk_drill_test")),
+        comment="One test message of a drill, on one channel; its clock is the drill's and its transmission's.",
+    )
+    op.create_index("ix_drill_test_drill", "drill_test", ["drill_id"], unique=False)
+    op.create_table(
+        "oral_request",
+        sa.Column("thread_id", sa.String(length=32), nullable=False),
+        sa.Column("peer", sa.String(length=63), nullable=False),
+        sa.Column("sender", sa.String(length=63), nullable=False, comment="who noted it"),
+        sa.Column("bid", sa.String(length=32), nullable=False, comment="of the note"),
+        sa.Column("side", sa.String(length=10), nullable=False, comment="ours: requesting | requested"),
+        sa.Column("request_kind", sa.String(length=64), nullable=False),
+        sa.Column("urgency_level", sa.String(length=32), nullable=False),
+        sa.Column("made_at", sa.BigInteger(), nullable=False, comment="when it was made by word of mouth"),
+        sa.Column("due_at", sa.BigInteger(), nullable=False, comment="when its written confirmation is due"),
+        sa.Column("alerts", sa.Integer(), nullable=False, comment="how many of the alerts were given"),
+        sa.Column("confirmed_at", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "confirmed_by", sa.String(length=96), nullable=True, comment="message that confirms it in writing"
+        ),
+        sa.Column("next_action_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("side IN ('requesting', 'requested')", name=op.f("ck_oral_request_side")),
+        sa.CheckConstraint(
+            "(confirmed_at IS NULL) = (next_action_at IS NOT NULL)", name=op.f("ck_oral_request_clock")
+        ),
+        sa.PrimaryKeyConstraint("thread_id", "peer", name=op.f("pk_oral_request")),
+        comment="Oral requests whose written confirmation is owed (UNTOC 18(14)). None ever lapses.",
+    )
+    op.create_index("ix_oral_request_due", "oral_request", ["next_action_at"], unique=False)
+    op.create_table(
+        "second_signature",
+        sa.Column("sender", sa.String(length=63), nullable=False),
+        sa.Column("bid", sa.String(length=32), nullable=False),
+        sa.Column("peer", sa.String(length=63), nullable=False),
+        sa.Column("thread_id", sa.String(length=32), nullable=False),
+        sa.Column(
+            "officer", sa.String(length=64), nullable=False, comment="pseudonym of the one who sent it alone"
+        ),
+        sa.Column("sent_at", sa.BigInteger(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "told_at", sa.BigInteger(), nullable=True, comment="when shift leader and auditor were told"
+        ),
+        sa.Column("closed_at", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "closed_by", sa.String(length=16), nullable=True, comment="callback | signature | disowned"
+        ),
+        sa.Column("closed_officer", sa.String(length=64), nullable=True, comment="pseudonym"),
+        sa.Column("next_action_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint(
+            "closed_by IN ('callback', 'signature', 'disowned')", name=op.f("ck_second_signature_closed_by")
+        ),
+        sa.CheckConstraint(
+            "(closed_at IS NULL) = (next_action_at IS NOT NULL)", name=op.f("ck_second_signature_clock")
+        ),
+        sa.PrimaryKeyConstraint("sender", "bid", name=op.f("pk_second_signature")),
+        comment="An emergency that one officer sent alone. What was sent stands, whatever comes of this.",
+    )
+    op.create_index("ix_second_signature_due", "second_signature", ["next_action_at"], unique=False)
+    op.create_index("ix_second_signature_thread", "second_signature", ["thread_id", "peer"], unique=False)
+
+
+def create_duty_tables() -> None:
+    op.create_table(
+        "duty_turn",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("officer", sa.String(length=64), nullable=False),
+        sa.Column("part", sa.String(length=12), nullable=False, comment="duty | backup | shift_leader"),
+        sa.Column(
+            "time_zone",
+            sa.String(length=64),
+            nullable=False,
+            comment="IANA; days and times are those of its clocks",
+        ),
+        sa.Column(
+            "days",
+            sa.String(length=16),
+            nullable=False,
+            comment="ISO weekdays on which it begins, such as 1,2,3",
+        ),
+        sa.Column("begins", sa.String(length=5), nullable=False, comment="HH:MM"),
+        sa.Column(
+            "ends", sa.String(length=5), nullable=False, comment="HH:MM on the same day, or on a later one"
+        ),
+        sa.Column(
+            "further_days", sa.Integer(), nullable=False, comment="days after the first on which it ends"
+        ),
+        sa.Column("first_day", sa.String(length=10), nullable=False, comment="ISO date"),
+        sa.Column("last_day", sa.String(length=10), nullable=True, comment="last date on which it begins"),
+        sa.Column("every_weeks", sa.Integer(), nullable=False),
+        sa.Column("added_at", sa.BigInteger(), nullable=False),
+        sa.Column("added_by", sa.String(length=64), nullable=False),
+        sa.Column("removed_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("part IN ('duty', 'backup', 'shift_leader')", name=op.f("ck_duty_turn_part")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_duty_turn")),
+        comment="Turns that come again, in the local time of a zone.",
+    )
+    op.create_table(
+        "duty_cover",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("officer", sa.String(length=64), nullable=False, comment="who is away"),
+        sa.Column("cover", sa.String(length=64), nullable=False, comment="who stands in"),
+        sa.Column("begins_at", sa.BigInteger(), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=False),
+        sa.Column("added_at", sa.BigInteger(), nullable=False),
+        sa.Column("added_by", sa.String(length=64), nullable=False),
+        sa.Column("removed_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("ends_at > begins_at", name=op.f("ck_duty_cover_period")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_duty_cover")),
+        comment="One officer stands in for another for a time.",
+    )
+    op.create_table(
+        "duty_note",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("officer", sa.String(length=64), nullable=False, comment="who hands over"),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False, comment="the note under its key"),
+        sa.Column("storage_key_id", sa.String(length=32), nullable=False),
+        sa.Column(
+            "wrapped", sa.LargeBinary(), nullable=False, comment="its key under the storage key, RFC 5649"
+        ),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_duty_note")),
+        comment="What one shift tells the next; people write what they like, so it is sealed.",
+    )
+    op.create_index("ix_duty_note_at", "duty_note", ["at"], unique=False)
+    op.create_table(
+        "alarm_path",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("officer", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False, comment="mail | webhook"),
+        sa.Column(
+            "target",
+            sa.String(length=320),
+            nullable=False,
+            comment="address, or name of the file with URL and secret",
+        ),
+        sa.Column(
+            "place", sa.Integer(), nullable=False, comment="order among the paths of the officer, from 1"
+        ),
+        sa.Column("added_at", sa.BigInteger(), nullable=False),
+        sa.Column("added_by", sa.String(length=64), nullable=False),
+        sa.Column("tested_at", sa.BigInteger(), nullable=True, comment="when a test was last sent"),
+        sa.Column(
+            "proved_at", sa.BigInteger(), nullable=True, comment="when a person last answered what came by it"
+        ),
+        sa.Column("silent_since", sa.BigInteger(), nullable=True, comment="a test was not answered"),
+        sa.Column("next_action_at", sa.BigInteger(), nullable=True, comment="when the next test is due"),
+        sa.Column("removed_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("kind IN ('mail', 'webhook')", name=op.f("ck_alarm_path_kind")),
+        sa.CheckConstraint(
+            "next_action_at IS NOT NULL OR removed_at IS NOT NULL", name=op.f("ck_alarm_path_clock")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alarm_path")),
+        comment="How an officer is called. Proved only by a person's answer, never by a server's.",
+    )
+    op.create_index("ix_alarm_path_due", "alarm_path", ["next_action_at"], unique=False)
+    op.create_table(
+        "page",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column(
+            "peer",
+            sa.String(length=63),
+            nullable=False,
+            comment="the own authority where it is about the gateway itself",
+        ),
+        sa.Column("audience", sa.String(length=12), nullable=False),
+        sa.Column("level", sa.String(length=16), nullable=False),
+        sa.Column("raised_at", sa.BigInteger(), nullable=False),
+        sa.Column("next_action_at", sa.BigInteger(), nullable=True, comment="when the next rung is taken"),
+        sa.Column("acknowledged_at", sa.BigInteger(), nullable=True),
+        sa.Column("acknowledged_by", sa.String(length=64), nullable=True),
+        sa.Column("settled_at", sa.BigInteger(), nullable=True, comment="nothing of it waits any more"),
+        sa.CheckConstraint("audience IN ('duty', 'backup', 'shift_leader')", name=op.f("ck_page_audience")),
+        sa.CheckConstraint(
+            "next_action_at IS NOT NULL OR acknowledged_at IS NOT NULL OR settled_at IS NOT NULL",
+            name=op.f("ck_page_clock"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_page")),
+        comment="What a person is called for: one open page for each peer and audience.",
+    )
+    op.create_index("ix_page_due", "page", ["next_action_at"], unique=False)
+    op.create_index("ix_page_peer", "page", ["peer", "audience", "raised_at"], unique=False)
+    op.create_table(
+        "page_matter",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("page_id", sa.String(length=32), nullable=False),
+        sa.Column("reason", sa.String(length=24), nullable=False),
+        sa.Column("peer", sa.String(length=63), nullable=False),
+        sa.Column("sender", sa.String(length=63), nullable=True),
+        sa.Column("bid", sa.String(length=32), nullable=True),
+        sa.Column("thread_id", sa.String(length=32), nullable=True),
+        sa.Column("raised_at", sa.BigInteger(), nullable=False),
+        sa.Column("settled_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_page_matter")),
+        comment="Each thing that a page is about; never sent to a path.",
+    )
+    op.create_index("ix_page_matter_open", "page_matter", ["peer", "settled_at"], unique=False)
+    op.create_index("ix_page_matter_page", "page_matter", ["page_id"], unique=False)
+    op.create_table(
+        "page_notice",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("page_id", sa.String(length=32), nullable=True, comment="NULL: a test of the path"),
+        sa.Column("path_id", sa.String(length=32), nullable=False),
+        sa.Column("officer", sa.String(length=64), nullable=False),
+        sa.Column(
+            "code_sha256", sa.String(length=64), nullable=False, comment="of the code that the notice carries"
+        ),
+        sa.Column("ring", sa.Integer(), nullable=False, comment="how often this path was rung"),
+        sa.Column("tries", sa.Integer(), nullable=False, comment="attempts of this ring"),
+        sa.Column("code", sa.String(length=32), nullable=True, comment="why the last attempt failed"),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("sent_at", sa.BigInteger(), nullable=True),
+        sa.Column("answered_at", sa.BigInteger(), nullable=True),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "next_action_at",
+            sa.BigInteger(),
+            nullable=True,
+            comment="next attempt, or end of the time to answer",
+        ),
+        sa.CheckConstraint(
+            "next_action_at IS NOT NULL OR sent_at IS NOT NULL OR ended_at IS NOT NULL",
+            name=op.f("ck_page_notice_clock"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_page_notice")),
+        comment="One path rung for one page, or tested. The code itself is not kept.",
+    )
+    op.create_index("ix_page_notice_due", "page_notice", ["next_action_at"], unique=False)
+    op.create_index("ix_page_notice_page", "page_notice", ["page_id"], unique=False)
+    op.create_index("uq_page_notice_code", "page_notice", ["code_sha256"], unique=True)
+    op.create_table(
+        "alarm_beat",
+        sa.Column("name", sa.String(length=16), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_alarm_beat")),
+        comment="When the pager last looked, so that its own silence is found when it is back.",
+    )

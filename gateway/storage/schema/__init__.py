@@ -9,12 +9,25 @@ imported here is unknown to ``metadata``, and its tables to the migrations' test
 from gateway.storage.schema.audit import audit_body, audit_checkpoint, audit_leaf, audit_tile
 from gateway.storage.schema.bundles import blob, bundle, content_key, envelope, part, storage_key, upload
 from gateway.storage.schema.cases import cases, message, task
+from gateway.storage.schema.drills import drill, drill_received, drill_test
+from gateway.storage.schema.duty import (
+    alarm_beat,
+    alarm_path,
+    duty_cover,
+    duty_note,
+    duty_turn,
+    page,
+    page_matter,
+    page_notice,
+)
 from gateway.storage.schema.ground import AID, BID, SHA256, Instant, RowNumber, meta, metadata
 from gateway.storage.schema.letters import mail_letter, mail_return, mail_signed
 from gateway.storage.schema.mail import mail_answer, mail_quarantine, mail_segment
 from gateway.storage.schema.peers import channel_probe, followed_network, key_holder, peer, seen_token
 from gateway.storage.schema.proofs import receipt, receipt_push, revocation, revocation_push
+from gateway.storage.schema.sessions import duty_session
 from gateway.storage.schema.transmissions import attempt, channel_consent, transmission
+from gateway.storage.schema.trust import callback, oral_request, second_signature
 
 __all__ = [
     "AID",
@@ -22,6 +35,8 @@ __all__ = [
     "SHA256",
     "Instant",
     "RowNumber",
+    "alarm_beat",
+    "alarm_path",
     "attempt",
     "audit_body",
     "audit_checkpoint",
@@ -29,10 +44,18 @@ __all__ = [
     "audit_tile",
     "blob",
     "bundle",
+    "callback",
     "cases",
     "channel_consent",
     "channel_probe",
     "content_key",
+    "drill",
+    "drill_received",
+    "drill_test",
+    "duty_cover",
+    "duty_note",
+    "duty_session",
+    "duty_turn",
     "envelope",
     "followed_network",
     "key_holder",
@@ -45,12 +68,17 @@ __all__ = [
     "message",
     "meta",
     "metadata",
+    "oral_request",
+    "page",
+    "page_matter",
+    "page_notice",
     "part",
     "peer",
     "receipt",
     "receipt_push",
     "revocation",
     "revocation_push",
+    "second_signature",
     "seen_token",
     "storage_key",
     "task",

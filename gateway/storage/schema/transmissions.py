@@ -27,6 +27,7 @@ transmission = Table(
     Column("carried_since", Instant, nullable=True, comment="stands here for a carrier (offline_media)"),
     Column("exported_at", Instant, nullable=True, comment="last written to a medium, in this envelope"),
     Column("counted_from", Instant, nullable=True, comment="horizon of the lane; none: from the beginning"),
+    Column("only_channel", String(32), nullable=True, comment="a drill tests this channel and no other"),
     Column("owner", String(24), nullable=True, comment="who must act once it failed, or while it is held"),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
