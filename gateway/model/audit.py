@@ -34,7 +34,7 @@ _TO = {**_BUNDLE, "to": _A}
 _CASE = {"thread": _B, "peer": _A}
 
 #: Fields an event may leave out.
-OPTIONAL_FIELDS = frozenset({"attempt", "basis", "channel", "code", "kid", "network", "receipt", "rev"})
+OPTIONAL_FIELDS = frozenset({"attempt", "basis", "by", "channel", "code", "kid", "network", "receipt", "rev"})
 
 #: Event name → its fields. Fields of ``OPTIONAL_FIELDS`` may be absent; no others may be there.
 EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
@@ -104,6 +104,9 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
         "person.opened": {**_BUNDLE, "officer": _C, "assurance": _C},
         "person.decided": {"authority": _A, "source": _C, "officer": _C},
         "person.allowed": {"network": _C, "officer": _C},
+        # People at night
+        "page.raised": {"page": _B, "peer": _A, "code": _C, "audience": _C, "level": _C},
+        "page.settled": {"page": _B, "by": _C},
         # What needs a person
         "task.raised": {"task": _B, "code": _C},
         "task.closed": {"task": _B, "code": _C},

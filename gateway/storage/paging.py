@@ -1,0 +1,198 @@
+"""Pages and what they are about: one open page for each peer and audience, and the matters on it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, update
+
+from gateway.storage.database import Transaction
+from gateway.storage.schema import page, page_matter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageRow:
+    """What a person is called for. Open while neither acknowledged nor settled."""
+
+    id: str
+    peer: str
+    audience: str
+    level: str
+    raised_at: datetime
+    next_action_at: datetime | None
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+    settled_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it goes on ringing."""
+        return self.acknowledged_at is None and self.settled_at is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatterRow:
+    """One thing a page is about; never shown to a path."""
+
+    id: str
+    page_id: str
+    reason: str
+    peer: str
+    sender: str | None
+    bid: str | None
+    thread_id: str | None
+    raised_at: datetime
+    settled_at: datetime | None = None
+
+
+_IS_OPEN = and_(page.c.acknowledged_at.is_(None), page.c.settled_at.is_(None))
+_BY_ID = select(page).where(page.c.id == bindparam("b_id"))
+_OPEN_OF = select(page).where(
+    page.c.peer == bindparam("b_peer"), page.c.audience == bindparam("b_audience"), _IS_OPEN
+)
+_ANSWERED = (
+    select(page)
+    .where(
+        page.c.peer == bindparam("b_peer"),
+        page.c.audience == bindparam("b_audience"),
+        page.c.acknowledged_at > bindparam("b_since"),
+    )
+    .order_by(page.c.acknowledged_at.desc())
+    .limit(20)
+)
+_DUE = (
+    select(page)
+    .where(page.c.next_action_at <= bindparam("b_now"), _IS_OPEN)
+    .order_by(page.c.next_action_at)
+    .limit(100)
+)
+_WAITING = select(page).where(page.c.settled_at.is_(None)).order_by(page.c.raised_at, page.c.id).limit(500)
+_RECENT = select(page).order_by(page.c.raised_at.desc(), page.c.id).limit(bindparam("b_limit"))
+_MATTERS = select(page_matter).where(page_matter.c.page_id == bindparam("b_page"))
+_OPEN_MATTERS = (
+    select(page_matter)
+    .where(page_matter.c.peer == bindparam("b_peer"), page_matter.c.settled_at.is_(None))
+    .order_by(page_matter.c.raised_at, page_matter.c.id)
+)
+_COUNT = (
+    select(func.count())
+    .select_from(page_matter)
+    .where(page_matter.c.page_id == bindparam("b_page"), page_matter.c.settled_at.is_(None))
+)
+_RAISE = (
+    update(page)
+    .where(page.c.id == bindparam("b_id"))
+    .values(level=bindparam("v_level"), next_action_at=bindparam("v_at"))
+)
+_CLIMB = update(page).where(page.c.id == bindparam("b_id")).values(next_action_at=bindparam("v_at"))
+_ACKNOWLEDGE = (
+    update(page)
+    .where(page.c.id == bindparam("b_id"))
+    .values(
+        acknowledged_at=bindparam("v_at"), acknowledged_by=bindparam("v_by"), next_action_at=bindparam("v_no")
+    )
+)
+_SETTLE = (
+    update(page)
+    .where(page.c.id == bindparam("b_id"))
+    .values(settled_at=bindparam("v_at"), next_action_at=bindparam("v_no"))
+)
+_SETTLE_MATTER = (
+    update(page_matter).where(page_matter.c.id == bindparam("b_id")).values(settled_at=bindparam("v_at"))
+)
+_OLDEST_OPEN = select(func.min(page.c.raised_at)).where(
+    _IS_OPEN, or_(page.c.next_action_at.is_(None), page.c.next_action_at <= bindparam("b_now"))
+)
+
+
+def add_page(tx: Transaction, row: PageRow) -> None:
+    """Add a page."""
+    tx.insert(page, **{name: getattr(row, name) for name in PageRow.__dataclass_fields__})
+
+
+def add_matter(tx: Transaction, row: MatterRow) -> None:
+    """Add one thing to a page."""
+    tx.insert(page_matter, **{name: getattr(row, name) for name in MatterRow.__dataclass_fields__})
+
+
+def find_page(connection: Connection, page_id: str) -> PageRow | None:
+    """Return a page or ``None``."""
+    row = connection.execute(_BY_ID, {"b_id": page_id}).first()
+    return None if row is None else _page(row)
+
+
+def open_page(connection: Connection, peer: str, audience: str) -> PageRow | None:
+    """Return the page that rings for this peer and audience, if any."""
+    row = connection.execute(_OPEN_OF, {"b_peer": peer, "b_audience": audience}).first()
+    return None if row is None else _page(row)
+
+
+def answered_since(connection: Connection, peer: str, audience: str, since: datetime) -> list[PageRow]:
+    """Return the pages of this peer and audience that a person acknowledged after ``since``, newest first."""
+    rows = connection.execute(_ANSWERED, {"b_peer": peer, "b_audience": audience, "b_since": since})
+    return [_page(row) for row in rows]
+
+
+def due_pages(connection: Connection, now: datetime) -> list[PageRow]:
+    """Return pages whose next rung is due, the longest due first, at most 100."""
+    return [_page(row) for row in connection.execute(_DUE, {"b_now": now})]
+
+
+def waiting_pages(connection: Connection) -> list[PageRow]:
+    """Return pages that are not settled, oldest first, at most 500; acknowledged ones are among them."""
+    return [_page(row) for row in connection.execute(_WAITING)]
+
+
+def recent_pages(connection: Connection, limit: int) -> list[PageRow]:
+    """Return the newest pages, also those that are over."""
+    return [_page(row) for row in connection.execute(_RECENT, {"b_limit": limit})]
+
+
+def oldest_ringing(connection: Connection, now: datetime) -> datetime | None:
+    """Return since when the oldest page that is due rings without an answer."""
+    at: datetime | None = connection.execute(_OLDEST_OPEN, {"b_now": now}).scalar()
+    return at
+
+
+def matters_of(connection: Connection, page_id: str) -> list[MatterRow]:
+    """Return everything a page is or was about."""
+    return [MatterRow(**row._mapping) for row in connection.execute(_MATTERS, {"b_page": page_id})]
+
+
+def open_matters(connection: Connection, peer: str) -> list[MatterRow]:
+    """Return what waits for a person about one peer, on whatever page."""
+    return [MatterRow(**row._mapping) for row in connection.execute(_OPEN_MATTERS, {"b_peer": peer})]
+
+
+def count_matters(connection: Connection, page_id: str) -> int:
+    """Return how many things of a page still wait."""
+    return connection.execute(_COUNT, {"b_page": page_id}).scalar_one()
+
+
+def raise_level(tx: Transaction, page_id: str, *, level: str, at: datetime) -> None:
+    """Lift an open page to a level and let it ring at ``at``."""
+    tx.later(_RAISE, b_id=page_id, v_level=level, v_at=at)
+
+
+def ring_at(tx: Transaction, page_id: str, at: datetime) -> None:
+    """Write when the next rung of an open page is taken."""
+    tx.later(_CLIMB, b_id=page_id, v_at=at)
+
+
+def acknowledge_page(tx: Transaction, page_id: str, *, officer: str, at: datetime) -> None:
+    """Note that a person has taken a page; it rings no more."""
+    tx.later(_ACKNOWLEDGE, b_id=page_id, v_at=at, v_by=officer, v_no=None)
+
+
+def settle_page(tx: Transaction, page_id: str, at: datetime) -> None:
+    """Note that nothing of a page waits any more."""
+    tx.later(_SETTLE, b_id=page_id, v_at=at, v_no=None)
+
+
+def settle_matter(tx: Transaction, matter_id: str, at: datetime) -> None:
+    """Note that one thing waits for nobody any more."""
+    tx.later(_SETTLE_MATTER, b_id=matter_id, v_at=at)
+
+
+def _page(row: Row[Any]) -> PageRow:
+    return PageRow(**row._mapping)
