@@ -99,11 +99,19 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
         "case.advanced": {**_CASE, **_BUNDLE, "state": _C},
         "request.checked": {**_BUNDLE, "authority": _A, "issue": _N},
         "message.recorded": {**_BUNDLE, "type": _C, "effect": _C},
+        # The urgent lane: while no person has signed that they have a request
+        "escalation.started": {**_TO, "level": _C},
+        "escalation.stepped": {**_TO, "stage": _C},
+        "escalation.unsigned": {**_TO, "assurance": _C},
+        "escalation.clock_set_back": {**_TO},
+        "escalation.stopped": {**_TO, "code": _C},
         # Persons, in entries of their own
         "person.acted": {**_BUNDLE, "officer": _C, "assurance": _C},
         "person.opened": {**_BUNDLE, "officer": _C, "assurance": _C},
         "person.decided": {"authority": _A, "source": _C, "officer": _C},
         "person.allowed": {"network": _C, "officer": _C},
+        "person.signed_in": {"officer": _C},
+        "person.signed_out": {"officer": _C},
         # People at night
         "page.raised": {"page": _B, "peer": _A, "code": _C, "audience": _C, "level": _C},
         "page.settled": {"page": _B, "by": _C},

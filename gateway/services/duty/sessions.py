@@ -1,0 +1,134 @@
+"""Who is signed in: a random token in the browser, its digest here, and an end whatever happens.
+
+A session ends 30 minutes after the officer last did something and 12 hours after it began; looking that the
+page does by itself is nothing the officer does. Signing in makes a new token and ends the one before, so a
+token that somebody planted is worth nothing. Whether the officer still counts is asked at every request.
+"""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from gateway.clock import Clock
+from gateway.model.audit import PendingAuditEntry
+from gateway.storage import sessions
+from gateway.storage.database import Database, Transaction
+
+IDLE = timedelta(minutes=30)
+LONGEST = timedelta(hours=12)
+#: How exactly the last sign of the officer is kept: a write for every click would be waste.
+_NOTED_EVERY = timedelta(minutes=1)
+
+_TOKEN_CHARACTERS = 43
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One officer signed in, in one browser.
+
+    Attributes:
+        token: Secret; the browser's cookie.
+        form_token: Secret of the pages of this session; what they send must name it.
+        ends_at: When it ends if nothing more is done.
+    """
+
+    officer: str
+    token: str = field(repr=False)
+    form_token: str = field(repr=False)
+    opened_at: datetime
+    ends_at: datetime
+
+    def is_from_its_pages(self, form_token: str) -> bool:
+        """Say whether what was sent came from a page of this session."""
+        return hmac.compare_digest(form_token.encode(), self.form_token.encode())
+
+
+class Sessions:
+    """The sessions of one authority's duty page."""
+
+    def __init__(self, *, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def open(self, officer: str, *, instead_of: str | None = None) -> Session:
+        """Begin a session under a new token and end the browser's last one; durable, logged."""
+        now, token = self._clock.now(), secrets.token_urlsafe(32)
+        row = sessions.SessionRow(
+            token_sha256=_digest(token),
+            officer=officer,
+            opened_at=now,
+            seen_at=now,
+            next_action_at=now + IDLE,
+        )
+
+        def unit(tx: Transaction) -> None:
+            sessions.forget_sessions(tx, now)
+            if instead_of is not None:
+                sessions.close_session(tx, _digest(instead_of))
+            sessions.add_session(tx, row)
+            tx.audit(PendingAuditEntry(event="person.signed_in", body={"officer": officer}, at=now))
+
+        await self._database.write(unit)
+        return _session(row, token)
+
+    async def find(self, token: str, *, is_seen: bool = True) -> Session | None:
+        """Return the session of a token, or ``None``. ``is_seen``: the officer did something just now."""
+        if len(token) != _TOKEN_CHARACTERS or not token.isascii():
+            return None
+        now, digest = self._clock.now(), _digest(token)
+        row = await self._database.read(lambda c: sessions.find_session(c, digest))
+        # A clock that was set back makes no session longer.
+        if row is None or now >= row.next_action_at or now < row.opened_at - _NOTED_EVERY:
+            return None
+        if is_seen and now - row.seen_at >= _NOTED_EVERY:
+            ends_at = min(now + IDLE, row.opened_at + LONGEST)
+            await self._database.write(lambda tx: sessions.set_seen(tx, digest, seen_at=now, ends_at=ends_at))
+        return _session(row, token)
+
+    async def close(self, session: Session) -> None:
+        """End a session; it is gone when this returns."""
+        now = self._clock.now()
+
+        def unit(tx: Transaction) -> None:
+            if sessions.close_session(tx, _digest(session.token)):
+                _note_closed(tx, session.officer, now)
+
+        await self._database.write(unit)
+
+    async def close_all(self, officer: str) -> int:
+        """End every session of an officer; return how many there were."""
+        now = self._clock.now()
+
+        def unit(tx: Transaction) -> int:
+            count = sessions.close_sessions_of(tx, officer)
+            if count:
+                _note_closed(tx, officer, now)
+            return count
+
+        return await self._database.write(unit)
+
+    async def listed(self) -> list[tuple[str, datetime]]:
+        """Return officer and end of every open session."""
+        now = self._clock.now()
+        rows = await self._database.read(sessions.sessions)
+        return [(row.officer, row.next_action_at) for row in rows if row.next_action_at > now]
+
+
+def _session(row: sessions.SessionRow, token: str) -> Session:
+    return Session(
+        officer=row.officer,
+        token=token,
+        form_token=hashlib.sha256(b"duty-form\x00" + token.encode()).hexdigest(),
+        opened_at=row.opened_at,
+        ends_at=row.next_action_at,
+    )
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _note_closed(tx: Transaction, officer: str, now: datetime) -> None:
+    tx.audit(PendingAuditEntry(event="person.signed_out", body={"officer": officer}, at=now))
