@@ -20,6 +20,7 @@ from gateway.storage.schema.duty import (
     page_matter,
     page_notice,
 )
+from gateway.storage.schema.escalation import escalation
 from gateway.storage.schema.ground import AID, BID, SHA256, Instant, RowNumber, meta, metadata
 from gateway.storage.schema.letters import mail_letter, mail_return, mail_signed
 from gateway.storage.schema.mail import mail_answer, mail_quarantine, mail_segment
@@ -57,6 +58,7 @@ __all__ = [
     "duty_session",
     "duty_turn",
     "envelope",
+    "escalation",
     "followed_network",
     "key_holder",
     "mail_answer",
