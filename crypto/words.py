@@ -9,6 +9,8 @@ from hashlib import sha256
 
 from mnemonic import Mnemonic
 
+from crypto.encoding import lp
+
 _BITS = 11
 
 #: Enough to tell two bundles apart; that nobody made one up is shown by its signature.
@@ -45,3 +47,21 @@ def digest_words(digest: bytes, *, words: int) -> tuple[str, ...]:
 def check_words(sha256_hex: str) -> str:
     """Return the words by which two people on the telephone know that they speak of the same bundle."""
     return " ".join(digest_words(bytes.fromhex(sha256_hex), words=CHECK_WORDS))
+
+
+def callback_words(envelope_sha256: bytes, kids: tuple[str, str]) -> str:
+    """Return the words two authorities compare by telephone about one bundle, alike on both sides.
+
+    They stand for the bundle's envelope and for both authorities' signing keys, in whatever order these are
+    given: who has another bundle, or another key for either of the two, reads out other words.
+
+    Raises:
+        ValueError: the digest is not 32 bytes, or both keys are the same.
+    """
+    first, second = sorted(kids)
+    if first == second:
+        raise ValueError("two authorities have two keys")
+    if len(envelope_sha256) != 32:
+        raise ValueError("the digest of an envelope is 32 bytes")
+    stands_for = lp(b"gw/1/callback", envelope_sha256, first.encode(), second.encode())
+    return " ".join(fingerprint_words(stands_for, words=CHECK_WORDS))
