@@ -14,8 +14,9 @@ from enum import StrEnum
 
 from gateway.model.case_message import CaseMessage
 from gateway.model.codes import Side, Track, is_known
-from gateway.model.guards import Ledger, guards_hold
+from gateway.model.guards import Ledger, failing_guards
 from gateway.model.next_step import NextStep, next_step
+from gateway.model.preservation_thread_rules import Standing, asked_at, thread_breaches
 from gateway.model.thread_order import ThreadOrder, crossed, order
 from gateway.model.transitions import (
     BEFORE_SENDING,
@@ -37,6 +38,7 @@ class Effect(StrEnum):
     HELD = "held"  # behind a gap or a fork; no effect until that is closed
     OVERTAKEN = "overtaken"  # not allowed at its place, because it crossed another message; or since sealed
     OUT_OF_STATE = "out_of_state"  # not allowed at its place; its sender is told
+    BREACH = "breach"  # breaks a rule of its treaty, whatever the state; both sides read which
     UNKNOWN = "unknown"  # a type or deciding code this version does not know; a person looks at it
     FORKED = "forked"  # shares its number with another message
 
@@ -47,12 +49,14 @@ class MessageEffect:
 
     Attributes:
         implied: Earlier states that were entered with it, in their order.
+        broken: Rules and guards that kept it from its effect.
     """
 
     message: CaseMessage
     effect: Effect
     state: str | None
     implied: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,12 +174,15 @@ class _Run:
         self._history: list[StateEntry] = []
         self._effects: list[MessageEffect] = []
         self._waiting_follow_ups: list[int] = []
+        self._broken: tuple[str, ...] = ()
 
     def take(self, message: CaseMessage) -> None:
         """Apply the next message of the common order."""
-        effect, implied = self._apply(message)
+        effect, implied = self._judge(message)
         self._effects.append(
-            MessageEffect(message=message, effect=effect, state=self._state, implied=implied)
+            MessageEffect(
+                message=message, effect=effect, state=self._state, implied=implied, broken=self._broken
+            )
         )
         if effect is Effect.WAITING:
             self._waiting_follow_ups.append(len(self._effects) - 1)
@@ -215,8 +222,12 @@ class _Run:
             early_stops=tuple(m for m in placed.held if m.message_type in stops),
         )
 
+    def _judge(self, message: CaseMessage) -> tuple[Effect, tuple[str, ...]]:
+        """Return what the message does at this place, and do it; note which rules keep it from it."""
+        self._broken = ()
+        return self._apply(message)
+
     def _apply(self, message: CaseMessage) -> tuple[Effect, tuple[str, ...]]:
-        """Return what the message does at this place, and do it."""
         if not is_known("message_type", message.message_type):
             return Effect.UNKNOWN, ()
         if message.side not in senders(message.message_type):
@@ -225,13 +236,18 @@ class _Run:
             return Effect.APPLIED, ()
         if message.message_type in without_transition():
             return Effect.APPLIED, ()
+        if self._track is Track.PRESERVATION:
+            self._broken = thread_breaches(message, self._standing())
+            if self._broken:
+                return Effect.BREACH, ()
         found = self._find(message)
         if found is None:
             return (Effect.WAITING if self._is_early(message) else self._refused(message)), ()
         transition, implied = found
         if self._has_unknown_code(message, transition):
             return Effect.UNKNOWN, ()
-        if not guards_hold(transition.guards, message, self._ledger, self._placed.taken):
+        self._broken = failing_guards(transition.guards, message, self._ledger, self._placed.taken)
+        if self._broken:
             return self._refused(message), ()
         for state in implied:
             self._enter(state, message.counts_at, message.message_id, is_implied=True)
@@ -310,9 +326,22 @@ class _Run:
         """A follow-up that was sent before the report applies right after it (P9)."""
         for place in self._waiting_follow_ups:
             message = self._effects[place].message
-            effect, _ = self._apply(message)
-            self._effects[place] = MessageEffect(message=message, effect=effect, state=self._state)
+            effect, _ = self._judge(message)
+            self._effects[place] = MessageEffect(
+                message=message, effect=effect, state=self._state, broken=self._broken
+            )
         self._waiting_follow_ups = []
+
+    def _standing(self) -> Standing:
+        ledger = self._ledger
+        opening = next((m for m in self._placed.taken if m.message_type in OPENS[self._track]), None)
+        return Standing(
+            asked_at=asked_at(opening),
+            instruments=ledger.instruments,
+            items=ledger.items,
+            effected=ledger.effected,
+            ends=ledger.ends,
+        )
 
     def _refused(self, message: CaseMessage) -> Effect:
         others: Sequence[CaseMessage] = self._placed.taken

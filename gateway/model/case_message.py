@@ -12,6 +12,7 @@ from typing import Any
 from gateway.model.codes import Side
 from gateway.model.fields import at, rows, text
 from gateway.model.message import wire_time
+from gateway.model.preservation_form_rules import form_breaches
 from gateway.model.request import default_message_type, requested_items
 
 
@@ -29,6 +30,8 @@ class MessageFacts:
         relation: ``replaces`` or ``follows_preservation``, where it acts on this thread by that.
         corrects: Message that a correction names.
         integrity: ``ok`` or ``failed``, of a result receipt.
+        oral_at: When a request that confirms an oral one was made by word of mouth.
+        broken: Rules of preservation that its form breaks by itself.
     """
 
     items: tuple[int, ...] = ()
@@ -43,6 +46,8 @@ class MessageFacts:
     corrects: str | None = None
     integrity: str | None = None
     instruments: tuple[str, ...] = ()
+    oral_at: datetime | None = None
+    broken: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the facts as JSON values; ``from_json`` reads them back."""
@@ -116,7 +121,11 @@ def facts_of(form: Mapping[str, Any]) -> MessageFacts:
     """Return the facts of a request or message form that fits its schema."""
     if "message_type" not in form:
         codes = [text(row, "code") for _, row in rows(form, "instruments")]
-        return MessageFacts(items=requested_items(form), instruments=tuple(code for code in codes if code))
+        return MessageFacts(
+            items=requested_items(form),
+            instruments=tuple(code for code in codes if code),
+            oral_at=_optional_instant(text(form, "oral_request", "made_at")),
+        )
     content = at(form, "content")
     listed = [row for _, row in rows(content, "items") if isinstance(row.get("item_no"), int)]
     named = at(content, "item_nos")
@@ -133,6 +142,7 @@ def facts_of(form: Mapping[str, Any]) -> MessageFacts:
         ground=text(content, "ground") or None,
         corrects=text(content, "corrects") or None,
         integrity=text(content, "integrity") or None,
+        broken=tuple(dict.fromkeys(breach.code for breach in form_breaches(form))),
     )
 
 
@@ -183,4 +193,6 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "corrects": _same,
     "integrity": _same,
     "instruments": tuple,
+    "oral_at": _instant,
+    "broken": tuple,
 }

@@ -7,24 +7,12 @@ a directory or a document (four eyes, validation, consent on file) are not here.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 
 from gateway.model.case_message import CaseMessage
 from gateway.model.codes import Side, is_known
 
-#: Shortest term of a preservation, from when it took effect. Source: Budapest Convention 29(7).
-MINIMUM_TERM = timedelta(days=60)
-#: Grounds on which a preservation may be refused. Source: Budapest 29(4), (5); UNCC 40(21)(b), (c), 40(22).
-PRESERVATION_GROUNDS = frozenset(
-    {
-        "political_offence",
-        "essential_interests",
-        "preservation_dual_criminality_reserved",
-        "domestic_prohibition",
-        "discriminatory_purpose",
-    }
-)
 _ANSWERS = frozenset({"consultation_reply", "conditions_accepted", "conditions_declined"})
 _CLOSES = MappingProxyType({"withdrawal": "withdrawn", "refusal": "refused"})
 _STATUS_OF_OUTCOME = MappingProxyType({"impossible": "impossible", "refused": "refused"})
@@ -52,6 +40,7 @@ class Ledger:
     consents_open: set[str] = field(default_factory=set)
     extensions_open: set[str] = field(default_factory=set)
     ends: dict[int, datetime] = field(default_factory=dict)
+    effected: dict[int, datetime] = field(default_factory=dict)
     instruments: frozenset[str] = frozenset()
 
     @property
@@ -168,6 +157,7 @@ def _consent_reply(ledger: Ledger, message: CaseMessage) -> str:
 def _report(ledger: Ledger, message: CaseMessage) -> str:
     ledger.items.update(message.facts.statuses)
     ledger.ends.update(message.facts.ends_at)
+    ledger.effected.update(message.facts.effected_at)
     return message.facts.coverage or ""
 
 
@@ -216,12 +206,14 @@ _RECORDS: Mapping[str, Callable[[Ledger, CaseMessage], str]] = MappingProxyType(
 )
 
 
-def guards_hold(
+def failing_guards(
     guards: Iterable[str], message: CaseMessage, ledger: Ledger, taken: Iterable[CaseMessage]
-) -> bool:
-    """Say whether every guard that the messages of the thread can show holds for this message."""
+) -> tuple[str, ...]:
+    """Return the guards, of those that the messages of the thread can show, that do not hold for this one."""
     others = tuple(taken)
-    return all(_GUARDS[guard](message, ledger, others) for guard in guards if guard in _GUARDS)
+    return tuple(
+        guard for guard in sorted(guards) if guard in _GUARDS and not _GUARDS[guard](message, ledger, others)
+    )
 
 
 def answers_in_time(
@@ -280,19 +272,6 @@ def _no_forbidden_ground(message: CaseMessage, ledger: Ledger, taken: tuple[Case
     return not is_known("forbidden_refusal_ground", message.facts.ground)
 
 
-def _preservation_ground_only(message: CaseMessage, ledger: Ledger, taken: tuple[CaseMessage, ...]) -> bool:
-    return message.facts.ground is None or message.facts.ground in PRESERVATION_GROUNDS
-
-
-def _sixty_days(message: CaseMessage, ledger: Ledger, taken: tuple[CaseMessage, ...]) -> bool:
-    if not ledger.instruments & {"budapest", "uncc"}:
-        return True
-    facts = message.facts
-    return all(
-        end - facts.effected_at.get(n, end - MINIMUM_TERM) >= MINIMUM_TERM for n, end in facts.ends_at.items()
-    )
-
-
 def _consigned_before_end(message: CaseMessage, ledger: Ledger, taken: tuple[CaseMessage, ...]) -> bool:
     named = [ledger.ends[n] for n in message.facts.items if n in ledger.ends] or list(ledger.ends.values())
     return not named or message.counts_at <= max(named)
@@ -317,8 +296,6 @@ _GUARDS: Mapping[str, Guard] = MappingProxyType(
         "waiting_flag_set": _waiting_flag_set,
         "consent_requested": _consent_requested,
         "no_forbidden_ground": _no_forbidden_ground,
-        "preservation_ground_only": _preservation_ground_only,
-        "sixty_days": _sixty_days,
         "consigned_before_end": _consigned_before_end,
         "integrity_ok": _integrity_ok,
         "linked_decision_seen": _linked_decision_seen,

@@ -354,7 +354,7 @@ def test_an_oral_request_is_confirmed_in_writing() -> None:
     ]
 
 
-PRESERVE = rq(1, 0, "preservation_request", items=(1, 2), instruments=("budapest",))
+PRESERVE = rq(1, 0, "preservation_request", after=timedelta(), items=(1, 2), instruments=("budapest",))
 END = NOON + timedelta(days=90)
 
 
@@ -373,7 +373,8 @@ def preservation(*messages: CaseMessage, **how: Any) -> CaseView:
 
 def test_a_term_below_sixty_days_preserves_nothing_under_the_convention() -> None:
     assert preservation(report(60)).state == "preserved"
-    assert preservation(report(59)).effects[-1].effect is Effect.OUT_OF_STATE
+    short = preservation(report(59)).effects[-1]
+    assert (short.effect, short.broken) == (Effect.BREACH, ("sixty_days",))
     free = replace(PRESERVE, facts=replace(PRESERVE.facts, instruments=("bilateral",)))
     assert fold(Track.PRESERVATION, [free, report(59)]).state == "preserved"
 
