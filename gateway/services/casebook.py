@@ -30,7 +30,7 @@ from gateway.services.caserows import (
     with_reference,
     with_request,
 )
-from gateway.services.followers import Added, Follower
+from gateway.services.followers import Added, Consigned, Follower
 from gateway.services.library import Library
 from gateway.services.tasks import close_tasks, raise_task
 from gateway.storage import cases
@@ -260,7 +260,10 @@ class Casebook:
         cases.set_consigned(tx, sender, bid, at)
         rows = [replace(row, consigned_at=at) if row is held else row for row in rows]
         # By our own clock: what is due when must not hang on the peer's, which may be years ahead.
-        self._store_fold(tx, case, rows, now, cause=f"{sender}/{bid}")
+        view = self._store_fold(tx, case, rows, now, cause=f"{sender}/{bid}")
+        told = Consigned(case=folded(case, view, now), row=replace(held, consigned_at=at), now=now)
+        for follower in self._followers:
+            follower.consigned(tx, told)
 
     def given_up(self, tx: Transaction, sender: str, bid: str, *, now: datetime) -> None:
         """Every channel of a message was given up; the case stays, because only messages move it."""

@@ -32,8 +32,20 @@ class Added:
     now: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consigned:
+    """A message of ours that the peer has proved to hold; ``now`` by our own clock."""
+
+    case: cases.CaseRow
+    row: cases.MessageRow
+    now: datetime
+
+
 class Follower(Protocol):
     """Keeps rows of its own beside cases."""
 
     def added(self, tx: Transaction, added: Added) -> None:
         """Do what a new message asks for, in the caller's transaction."""
+
+    def consigned(self, tx: Transaction, consigned: Consigned) -> None:
+        """Do what the peer's proof that it holds a message of ours asks for, in the caller's transaction."""
