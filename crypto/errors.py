@@ -3,7 +3,8 @@
 ::
 
     Refusal            code of docs/bundle.md section 8, for programs and peers
-    └── KeyRefused     a key cannot be imported ("key-refused")
+    ├── KeyRefused     a key cannot be imported ("key-refused")
+    └── HumanRefusal   nobody's act is proved (docs/human-acts.md section 6); to peers "form-invalid"
 
 What a code means for the sender is the table ``CODES``; callers decide by the table
 and never by the text. ``detail`` is for the local log only and carries no content.
@@ -63,6 +64,13 @@ class KeyRefused(Refusal):
 
     def __init__(self, detail: str = "") -> None:
         super().__init__("key-refused", detail)
+
+
+class HumanRefusal(Refusal):
+    """What is to prove an officer's act does not; the code begins with ``human-`` and stays with us."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(code, detail, step=14)
 
 
 def _rules() -> dict[str, CodeRule]:
@@ -125,4 +133,4 @@ _OUTWARD = {"manifest-mismatch": "open-failed", "content-digest": "open-failed"}
 
 def outward_code(code: str) -> str:
     """Return the code a peer may see for ``code``."""
-    return _OUTWARD.get(code, code)
+    return "form-invalid" if code.startswith("human-") else _OUTWARD.get(code, code)

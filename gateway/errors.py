@@ -10,13 +10,15 @@
         └── StorageDamaged          the stored bytes contradict themselves; a person must act
 
 The sentence says what to do. Codes of the protocol and their sentences stand in ``crypto.errors``;
-codes that only people and programs of the own authority see stand here. The log gets the cause.
+codes that only people and programs of the own authority see stand here, those of some areas in
+``gateway.sentences``. The log gets the cause.
 """
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from crypto.errors import CODES, Refusal, outward_code
+from gateway.sentences.acts import ACTS
 
 #: Local codes and what a person does about them.
 LOCAL_CODES: Mapping[str, str] = MappingProxyType(
@@ -207,6 +209,7 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "way-not-listed": "The addressee's record does not list this way; send it by courier, or name one "
         "authority with --peer.",
         "wrong-network": "This enrolment is for another network; lab and real networks never mix.",
+        **ACTS,
     }
 )
 

@@ -7,18 +7,23 @@ from crypto.errors import CODES
 from gateway.errors import LOCAL_CODES
 
 ROOT = Path(__file__).parents[2]
+SENTENCES = [ROOT / "gateway/errors.py", *sorted((ROOT / "gateway/sentences").glob("*.py"))]
 SOURCE = "\n".join(
     path.read_text(encoding="utf-8")
     for package in ("gateway", "crypto", "adapters")
     for path in (ROOT / package).rglob("*.py")
-    if path != ROOT / "gateway/errors.py"
+    if path not in SENTENCES
 )
 
 
 def test_codes_stand_in_order_so_that_none_is_written_twice() -> None:
-    written = re.findall(r'^        "([a-z0-9-]+)": ', (ROOT / "gateway/errors.py").read_text(), re.MULTILINE)
-    own = [code for code in written if code in LOCAL_CODES]
-    assert own == sorted(LOCAL_CODES)
+    found = []
+    for path in SENTENCES:
+        written = re.findall(r'^        "([a-z0-9-]+)": ', path.read_text(encoding="utf-8"), re.MULTILINE)
+        own = [code for code in written if code in LOCAL_CODES]
+        assert own == sorted(own), path.name
+        found += own
+    assert sorted(found) == sorted(LOCAL_CODES)
 
 
 def test_every_code_is_used_somewhere() -> None:
