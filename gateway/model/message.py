@@ -5,7 +5,7 @@ function, never a name) and for which thread; sealing and sending are decided el
 and codes are the officer's: no builder accepts, refuses or guesses anything on the merits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -112,7 +112,17 @@ def build_acknowledgement(
     }
     if note:
         content["note"] = note
-    return _message("acknowledgement", parties, place, author, now, language, human, content)
+    _refuse_nameless(parties)
+    return build_message(
+        "acknowledgement",
+        parties=parties,
+        place=place,
+        author=author,
+        now=now,
+        language=language,
+        content=content,
+        human=human,
+    )
 
 
 def build_preservation_acknowledgement(
@@ -149,7 +159,17 @@ def build_preservation_acknowledgement(
     }
     if forwarded_to:
         content["forwarded_to"] = {"name": forwarded_to}
-    return _message("preservation_acknowledgement", parties, place, author, now, language, human, content)
+    _refuse_nameless(parties)
+    return build_message(
+        "preservation_acknowledgement",
+        parties=parties,
+        place=place,
+        author=author,
+        now=now,
+        language=language,
+        content=content,
+        human=human,
+    )
 
 
 def wire_time(instant: datetime) -> str:
@@ -159,27 +179,36 @@ def wire_time(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _message(
+def _refuse_nameless(parties: ThreadParties) -> None:
+    if not parties.reference_requested:
+        raise MessageInvalid("give the reference of the requested authority; an acknowledgement names both")
+
+
+def build_message(
     message_type: str,
+    *,
     parties: ThreadParties,
     place: Place,
     author: Office,
     now: datetime,
     language: str,
-    human: Human,
-    content: dict[str, Any],
+    content: Mapping[str, Any],
+    human: Human | None = None,
+    attachments: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Return the envelope of every message form around the content."""
+    """Return the form of a message: the envelope of every type around its content.
+
+    Without ``human`` it is filled in where the act is sent. Raises ``MessageInvalid`` where office or
+    function is missing, or the office belongs to the other side.
+    """
     if not author.office or not author.function:
         raise MessageInvalid("give the office and the function that act")
-    if not parties.reference_requested:
-        raise MessageInvalid("give the reference of the requested authority; an acknowledgement names both")
     own, other = parties.requested, parties.requesting
     if place.side is Side.REQUESTING:
         own, other = other, own
     if author.authority_id != own:
         raise MessageInvalid("the office does not belong to the side that speaks")
-    return {
+    form: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "message_type": message_type,
         "message_id": f"{own}/{place.bid}",
@@ -202,7 +231,9 @@ def _message(
         "created_at": wire_time(now),
         "language": language,
         "translations": [],
-        "attachments": [],
-        "human": human.as_form(),
-        "content": content,
+        "attachments": [dict(row) for row in attachments],
     }
+    if human is not None:
+        form["human"] = human.as_form()
+    form["content"] = dict(content)
+    return form
