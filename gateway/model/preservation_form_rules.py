@@ -66,6 +66,8 @@ def _report(form: Mapping[str, Any], content: Any) -> Iterator[Breach]:
             yield Breach(code="end_after_effect", field=f"{place}.ends_at")
         ends += [ended] if ended else []
     yield from _renewal(content, max(ends, default=None))
+    if at(content, "conditions"):
+        yield from _approver(form)
 
 
 def _blank_reason(row: Mapping[str, Any], place: str) -> Iterator[Breach]:
