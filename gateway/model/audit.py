@@ -105,8 +105,15 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
         "escalation.unsigned": {**_TO, "assurance": _C},
         "escalation.clock_set_back": {**_TO},
         "escalation.stopped": {**_TO, "code": _C},
+        # Whom to believe: a second person for an emergency, and call-backs
+        "second_signature.owed": {**_BUNDLE, "peer": _A},
+        "second_signature.missed": {**_BUNDLE, "peer": _A},
+        "second_signature.closed": {**_BUNDLE, "peer": _A, "code": _C},
+        "callback.started": {**_BUNDLE, "peer": _A, "call": _B, "code": _C},
+        "callback.recorded": {**_BUNDLE, "peer": _A, "call": _B, "code": _C},
         # Persons, in entries of their own
         "person.acted": {**_BUNDLE, "officer": _C, "assurance": _C},
+        "person.drafted": {**_BUNDLE, "officer": _C},
         "person.opened": {**_BUNDLE, "officer": _C, "assurance": _C},
         "person.decided": {"authority": _A, "source": _C, "officer": _C},
         "person.allowed": {"network": _C, "officer": _C},

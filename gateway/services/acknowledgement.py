@@ -38,13 +38,13 @@ def acknowledgement(
     ``rows`` are the messages of the case, ``request`` the one among them that is acknowledged. Raises
     ``MessageInvalid``.
     """
-    ours, theirs = _counters(rows, own.authority_id)
+    ours, theirs = counters(rows, own.authority_id)
     parties = ThreadParties(
         thread_id=case.thread_id,
         requesting=case.peer,
         requested=own.authority_id,
         reference_requesting=case.reference_requesting or "",
-        reference_requested=reference or case.reference_requested or _reference(own, case, now),
+        reference_requested=reference or case.reference_requested or own_reference(own, case, now),
     )
     place = Place(
         bid=secrets.token_hex(16),
@@ -54,7 +54,7 @@ def acknowledgement(
         in_reply_to=f"{request.sender}/{request.bid}",
     )
     received_at = request.consigned_at or request.stored_at
-    author = _office(own, office, email, Track(case.track))
+    author = own_office(own, Track(case.track), office=office, email=email)
     human = Human(assurance=Assurance.LOCAL_OPERATOR, officer=officer)
     if case.track == Track.PRESERVATION:
         return build_preservation_acknowledgement(
@@ -80,7 +80,9 @@ def acknowledgement(
     )
 
 
-def _office(own: DirectoryEntry, office: str | None, email: str | None, track: Track) -> Office:
+def own_office(
+    own: DirectoryEntry, track: Track, *, office: str | None = None, email: str | None = None
+) -> Office:
     """Return the office that speaks: as it was said, otherwise as the own directory record names it."""
     contacts = own.raw.get("contacts") or [{}]
     roles = code_list("authority_role")
@@ -94,12 +96,12 @@ def _office(own: DirectoryEntry, office: str | None, email: str | None, track: T
     )
 
 
-def _reference(own: DirectoryEntry, case: cases.CaseRow, now: datetime) -> str:
+def own_reference(own: DirectoryEntry, case: cases.CaseRow, now: datetime) -> str:
     """Return a reference of our own for a case that was given none: stable, and naming nobody."""
     return f"{own.authority_id.upper()}/{now.year}/{case.thread_id[:8].upper()}"
 
 
-def _counters(rows: Sequence[cases.MessageRow], own: str) -> tuple[int, int]:
+def counters(rows: Sequence[cases.MessageRow], own: str) -> tuple[int, int]:
     """Return our last ``seq``, and the highest of the other side up to which none is missing."""
     ours = max((row.seq for row in rows if row.sender == own), default=0)
     theirs = {row.seq for row in rows if row.sender != own}

@@ -97,9 +97,9 @@ def with_reference(case: cases.CaseRow, form: Mapping[str, Any]) -> cases.CaseRo
     return replace(case, reference_requested=form["thread"]["requested"]["reference"])
 
 
-def fold_rows(case: cases.CaseRow, rows: list[cases.MessageRow]) -> CaseView:
-    """Return what the messages of a case say together."""
-    return fold(Track(case.track), [_case_message(row) for row in rows])
+def fold_rows(case: cases.CaseRow, rows: list[cases.MessageRow], *more: CaseMessage) -> CaseView:
+    """Return what the messages of a case say together; ``more`` are not stored yet."""
+    return fold(Track(case.track), [*(_case_message(row) for row in rows), *more])
 
 
 def _case_message(row: cases.MessageRow) -> CaseMessage:

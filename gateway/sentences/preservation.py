@@ -1,0 +1,13 @@
+"""What is said about acts in a preservation (docs/preservation.md); rules have their own."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+PRESERVATION: Mapping[str, str] = MappingProxyType(
+    {
+        "not-a-preservation": "This is no request to preserve data; name one that is.",
+        "override-impossible": "Only a preservation or an emergency disclosure can go out incomplete, with a "
+        "reason; never without an addressee that may take it, a basis, or what Budapest 29(2) asks for.",
+        "rule-broken": "This breaks the rules named, so it moves nothing; change it as the articles say.",
+    }
+)
