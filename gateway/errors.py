@@ -20,6 +20,7 @@ from types import MappingProxyType
 from crypto.errors import CODES, Refusal, outward_code
 from gateway.sentences.acts import ACTS
 from gateway.sentences.preservation import PRESERVATION
+from gateway.sentences.trust import TRUST
 
 #: Local codes and what a person does about them.
 LOCAL_CODES: Mapping[str, str] = MappingProxyType(
@@ -34,18 +35,6 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "authority-unverifiable": "Directories contradict each other about this authority's keys; ring it "
         "up, then say which one is right: rogatory directory decide.",
         "bundle-unreadable": "The gateway's user cannot read this; name a network's bundle, or its folder.",
-        "callback-denied": "The peer denies what came in its name, or read out other words: do nothing on "
-        "it, keep it, and tell auditor and peer by the number of the directory.",
-        "callback-ended": "This call has its outcome already; begin another with `rogatory callback start`.",
-        "callback-needs-words": "A call confirms nothing without the words that the other side read out; "
-        "give them with --words.",
-        "callback-no-number": "The directory's record names no telephone number of this authority. Take "
-        "none from the message: find it by another way you trust, and have the record completed.",
-        "callback-no-words": "The signing keys of both sides are not known here for this bundle, so there "
-        "are no words to compare.",
-        "callback-unfinished": "A call-back was begun and has no outcome; record it with `rogatory callback "
-        "record`.",
-        "callback-unknown": "No call is called so; see `rogatory card` of the bundle.",
         "carrier-awaited": "A medium is under way; when no receipt comes back, ask the courier, then export "
         "it again.",
         "carrier-needed": "Write it to a medium with `rogatory carrier export`, and hand that to a courier.",
@@ -191,15 +180,6 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "requirements-invalid": "These are no published requirements of this authority; correct the file.",
         "requirements-older": "This issue is not above the one published before; give it a higher version.",
         "route-not-open": "No such route of this request waits for a confirmation; look at its status.",
-        "second-missing": "One officer sent an emergency, and no second person has signed or called back in "
-        "time. What was sent stands: sign with `rogatory second sign`, call back, or take it back.",
-        "second-missing-audit": "For the auditor: an emergency of one officer has had no second person "
-        "within its time.",
-        "second-not-approver": "Only an approver or the shift leader signs as the second person.",
-        "second-not-owed": "Nothing is owed for this bundle: it is no emergency of one officer, or somebody "
-        "has ended it.",
-        "second-same-person": "The officer who sent it cannot be the second person; have another one sign "
-        "or call back.",
         "sequence": "The counters do not follow the thread (V29); read the thread, then renew the message.",
         "settings-invalid": "The settings cannot be used; correct the file named.",
         "smime-active": "The mail has no plain text, or parts that lie elsewhere; nothing of that is opened. "
@@ -233,6 +213,7 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "wrong-network": "This enrolment is for another network; lab and real networks never mix.",
         **ACTS,
         **PRESERVATION,
+        **TRUST,
     }
 )
 

@@ -23,6 +23,8 @@ class PageReason(StrEnum):
     TARGET_PASSED = "target-passed"
     #: An emergency that one officer sent waits for the second signature or the call-back.
     SECOND_SIGNATURE = "second-signature"
+    #: A call-back about a bundle was denied, or brought other words: somebody may be forging.
+    CALLBACK_DENIED = "callback-denied"
     ORAL_UNCONFIRMED = "oral-unconfirmed"
     PRESERVATION_ENDING = "preservation-ending"
     #: A path that should ring did not, or the pager itself was away.

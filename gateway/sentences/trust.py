@@ -1,0 +1,30 @@
+"""Sentences about call-backs, second signatures, oral requests and drills."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+TRUST: Mapping[str, str] = MappingProxyType(
+    {
+        "callback-denied": "The peer denies what came in its name, or read out other words: do nothing on "
+        "it, keep it, and tell auditor and peer by the number of the directory.",
+        "callback-ended": "This call has its outcome already; begin another with `rogatory callback start`.",
+        "callback-needs-words": "A call confirms nothing without the words that the other side read out; "
+        "give them with --words.",
+        "callback-no-number": "The directory's record names no telephone number of this authority. Take "
+        "none from the message: find it by another way you trust, and have the record completed.",
+        "callback-no-words": "The signing keys of both sides are not known here for this bundle, so there "
+        "are no words to compare.",
+        "callback-unfinished": "A call-back was begun and has no outcome; record it with `rogatory callback "
+        "record`.",
+        "callback-unknown": "No call is called so; see `rogatory card` of the bundle.",
+        "second-missing": "One officer sent an emergency, and no second person has signed or called back in "
+        "time. What was sent stands: sign with `rogatory second sign`, call back, or take it back.",
+        "second-missing-audit": "For the auditor: an emergency of one officer has had no second person "
+        "within its time.",
+        "second-not-approver": "Only an approver or the shift leader signs as the second person.",
+        "second-not-owed": "Nothing is owed for this bundle: it is no emergency of one officer, or somebody "
+        "has ended it.",
+        "second-same-person": "The officer who sent it cannot be the second person; have another one sign "
+        "or call back.",
+    }
+)
