@@ -8,14 +8,16 @@ a guard that messages cannot show (four eyes, validation) is the sender's to kee
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
 
 from gateway.model.case_message import CaseMessage
+from gateway.model.case_view import CaseStart, CaseView, Effect, MessageEffect, StateEntry
 from gateway.model.codes import Side, Track, is_known
 from gateway.model.guards import Ledger, failing_guards
-from gateway.model.next_step import NextStep, next_step
+from gateway.model.keeping import Keeping, received_at
+from gateway.model.next_step import next_step
+from gateway.model.preservation_clock import ItemClock, ItemState
 from gateway.model.preservation_thread_rules import Standing, asked_at, thread_breaches
 from gateway.model.thread_order import ThreadOrder, crossed, order
 from gateway.model.transitions import (
@@ -28,105 +30,7 @@ from gateway.model.transitions import (
     without_transition,
 )
 
-
-class Effect(StrEnum):
-    """What a message did."""
-
-    APPLIED = "applied"  # allowed at its place; the state may stay the same
-    IMPLIED = "implied"  # applied, and earlier steps nobody had told were entered with it
-    WAITING = "waiting"  # a follow-up that came before the preservation report; applies right after it
-    HELD = "held"  # behind a gap or a fork; no effect until that is closed
-    OVERTAKEN = "overtaken"  # not allowed at its place, because it crossed another message; or since sealed
-    OUT_OF_STATE = "out_of_state"  # not allowed at its place; its sender is told
-    BREACH = "breach"  # breaks a rule of its treaty, whatever the state; both sides read which
-    UNKNOWN = "unknown"  # a type or deciding code this version does not know; a person looks at it
-    FORKED = "forked"  # shares its number with another message
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageEffect:
-    """What one message did, and the state after it.
-
-    Attributes:
-        implied: Earlier states that were entered with it, in their order.
-        broken: Rules and guards that kept it from its effect.
-    """
-
-    message: CaseMessage
-    effect: Effect
-    state: str | None
-    implied: tuple[str, ...] = ()
-    broken: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateEntry:
-    """One entry into a state.
-
-    Attributes:
-        message_id: What moved it; ``None`` for a machine receipt or a clock.
-        is_implied: Nobody told this step; it is never evidence of a machine receipt.
-    """
-
-    state: str
-    at: datetime
-    message_id: str | None
-    is_implied: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseStart:
-    """Where a case stands that began elsewhere, on paper or in another system.
-
-    Attributes:
-        items: Status per item.
-        asked: Consultations and offers sent so far, oldest first, with their time limits.
-        questions: Requests for information that are open.
-        consulted: A consultation was held, but stands in no message of the thread.
-        waiting: The decision on confidentiality is awaited.
-    """
-
-    state: str | None = None
-    items: Mapping[int, str] = field(default_factory=dict)
-    asked: Mapping[str, datetime | None] = field(default_factory=dict)
-    questions: frozenset[str] = frozenset()
-    consulted: bool = False
-    waiting: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseView:
-    """The case as both sides see it.
-
-    Attributes:
-        state: ``None`` before the first message took effect.
-        effects: One per message: those in the common order first, then held, then forked.
-        history: Entries into states, oldest first.
-        items: Status per item (of a preservation ``open`` until it is reported).
-        missing: Numbers to ask for, per side.
-        next_step: Who acts next.
-        early_stops: Held withdrawals and releases, of which an officer is told at once.
-    """
-
-    state: str | None
-    effects: tuple[MessageEffect, ...]
-    history: tuple[StateEntry, ...]
-    items: Mapping[int, str]
-    missing: Mapping[Side, tuple[int, ...]]
-    next_step: NextStep
-    early_stops: tuple[CaseMessage, ...]
-
-    def effect_of(self, message_id: str) -> Effect:
-        """Return what a message did. Raises ``KeyError`` if it is not of this case."""
-        for entry in self.effects:
-            if entry.message.message_id == message_id:
-                return entry.effect
-        raise KeyError(message_id)
-
-    @property
-    def state_at(self) -> datetime | None:
-        """When the state was entered."""
-        return self.history[-1].at if self.history else None
+__all__ = ["CaseStart", "CaseView", "Effect", "MessageEffect", "StateEntry", "fold"]
 
 
 def fold(
@@ -134,22 +38,23 @@ def fold(
     messages: Iterable[CaseMessage],
     *,
     now: datetime | None = None,
-    linked_decision_seen: bool = False,
+    passed: Mapping[int, datetime] | None = None,
+    decided: Mapping[str, datetime] | None = None,
     start: CaseStart | None = None,
 ) -> CaseView:
     """Return the case that the messages of one thread make, in whatever order they are given.
 
     Args:
-        now: Lets a preservation lapse whose end has passed; without it no clock counts.
-        linked_decision_seen: The request that follows a preservation runs between the same two
-            authorities and has been decided (P10).
+        now: Lets the items of a preservation lapse whose end has passed; without it no clock counts.
+        passed: Ends per item that a clock here has seen pass; a clock set back does not bring them back.
+        decided: Follow-ups whose request runs between the same two authorities and was decided: when (P10).
         start: Only for a case that began elsewhere.
     """
     placed = order(messages)
     run = _Run(track, placed, start or _AT_THE_BEGINNING)
     for message in placed.taken:
         run.take(message)
-    run.finish(now, linked_decision_seen)
+    run.finish(now, passed or {}, decided or {})
     return run.view()
 
 
@@ -163,8 +68,10 @@ class _Run:
         self._track = track
         self._placed = placed
         self._state = start.state
+        items = dict(start.items)
         self._ledger = Ledger(
-            items=dict(start.items),
+            items=items,
+            keeping=Keeping(items=items, taken=placed.taken),
             asked=dict(start.asked),
             consulted_items=frozenset(start.items) if start.consulted else frozenset(),
             consulted_all=start.consulted,
@@ -175,6 +82,7 @@ class _Run:
         self._effects: list[MessageEffect] = []
         self._waiting_follow_ups: list[int] = []
         self._broken: tuple[str, ...] = ()
+        self._clocks: Mapping[int, ItemClock] = {}
 
     def take(self, message: CaseMessage) -> None:
         """Apply the next message of the common order."""
@@ -189,14 +97,16 @@ class _Run:
         elif message.message_type == "preservation_report" and effect in {Effect.APPLIED, Effect.IMPLIED}:
             self._apply_waiting_follow_ups()
 
-    def finish(self, now: datetime | None, linked_decision_seen: bool) -> None:
-        """Apply what no message of this thread says: the decision on the linked request, and the clock."""
-        if self._state == "held_pending_decision" and linked_decision_seen:
-            self._enter("preservation_released", self._history[-1].at if self._history else now, None)
-        end = self._ledger.last_end
-        running = self._state in {"preserved", "partly_preserved", "preservation_extended"}
-        if running and now is not None and end is not None and now > end and not self._ledger.extensions_open:
-            self._enter("preservation_lapsed", end, None)
+    def finish(
+        self, now: datetime | None, passed: Mapping[int, datetime], decided: Mapping[str, datetime]
+    ) -> None:
+        """Apply what no message of this thread says: decisions on linked requests, and the clock."""
+        if self._track is not Track.PRESERVATION:
+            return
+        settled = self._ledger.keeping.settle(self._state, now=now, passed=passed, decided=decided)
+        self._clocks = settled.clocks
+        if settled.state is not None:
+            self._enter(settled.state, settled.at, None)
 
     def view(self) -> CaseView:
         """Return the outcome."""
@@ -217,8 +127,9 @@ class _Run:
                 missing=any(placed.missing.values()),
                 waiting=ledger.waiting and self._state in _waiting_states(),
                 consent_open=bool(ledger.consents_open),
-                extension_open=bool(ledger.extensions_open) and self._state in _EXTENDABLE,
+                extension_open=any(c.state is ItemState.AWAITING for c in self._clocks.values()),
             ),
+            clocks=dict(self._clocks),
             early_stops=tuple(m for m in placed.held if m.message_type in stops),
         )
 
@@ -246,7 +157,10 @@ class _Run:
         transition, implied = found
         if self._has_unknown_code(message, transition):
             return Effect.UNKNOWN, ()
-        self._broken = failing_guards(transition.guards, message, self._ledger, self._placed.taken)
+        if transition.id in _PROVED and received_at(message, self._placed.taken) is None:
+            return Effect.WAITING, ()
+        guards = transition.guards | _ALSO.get(transition.id, frozenset())
+        self._broken = failing_guards(guards, message, self._ledger, self._placed.taken)
         if self._broken:
             return self._refused(message), ()
         for state in implied:
@@ -274,6 +188,9 @@ class _Run:
         here = table.get((state, name)) or table.get((self._state, name))
         if here is not None:
             return here, ()
+        if state == "held_pending_decision" and name in _BY_ITEM and self._ledger.keeping.is_split:
+            # Items that are not held go on by themselves; the state stays the one of those that are.
+            return replace(table["partly_preserved", name], to=None, outcomes={}), ()
         steps = implied_order()
         if message.side is not Side.REQUESTED or self._track is not Track.REQUEST or self._state not in steps:
             return None
@@ -305,6 +222,8 @@ class _Run:
         ledger, name = self._ledger, message.message_type
         key = ledger.record(message, transition.id, self._state)
         target = transition.outcomes.get(key, "same") if transition.outcomes else transition.to
+        if key == "some" and transition.id in _SOME_STAY:
+            target = None
         if target is not None and target != "same":
             self._enter(target, message.counts_at, message.message_id)
         if name == "written_confirmation":
@@ -324,13 +243,15 @@ class _Run:
 
     def _apply_waiting_follow_ups(self) -> None:
         """A follow-up that was sent before the report applies right after it (P9)."""
-        for place in self._waiting_follow_ups:
+        waiting, self._waiting_follow_ups = self._waiting_follow_ups, []
+        for place in waiting:
             message = self._effects[place].message
             effect, _ = self._judge(message)
             self._effects[place] = MessageEffect(
                 message=message, effect=effect, state=self._state, broken=self._broken
             )
-        self._waiting_follow_ups = []
+            if effect is Effect.WAITING:
+                self._waiting_follow_ups.append(place)
 
     def _standing(self) -> Standing:
         ledger = self._ledger
@@ -339,8 +260,8 @@ class _Run:
             asked_at=asked_at(opening),
             instruments=ledger.instruments,
             items=ledger.items,
-            effected=ledger.effected,
-            ends=ledger.ends,
+            effected=ledger.keeping.effected,
+            ends=ledger.keeping.ends,
         )
 
     def _refused(self, message: CaseMessage) -> Effect:
@@ -351,7 +272,22 @@ class _Run:
 #: The relation by which a request of another thread acts on this one.
 _RELATION = {Track.REQUEST: "replaces", Track.PRESERVATION: "follows_preservation"}
 _BEFORE_REPORT = frozenset({"preservation_requested", "preservation_acknowledged", "preservation_at_risk"})
-_EXTENDABLE = frozenset({"preserved", "partly_preserved", "preservation_extended"})
+#: What concerns the items it names, also while others are held.
+_BY_ITEM = frozenset(
+    {
+        "preservation_report",
+        "preservation_extension_request",
+        "preservation_extension_report",
+        "mla_follow_up_notice",
+        "request",
+    }
+)
+#: Count from when the other side had them, so they wait for the proof of that.
+_PROVED = frozenset({"P7", "P9"})
+#: Guards beside those of the table.
+_ALSO = {"P8": frozenset({"consigned_before_end"})}
+#: Where a release of some items leaves the others as they are.
+_SOME_STAY = frozenset({"P10", "P12"})
 #: Which code of the message decides where a transition leads.
 _DECIDED_BY = {
     "T22": frozenset({"coverage", "ground"}),

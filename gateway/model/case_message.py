@@ -4,9 +4,10 @@ The facts are what a database may keep in clear beside a sealed bundle; they are
 form once and travel as a small JSON object. Unknown codes are kept as they came.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from gateway.model.codes import Side
@@ -14,6 +15,10 @@ from gateway.model.fields import at, rows, text
 from gateway.model.message import wire_time
 from gateway.model.preservation_form_rules import form_breaches
 from gateway.model.request import default_message_type, requested_items
+
+#: Ends beyond these are taken as these: a century of warnings before, and room for every sum.
+_FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9900, 1, 1, tzinfo=UTC)
+_LEAP_SECOND = re.compile(r"([Tt]\d\d:\d\d:)60")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +35,7 @@ class MessageFacts:
         relation: ``replaces`` or ``follows_preservation``, where it acts on this thread by that.
         corrects: Message that a correction names.
         integrity: ``ok`` or ``failed``, of a result receipt.
+        renew_by: Last day of asking for a renewal, by the requested State's calendar.
         oral_at: When a request that confirms an oral one was made by word of mouth.
         broken: Rules of preservation that its form breaks by itself.
     """
@@ -46,6 +52,7 @@ class MessageFacts:
     corrects: str | None = None
     integrity: str | None = None
     instruments: tuple[str, ...] = ()
+    renew_by: date | None = None
     oral_at: datetime | None = None
     broken: tuple[str, ...] = ()
 
@@ -142,6 +149,7 @@ def facts_of(form: Mapping[str, Any]) -> MessageFacts:
         ground=text(content, "ground") or None,
         corrects=text(content, "corrects") or None,
         integrity=text(content, "integrity") or None,
+        renew_by=_optional_day(text(content, "renewal_must_be_requested_by")),
         broken=tuple(dict.fromkeys(breach.code for breach in form_breaches(form))),
     )
 
@@ -159,14 +167,36 @@ def _optional_instant(moment: str) -> datetime | None:
         return None
 
 
+def _optional_day(written: str) -> date | None:
+    try:
+        return date.fromisoformat(written) if written else None
+    except ValueError:
+        return None
+
+
 def _times(listed: list[Mapping[str, Any]], member: str) -> dict[int, datetime]:
-    found = {row["item_no"]: _optional_instant(text(row, member)) for row in listed}
+    found = {row["item_no"]: _bounded(text(row, member)) for row in listed}
     return {number: moment for number, moment in found.items() if moment is not None}
+
+
+def _bounded(moment: str) -> datetime | None:
+    """Return a time that can be counted from in both directions; a leap second counts as the one before.
+
+    No end is lost because its spelling is rare: without an end there would be no deadline.
+    """
+    try:
+        return min(max(_instant(_LEAP_SECOND.sub(r"\g<1>59", moment)), _FIRST), _LAST) if moment else None
+    except OverflowError:
+        return _LAST if moment.startswith("9") else _FIRST
+    except ValueError:
+        return None
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return wire_time(value)
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, Mapping):
         return {str(key): _plain(entry) for key, entry in value.items()}
     return list(value) if isinstance(value, tuple) else value
@@ -193,6 +223,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "corrects": _same,
     "integrity": _same,
     "instruments": tuple,
+    "renew_by": date.fromisoformat,
     "oral_at": _instant,
     "broken": tuple,
 }

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from gateway.model.case_message import CaseMessage
 from gateway.model.codes import Side, is_known
+from gateway.model.keeping import Keeping
 
 _ANSWERS = frozenset({"consultation_reply", "conditions_accepted", "conditions_declined"})
 _CLOSES = MappingProxyType({"withdrawal": "withdrawn", "refusal": "refused"})
@@ -28,6 +29,7 @@ class Ledger:
         asked: Consultations (T17) and offers (T19), oldest first, with their time limits.
         offer: The offer that is open.
         questions: Requests for information, risk notices and the like that are open.
+        keeping: Of a preservation: ends, holds and what is awaited, per item.
     """
 
     items: dict[int, str]
@@ -38,15 +40,8 @@ class Ledger:
     known_to: dict[int, int] = field(default_factory=dict)
     questions: set[str] = field(default_factory=set)
     consents_open: set[str] = field(default_factory=set)
-    extensions_open: set[str] = field(default_factory=set)
-    ends: dict[int, datetime] = field(default_factory=dict)
-    effected: dict[int, datetime] = field(default_factory=dict)
     instruments: frozenset[str] = frozenset()
-
-    @property
-    def last_end(self) -> datetime | None:
-        """When the last preserved item ends, as far as it was told."""
-        return max(self.ends.values(), default=None)
+    keeping: Keeping = field(default_factory=lambda: Keeping(items={}))
 
     def add_items(self, message: CaseMessage) -> None:
         """Add the items of a request or supplement."""
@@ -155,27 +150,23 @@ def _consent_reply(ledger: Ledger, message: CaseMessage) -> str:
 
 
 def _report(ledger: Ledger, message: CaseMessage) -> str:
-    ledger.items.update(message.facts.statuses)
-    ledger.ends.update(message.facts.ends_at)
-    ledger.effected.update(message.facts.effected_at)
-    return message.facts.coverage or ""
+    return ledger.keeping.report(message)
 
 
 def _extension_request(ledger: Ledger, message: CaseMessage) -> str:
-    ledger.extensions_open.add(message.message_id)
-    return ""
+    return ledger.keeping.ask(message)
 
 
 def _extension_report(ledger: Ledger, message: CaseMessage) -> str:
-    if message.in_reply_to in ledger.extensions_open:
-        ledger.extensions_open.discard(message.in_reply_to or "")
-    else:
-        ledger.extensions_open.clear()
-    if message.facts.decision == "yes":
-        ledger.ends.update(message.facts.ends_at)
-        return "yes"
-    end = ledger.last_end
-    return "no_after_end" if end is not None and message.counts_at > end else "no"
+    return ledger.keeping.answer(message)
+
+
+def _follow_up(ledger: Ledger, message: CaseMessage) -> str:
+    return ledger.keeping.hold(message)
+
+
+def _release(ledger: Ledger, message: CaseMessage) -> str:
+    return ledger.keeping.release(message)
 
 
 _RECORDS: Mapping[str, Callable[[Ledger, CaseMessage], str]] = MappingProxyType(
@@ -202,6 +193,9 @@ _RECORDS: Mapping[str, Callable[[Ledger, CaseMessage], str]] = MappingProxyType(
         "preservation_risk_decision": _decision,
         "preservation_extension_request": _extension_request,
         "preservation_extension_report": _extension_report,
+        "mla_follow_up_notice": _follow_up,
+        "request": _follow_up,
+        "preservation_release": _release,
     }
 )
 
@@ -273,8 +267,9 @@ def _no_forbidden_ground(message: CaseMessage, ledger: Ledger, taken: tuple[Case
 
 
 def _consigned_before_end(message: CaseMessage, ledger: Ledger, taken: tuple[CaseMessage, ...]) -> bool:
-    named = [ledger.ends[n] for n in message.facts.items if n in ledger.ends] or list(ledger.ends.values())
-    return not named or message.counts_at <= max(named)
+    if message.side is Side.REQUESTED:
+        return ledger.keeping.grants_in_time(message)
+    return ledger.keeping.in_time(message)
 
 
 def _integrity_ok(message: CaseMessage, ledger: Ledger, taken: tuple[CaseMessage, ...]) -> bool:

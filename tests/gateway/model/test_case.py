@@ -417,7 +417,8 @@ def test_a_preservation_is_refused_only_on_the_grounds_of_the_convention() -> No
 
 def test_a_decision_on_the_linked_request_releases() -> None:
     notice = rq(2, 1, "mla_follow_up_notice", items=(1, 2))
-    assert preservation(report(), notice, linked_decision_seen=True).state == "preservation_released"
+    decided = {notice.message_id: NOON + timedelta(days=30)}
+    assert preservation(report(), notice, decided=decided).state == "preservation_released"
     refusal = rd(2, 2, "refusal", items=(1, 2), coverage="all", ground="essential_interests")
     assert preservation(report(), notice, refusal).effects[-1].effect is Effect.OUT_OF_STATE
 
