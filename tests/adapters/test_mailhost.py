@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from adapters.mailbox import Incoming, Mailbox
 from adapters.mailformat import checked_content, open_mail
 from adapters.mailserver import MailServer, MailTLS
 from adapters.mimeread import MimePart, read_fields, read_mail
+from adapters.noticemail import MailPath
 from adapters.sealedmail import SealedMailAdapter
 from adapters.smtp import MailTimings, SmtpSender, Submission, in_memory
 from crypto.errors import Refusal
@@ -26,6 +29,7 @@ from crypto.keys import ED25519, KeyUse, PrivateKey, PublicKey
 from crypto.mailtoken import MailKind, Segment, read_mail_token, sign_mail
 from gateway.demo.mailhost import MailHost
 from tests.adapters.peers import parcel_of
+from tests.alarms import NOTICE
 
 pytestmark = pytest.mark.slow
 
@@ -136,6 +140,22 @@ async def test_a_container_goes_by_postfix_and_dovecot_and_arrives_as_it_was(
     assert claims.segment is not None
     assert claims.segment.bid == parcel.bid
     assert checked_content(mail, claims) == sealed
+
+
+async def test_an_alarm_notice_reaches_an_officers_mailbox(ours: Site, theirs: Site) -> None:
+    path = MailPath(sender=ours.sender(), mailbox=ours.address, now=lambda: datetime.now(UTC))
+    outcome = await path.ring(theirs.address, NOTICE)
+    await path.aclose()
+    assert outcome.verdict is Verdict.DISPATCHED
+    mail = message_from_bytes(await next_mail(theirs.mailbox()), policy=default)
+    assert (mail["Subject"], mail["To"], mail["Auto-Submitted"]) == (
+        NOTICE.title,
+        theirs.address,
+        "auto-generated",
+    )
+    body = mail.get_body()
+    assert body is not None
+    assert body.get_content().splitlines() == NOTICE.text.splitlines()
 
 
 async def test_a_new_mail_wakes_who_waits_and_stays_until_it_is_done(ours: Site, theirs: Site) -> None:
