@@ -24,6 +24,7 @@ from gateway.storage.schema.escalation import escalation
 from gateway.storage.schema.ground import AID, BID, SHA256, Instant, RowNumber, meta, metadata
 from gateway.storage.schema.letters import mail_letter, mail_return, mail_signed
 from gateway.storage.schema.mail import mail_answer, mail_quarantine, mail_segment
+from gateway.storage.schema.officers import act, credential, officer, setup_link
 from gateway.storage.schema.peers import channel_probe, followed_network, key_holder, peer, seen_token
 from gateway.storage.schema.proofs import receipt, receipt_push, revocation, revocation_push
 from gateway.storage.schema.sessions import duty_session
@@ -36,6 +37,7 @@ __all__ = [
     "SHA256",
     "Instant",
     "RowNumber",
+    "act",
     "alarm_beat",
     "alarm_path",
     "attempt",
@@ -50,6 +52,7 @@ __all__ = [
     "channel_consent",
     "channel_probe",
     "content_key",
+    "credential",
     "drill",
     "drill_received",
     "drill_test",
@@ -70,6 +73,7 @@ __all__ = [
     "message",
     "meta",
     "metadata",
+    "officer",
     "oral_request",
     "page",
     "page_matter",
@@ -82,6 +86,7 @@ __all__ = [
     "revocation_push",
     "second_signature",
     "seen_token",
+    "setup_link",
     "storage_key",
     "task",
     "transmission",
