@@ -40,6 +40,8 @@ class TransmissionRow(TableRow, frozen=True, kw_only=True):
     carried_since: datetime | None = None
     exported_at: datetime | None = None
     counted_from: datetime | None = None
+    only_channel: str | None = None
+    only_channel: str | None = None
 
 
 class AttemptRow(TableRow, frozen=True, kw_only=True):
@@ -209,6 +211,7 @@ def add_transmission(tx: Transaction, row: TransmissionRow) -> None:
         created_at=row.created_at,
         expires_at=row.expires_at,
         changed_at=row.changed_at,
+        only_channel=row.only_channel,
     )
 
 
