@@ -41,7 +41,6 @@ class TransmissionRow(TableRow, frozen=True, kw_only=True):
     exported_at: datetime | None = None
     counted_from: datetime | None = None
     only_channel: str | None = None
-    only_channel: str | None = None
 
 
 class AttemptRow(TableRow, frozen=True, kw_only=True):
