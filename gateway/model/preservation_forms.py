@@ -39,6 +39,7 @@ class Known:
         term_days, renewal_days: Of a measure and its renewal, by the own State's record.
         mla_route: Where the request for mutual assistance goes: id and languages; ``None`` if not known.
         is_held: A follow-up was notified in time.
+        documents: Ids of the documents that are attached.
     """
 
     now: datetime
@@ -54,6 +55,7 @@ class Known:
     renewable: bool | None = None
     mla_route: tuple[str | None, tuple[str, ...]] | None = None
     is_held: bool = False
+    documents: tuple[str, ...] = ()
     authority_name: str = field(default="", repr=False)
 
     @property
@@ -78,6 +80,7 @@ class Act:
     Attributes:
         needs_approver: Waits for an approver, also at night.
         answers: The type of message that it answers; its id goes into ``in_reply_to``.
+        document_role: Of documents that go with it.
     """
 
     message_type: str
@@ -85,6 +88,7 @@ class Act:
     complete: Callable[[Mapping[str, Any], Known], dict[str, Any]]
     needs_approver: bool = False
     answers: str = "preservation_request"
+    document_role: str = "supporting_evidence"
 
 
 def _acknowledgement(said: Mapping[str, Any], known: Known) -> dict[str, Any]:
@@ -200,7 +204,7 @@ def _follow_up(said: Mapping[str, Any], known: Known) -> dict[str, Any]:
 
 
 def _disclosure(said: Mapping[str, Any], known: Known) -> dict[str, Any]:
-    return {"attachment_ids": [], **said}
+    return {"attachment_ids": list(known.documents), **said}
 
 
 def _expiry_warning(said: Mapping[str, Any], known: Known) -> dict[str, Any]:
@@ -247,6 +251,7 @@ def _act(
     *,
     needs_approver: bool = False,
     answers: str = "preservation_request",
+    document_role: str = "supporting_evidence",
 ) -> tuple[str, Act]:
     return message_type, Act(
         message_type=message_type,
@@ -254,6 +259,7 @@ def _act(
         complete=complete,
         needs_approver=needs_approver,
         answers=answers,
+        document_role=document_role,
     )
 
 
@@ -273,7 +279,13 @@ ACTS: Mapping[str, Act] = MappingProxyType(
                 answers="preservation_extension_request",
             ),
             _act("mla_follow_up_notice", _RQ, _follow_up, answers="preservation_report"),
-            _act("traffic_data_disclosure", _RD, _disclosure, needs_approver=True),
+            _act(
+                "traffic_data_disclosure",
+                _RD,
+                _disclosure,
+                needs_approver=True,
+                document_role="digital_evidence",
+            ),
             _act("preservation_expiry_warning", _RD, _expiry_warning),
             _act("preservation_release", _RQ, _release, answers="preservation_report"),
             _act("competence_notice", _RD, _return),

@@ -51,9 +51,12 @@ def _found(
             yield Breach(code="vanishing_stated", field="$.content.data_may_vanish")
         if text(content, "ground") == "preservation_dual_criminality_reserved" and reservation is not True:
             yield Breach(code="reservation_declared", field="$.content.ground")
-    elif message_type == "preservation_extension_request":
+    elif message_type in {"preservation_extension_request", "mla_follow_up_notice"}:
         named = {ends[n] for n in at(content, "item_nos") or () if n in ends}
-        if named and instant(at(content, "current_ends_at")) not in {_whole(end) for end in named}:
+        made, present = instant(at(form, "created_at")), instant(at(content, "current_ends_at"))
+        if named and made is not None and made > max(named):
+            yield Breach(code="consigned_before_end", field="$.content.item_nos")
+        elif named and present is not None and present not in {_whole(end) for end in named}:
             yield Breach(code="present_end_known", field="$.content.current_ends_at")
 
 

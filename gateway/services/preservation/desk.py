@@ -31,6 +31,7 @@ from gateway.services.caserows import fold_rows
 from gateway.services.directory import Directory
 from gateway.services.handin import Attachment, refuse_invalid
 from gateway.services.library import Library
+from gateway.services.preservation.documents import listed
 from gateway.services.preservation.standing import Standing, standing_of
 from gateway.services.submit import Submission
 from gateway.storage.database import Database
@@ -80,7 +81,6 @@ class PreservationDesk:
         *,
         officer: str,
         approver: str | None = None,
-        documents: Sequence[Mapping[str, Any]] = (),
         attachments: Sequence[Attachment] = (),
         consents: Sequence[str] = (),
     ) -> Submission | PreparedAct:
@@ -91,7 +91,7 @@ class PreservationDesk:
             message_type: One of ``ACTS``.
             officer: Pseudonym of who says it; where an approver is needed, of who drafted it.
             approver: Pseudonym of the approver, who signs; only where one is needed.
-            documents: The form's ``attachments``, with ``attachments`` their files.
+            attachments: Documents that go with it.
 
         Durable when it returns. Raises ``GatewayRefusal`` as ``standing``; ``rule-broken`` with each rule's
         code, article and sentence in ``items``; ``form-invalid``; and what ``Acts.perform`` refuses. Nothing
@@ -103,6 +103,7 @@ class PreservationDesk:
         standing = await self.standing(ref)
         if standing.side is not act.side:
             raise refusal([Breach(code="act_of_side")])
+        documents = await listed(attachments, act.document_role, standing.case.language)
         form = await self._form(standing, act, said, approver=approver, documents=documents)
         refuse_invalid(form, "message")
         signs_alone = not needs_approver(message_type, form["content"])
@@ -128,7 +129,8 @@ class PreservationDesk:
         ours, theirs = counters(standing.rows, own.authority_id)
         reference = case.reference_requested or (own_reference(own, case, now) if is_asked else None)
         try:
-            content = act.complete(said, await self._known(standing, act, office, now))
+            known = await self._known(standing, act, office, now, documents=documents)
+            content = act.complete(said, known)
             if needs_approver(act.message_type, content) and approver is not None:
                 office = _as_approver(office)
             return build_message(
@@ -160,7 +162,15 @@ class PreservationDesk:
                 items=[{"field": "content", "sentence": sentence[0].upper() + sentence[1:] + "."}],
             ) from None
 
-    async def _known(self, standing: Standing, act: Act, office: Office, now: datetime) -> Known:
+    async def _known(
+        self,
+        standing: Standing,
+        act: Act,
+        office: Office,
+        now: datetime,
+        *,
+        documents: Sequence[Mapping[str, Any]],
+    ) -> Known:
         own, request = self._directory.own, standing.request
         law = self._directory.states.get(own.state)
         rules = {} if law is None else law.preservation_rules
@@ -183,6 +193,7 @@ class PreservationDesk:
             renewable=rules.get("renewable") is True,
             mla_route=self._mla_route(),
             is_held=standing.case.state == "held_pending_decision",
+            documents=tuple(row["attachment_id"] for row in documents),
             authority_name=own.name_en,
         )
 

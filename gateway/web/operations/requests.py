@@ -38,7 +38,7 @@ from gateway.web.operations.desk import Desk, Handler, view
 
 
 async def _submit(desk: Desk, params: SubmitParams, progress: Progress) -> SubmissionView:
-    attachments = [_attachment(item) for item in params.attachments]
+    attachments = [attachment_of(item) for item in params.attachments]
     total, done = sum(item.size for item in attachments), 0
 
     def sealed(count: int) -> None:
@@ -53,10 +53,10 @@ async def _submit(desk: Desk, params: SubmitParams, progress: Progress) -> Submi
         consents=params.consents,
         progress=sealed,
     )
-    return _submission(submission)
+    return submission_view(submission)
 
 
-def _attachment(item: AttachmentFile) -> Attachment:
+def attachment_of(item: AttachmentFile) -> Attachment:
     """Return a document to be read from its file; the form's name for it never becomes a path."""
     path = Path(item.path)
     if not path.is_absolute():
@@ -78,7 +78,7 @@ def _open_regular(path: Path, filename: str) -> io.BufferedReader:
     return os.fdopen(handle, "rb")
 
 
-def _submission(submission: Submission) -> SubmissionView:
+def submission_view(submission: Submission) -> SubmissionView:
     return SubmissionView(
         sender=submission.sender,
         bid=submission.bid,
@@ -138,7 +138,7 @@ async def _open(desk: Desk, params: OpenParams, progress: Progress) -> OpenResul
 
 
 async def _acknowledge(desk: Desk, params: AcknowledgeParams, _progress: Progress) -> SubmissionView:
-    return _submission(
+    return submission_view(
         await desk.cases.acknowledge(
             params.ref,
             officer=params.officer,
