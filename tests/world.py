@@ -392,6 +392,7 @@ class World:
                     await app.courier.attempt(job)
                     done += 1
             await app.acceptor.settled()
+            done += await app.escalation.look()
             done += await app.pusher.push_due()
             await app.revocations.address_new_peers()
             done += await app.revocations.tell_due()

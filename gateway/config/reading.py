@@ -44,7 +44,15 @@ def parse_settings(text: str, *, name: str = SETTINGS_FILE) -> Settings:
         raise SettingsError(f"{name} is not TOML: {error}") from None
     except msgspec.ValidationError as error:
         raise SettingsError(f"{name}: {error}") from None
-    for check in (_check_authority, _check_peer, _check_directory, _check_mail, _check_duty, _check_database):
+    for check in (
+        _check_authority,
+        _check_peer,
+        _check_escalation,
+        _check_directory,
+        _check_mail,
+        _check_duty,
+        _check_database,
+    ):
         check(settings, name)
     return settings
 
@@ -65,6 +73,17 @@ def _check_peer(settings: Settings, name: str) -> None:
     proxy = urlsplit(peer.proxy_url)
     if peer.proxy_url and (proxy.scheme != "http" or not proxy.hostname or proxy.username):
         raise SettingsError(f"{name}: peer.proxy_url must be http://host:port, without credentials")
+
+
+def _check_escalation(settings: Settings, name: str) -> None:
+    delivery, ladders = settings.delivery, settings.escalation
+    receipts = {"urgent": delivery.urgent_receipt_s, "emergency": delivery.emergency_receipt_s}
+    for level, ladder in (("urgent", ladders.urgent), ("emergency", ladders.emergency)):
+        if not max(receipts[level], ladder.backup_s) < ladder.reminder_s < ladder.target_s:
+            raise SettingsError(
+                f"{name}: escalation.{level}: delivery.{level}_receipt_s and backup_s must be shorter than "
+                "reminder_s, and reminder_s than target_s: each step comes after the one before it"
+            )
 
 
 def _check_directory(settings: Settings, name: str) -> None:

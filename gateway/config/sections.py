@@ -87,6 +87,41 @@ class DeliverySettings(_Section, frozen=True, kw_only=True):
     routine_receipt_s: Seconds = 21_600.0
 
 
+class LadderSettings(_Section, frozen=True, kw_only=True):
+    """The periods of the urgent level, from the consignment of a bundle or from its release here.
+
+    Attributes:
+        backup_s: The own duty officer has not acknowledged what came: the backup is called.
+        reminder_s: No person has acknowledged it: the duty number, and the shift leader.
+        target_s: The State's other points, INTERPOL and the own superior are turned to.
+        again_s: From then on, between one call and the next, until the bundle expires.
+    """
+
+    backup_s: Seconds = 600.0
+    reminder_s: Seconds = 1_800.0
+    target_s: Seconds = 7_200.0
+    again_s: Seconds = 3_600.0
+
+
+class EmergencyLadderSettings(LadderSettings, frozen=True, kw_only=True):
+    """The same in an emergency."""
+
+    backup_s: Seconds = 180.0
+    reminder_s: Seconds = 600.0
+    target_s: Seconds = 1_800.0
+    again_s: Seconds = 900.0
+
+
+class EscalationSettings(_Section, frozen=True, kw_only=True):
+    """Whom the urgent lane calls when, while no person has signed that they have a request.
+
+    How long a bundle may have no receipt is said in ``delivery``: its next channels wait for the same.
+    """
+
+    urgent: LadderSettings = LadderSettings()
+    emergency: EmergencyLadderSettings = EmergencyLadderSettings()
+
+
 class NetworkSettings(_Section, frozen=True, kw_only=True):
     """One network whose directory is followed.
 
@@ -231,6 +266,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     database: DatabaseSettings = DatabaseSettings()
     peer: PeerSettings = PeerSettings()
     delivery: DeliverySettings = DeliverySettings()
+    escalation: EscalationSettings = EscalationSettings()
     directory: DirectorySettings = DirectorySettings()
     mail: MailSettings = MailSettings()
     drop: DropSettings = DropSettings()

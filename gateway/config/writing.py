@@ -4,7 +4,7 @@ import json
 
 import msgspec
 
-from gateway.config.sections import DutySettings, MailSettings, NetworkSettings, Settings
+from gateway.config.sections import DutySettings, LadderSettings, MailSettings, NetworkSettings, Settings
 
 
 def render_settings(settings: Settings) -> str:
@@ -30,6 +30,8 @@ def render_settings(settings: Settings) -> str:
         urgent_receipt_s=settings.delivery.urgent_receipt_s,
         emergency_receipt_s=settings.delivery.emergency_receipt_s,
         routine_receipt_s=settings.delivery.routine_receipt_s,
+        urgent=_ladder(settings.escalation.urgent),
+        emergency=_ladder(settings.escalation.emergency),
         networks="".join(_network(network) for network in settings.directory.network),
         mail="" if settings.mail == MailSettings() else _mail(settings.mail),
         drop=f"[drop]\nfolder = {_quoted(settings.drop.folder)}\n\n" if settings.drop.folder else "",
@@ -40,6 +42,10 @@ def render_settings(settings: Settings) -> str:
         reserve_bytes=settings.storage.reserve_bytes,
         level=_quoted(settings.telemetry.level),
     )
+
+
+def _ladder(ladder: LadderSettings) -> str:
+    return "\n".join(f"{key} = {value}" for key, value in msgspec.structs.asdict(ladder).items())
 
 
 def _network(network: NetworkSettings) -> str:
@@ -106,6 +112,12 @@ routine_workers = {routine_workers}
 urgent_receipt_s = {urgent_receipt_s}  # no receipt in this time: the addressee's next channel as well
 emergency_receipt_s = {emergency_receipt_s}  # the same in an emergency, and then all its channels
 routine_receipt_s = {routine_receipt_s}
+
+[escalation.urgent]  # who is called when, while no person has signed for it: docs/urgent-lane.md
+{urgent}
+
+[escalation.emergency]
+{emergency}
 
 {networks}{mail}{drop}{duty}[log]
 head_file = {head_file}  # best on another disk than the database

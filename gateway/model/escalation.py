@@ -75,16 +75,17 @@ class Standing:
         stage_at: When the last step was taken, or the clock began anew.
         started_at: Submission, or release.
         consigned_at: When the peer's receipt was filed here, by our own clock.
-        expires_at: Until when the bundle may be delivered.
+        expires_at: Until when the bundle may be delivered; ``None`` while it does not matter yet.
+        is_stuck: The peer's gateway rejected it, or every channel was given up.
     """
 
     way: str
-    awaits: str
     stage: str
     stage_at: datetime
     started_at: datetime
     consigned_at: datetime | None
-    expires_at: datetime
+    expires_at: datetime | None = None
+    is_stuck: bool = False
 
     def consigned(self, now: datetime) -> "Standing":
         """Return the standing once the peer's gateway has it: from now on a person there is waited for."""
@@ -119,7 +120,7 @@ def next_due(standing: Standing, periods: Periods) -> Due:
     ``EXPIRED`` is returned for the instant the bundle expires, and for every later one.
     """
     step = _next_step(standing, periods)
-    if step.at >= standing.expires_at:
+    if standing.expires_at is not None and step.at >= standing.expires_at:
         return Due(stage=Stage.EXPIRED, at=standing.expires_at)
     return step
 
@@ -133,7 +134,7 @@ def _next_step(standing: Standing, periods: Periods) -> Due:
     if standing.way == Way.IN:
         after[Stage.BACKUP] = periods.backup
     elif standing.consigned_at is None:
-        after[Stage.NOT_CONSIGNED] = periods.consignment
+        after[Stage.NOT_CONSIGNED] = timedelta() if standing.is_stuck else periods.consignment
     stages = list(Stage)
     for stage in stages[stages.index(Stage(standing.stage)) + 1 :]:
         if stage in after:
@@ -144,12 +145,6 @@ def _next_step(standing: Standing, periods: Periods) -> Due:
 def target_at(standing: Standing, periods: Periods) -> datetime:
     """Return by when a person is to have acknowledged it: the end of the time that is shown as left."""
     return (standing.consigned_at or standing.started_at) + periods.target
-
-
-def set_back_by(standing: Standing, now: datetime) -> timedelta | None:
-    """Return by how much the clock was set back since the last step, as far as that step shows it."""
-    ahead = standing.stage_at - now
-    return ahead if ahead > SET_BACK_FROM else None
 
 
 # Who is called
@@ -189,12 +184,13 @@ def reason_for(standing: Standing, stage: Stage) -> PageReason:
 #: signed mail is: the reader's own certificate signed the reply that quotes the code of the letter.
 SIGNED = frozenset({Assurance.PASSKEY, Assurance.TOKEN, Assurance.SECOND_PERSON_TELEPHONE, "mail_signature"})
 
-_ACKNOWLEDGEMENTS = frozenset({"acknowledgement", "preservation_acknowledgement"})
+#: By these a person says that the authority has a request and answers for it.
+ACKNOWLEDGEMENTS = frozenset({"acknowledgement", "preservation_acknowledgement"})
 
 #: What only somebody of the requested authority can say who has the request: its facts and its decisions.
 ANSWERS = frozenset(
     {
-        *_ACKNOWLEDGEMENTS,
+        *ACKNOWLEDGEMENTS,
         "review_started",
         "partial_result",
         "result",
@@ -242,6 +238,6 @@ def is_answer(said: Said, *, message_id: str, seq: int) -> bool:
     """
     if said.side != Side.REQUESTED or said.message_type not in ANSWERS:
         return False
-    if said.message_type in _ACKNOWLEDGEMENTS:
+    if said.message_type in ACKNOWLEDGEMENTS:
         return said.in_reply_to in {None, message_id}
     return said.seen >= seq

@@ -15,12 +15,23 @@ from msgspec.structs import replace
 
 from gateway.model.channel_choice import Patience
 from gateway.model.channels import CARRIER
+from gateway.model.codes import Lane
 from gateway.model.receipt import ISSUED_BY_SENDER, MOVES, ReceiptType
 from gateway.model.transmission import TERMINAL, TransmissionEvent, TransmissionState, apply
 from gateway.services.casebook import Casebook
 from gateway.services.evidence import CheckedReceipt, LogPlace
 from gateway.services.mailbook import mailed
-from gateway.services.onward import Onward, Tried, ended, horizon_for, log, log_receipt, tell, turn_of
+from gateway.services.onward import (
+    OnStuck,
+    Onward,
+    Tried,
+    ended,
+    horizon_for,
+    log,
+    log_receipt,
+    tell,
+    turn_of,
+)
 from gateway.services.stamp import Stamp
 from gateway.services.tasks import close_tasks
 from gateway.storage import bundles
@@ -62,11 +73,13 @@ class TransmissionBook:
         casebook: Casebook,
         rng: random.Random,
         patience: Patience,
+        on_stuck: OnStuck = lambda tx, key, now: None,
     ) -> None:
         self._stamp = stamp
+        self._on_stuck = on_stuck
         self._casebook = casebook
         self._patience = patience
-        self._onward = Onward(stamp=stamp, casebook=casebook, rng=rng, patience=patience)
+        self._onward = Onward(stamp=stamp, casebook=casebook, rng=rng, patience=patience, on_stuck=on_stuck)
 
     def record_attempt(
         self, tx: Transaction, key: tuple[str, str, str], tried: Tried, *, lease_owner: str
@@ -79,14 +92,13 @@ class TransmissionBook:
             if row.state in TERMINAL:
                 self._too_late(tx, row, tried)
             return None
-        now, changed_at = tried.ended_at, row.changed_at
+        now = tried.ended_at
         if tried.expires_at is not None:
             row = replace(row, expires_at=tried.expires_at)
         row = self._add_attempt(tx, self._with_code(row, tried.code), tried)
         mailed(tx, self._stamp, row, channel=tried.channel, verdict=tried.verdict)
         row = self._file(tx, row, tried.receipts, now)
         if row.state not in TERMINAL and not self._moved(tried.receipts):
-            self._onward.tell_of_silence(tx, row, since=changed_at, now=now, tried=tried)
             row = self._onward.without_receipt(tx, row, tried, now)
         elif row.state == TransmissionState.RELAYED:
             row = self._onward.await_receipt(row, now, turn_at=turn_of(tried))
@@ -252,7 +264,6 @@ class TransmissionBook:
                 continue
             state = apply(TransmissionState(row.state), TransmissionEvent.RECEIPT_OVERDUE)
             log(tx, row, "transmission.overdue", now, attempt=row.attempts)
-            self._onward.tell_of_silence(tx, row, since=row.changed_at, now=now)
             row = replace(row, state=str(state), next_action="attempt", next_action_at=now, changed_at=now)
             if now >= horizon_for(row) and row.to_aid not in held:
                 row = self._onward.give_up(tx, row, row.last_code, now)
@@ -358,6 +369,8 @@ class TransmissionBook:
             close_tasks(tx, kind="transmission", sender=row.sender, bid=row.bid, now=now)
         if event is TransmissionEvent.REJECTED and state is TransmissionState.REJECTED:
             tell(tx, row, claims.reason or "rejection", now)
+            if row.lane == Lane.URGENT:
+                self._on_stuck(tx, (row.sender, row.bid, row.to_aid), now)
         return ended(row, state, now)
 
 

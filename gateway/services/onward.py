@@ -7,7 +7,7 @@ caller's transaction. Whatever was done on a channel stays done: what stands in 
 
 import dataclasses
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,7 +26,13 @@ from gateway.model.channels import CARRIER, PULL
 from gateway.model.codes import Lane
 from gateway.model.receipt import ReceiptType
 from gateway.model.schedule import DIRECTORY_HOLDS, Decision, Step, horizon_of, next_attempt, overdue_at
-from gateway.model.transmission import TERMINAL, TransmissionEvent, TransmissionState, apply
+from gateway.model.transmission import (
+    TERMINAL,
+    TransmissionEvent,
+    TransmissionKey,
+    TransmissionState,
+    apply,
+)
 from gateway.services.casebook import Casebook
 from gateway.services.evidence import CheckedReceipt
 from gateway.services.stamp import Stamp, Subject
@@ -81,11 +87,24 @@ class Tried:
         return self.hold and self.code in DIRECTORY_HOLDS
 
 
+#: Told, in the caller's transaction, of an urgent bundle that nobody tries to deliver any more.
+OnStuck = Callable[[Transaction, TransmissionKey, datetime], None]
+
+
 class Onward:
     """Moves a transmission on without a receipt. Every method runs inside a unit."""
 
-    def __init__(self, *, stamp: Stamp, casebook: Casebook, rng: random.Random, patience: Patience) -> None:
+    def __init__(
+        self,
+        *,
+        stamp: Stamp,
+        casebook: Casebook,
+        rng: random.Random,
+        patience: Patience,
+        on_stuck: OnStuck,
+    ) -> None:
         self._stamp = stamp
+        self._on_stuck = on_stuck
         self._casebook = casebook
         self._rng = rng
         self._patience = patience
@@ -188,21 +207,6 @@ class Onward:
             f"If no receipt is back by {due:%Y-%m-%d}, ask there, then export it again.",
         )
 
-    def tell_of_silence(
-        self,
-        tx: Transaction,
-        row: TransmissionRow,
-        *,
-        since: datetime,
-        now: datetime,
-        tried: Tried | None = None,
-    ) -> None:
-        """Tell the duty officer, once, that an urgent bundle has no receipt in the time for one."""
-        known = None if tried is None else tried.outlook
-        at = row.created_at + (self._patience.pace(row.lane).after if known is None else known.after)
-        if row.lane == Lane.URGENT and since < at <= now:
-            tell(tx, row, "no-receipt", now)
-
     def _ask(self, tx: Transaction, row: TransmissionRow, channel: str, now: datetime) -> None:
         """Put the question before a person whether a bundle may go on a channel that protects it less."""
         key = (row.sender, row.bid, row.to_aid)
@@ -290,6 +294,8 @@ class Onward:
             )
             self._stamp.issue(tx, ReceiptType.FAILURE, subject, at=now, reason=code or "unavailable")
         self._casebook.given_up(tx, row.sender, row.bid, now=now)
+        if row.lane == Lane.URGENT:
+            self._on_stuck(tx, (row.sender, row.bid, row.to_aid), now)
         tell(tx, row, code or "unavailable", now)
         return replace(ended(row, state, now), owner=OWNERS[row.lane])
 

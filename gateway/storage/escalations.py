@@ -1,5 +1,6 @@
 """Ladders of the urgent lane: made with the bundle, found when due, stopped by a person's signed word."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, bindparam, func, select, update
@@ -47,6 +48,17 @@ class EscalationRow(TableRow, frozen=True, kw_only=True):
         return self.to_aid if self.side == "out" else self.sender
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """How a bundle fares: until when it may be delivered, and whether nothing is tried any more."""
+
+    expires_at: datetime | None
+    is_stuck: bool
+
+
+#: Nothing more is sent, and nobody has it.
+_STUCK = frozenset({"REJECTED", "FAILED"})
+
 _KEY = and_(
     escalation.c.sender == bindparam("b_sender"),
     escalation.c.bid == bindparam("b_bid"),
@@ -67,7 +79,7 @@ _ALL_OPEN = _OPEN.order_by(escalation.c.next_action_at)
 _DUE = _OPEN.where(escalation.c.next_action_at <= bindparam("b_now")).order_by(escalation.c.next_action_at)
 _NEXT = select(func.min(escalation.c.next_action_at))
 _AHEAD = _OPEN.where(escalation.c.stage_at > bindparam("b_at"))
-_LEAVES = select(transmission.c.expires_at).where(
+_LEAVES = select(transmission.c.expires_at, transmission.c.state).where(
     transmission.c.sender == bindparam("b_sender"),
     transmission.c.bid == bindparam("b_bid"),
     transmission.c.to_aid == bindparam("b_to"),
@@ -154,14 +166,13 @@ def ahead_of(connection: Connection, at: datetime) -> list[EscalationRow]:
     return [EscalationRow(**row._mapping) for row in connection.execute(_AHEAD, {"b_at": at})]
 
 
-def bundle_expiry(connection: Connection, row: EscalationRow) -> datetime | None:
-    """Return until when the bundle may be delivered, as it is known now; ``None`` if it is not here."""
-    if row.side == "out":
-        leaves: datetime | None = connection.scalar(_LEAVES, _of(row.key))
-        if leaves is not None:
-            return leaves
-    came: datetime | None = connection.scalar(_CAME, {"b_sender": row.sender, "b_bid": row.bid})
-    return came
+def fate_of(connection: Connection, row: EscalationRow) -> Fate:
+    """Return how the bundle of a ladder fares."""
+    leaves = connection.execute(_LEAVES, _of(row.key)).first() if row.side == "out" else None
+    if leaves is not None:
+        return Fate(expires_at=leaves.expires_at, is_stuck=leaves.state in _STUCK)
+    came = connection.scalar(_CAME, {"b_sender": row.sender, "b_bid": row.bid})
+    return Fate(expires_at=came, is_stuck=False)
 
 
 def _of(key: Key) -> dict[str, str]:

@@ -6,12 +6,9 @@ what the doctor asks a line in ``health``. Nothing here decides or runs.
 
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import timedelta
 
 from adapters.base import Adapter
 from adapters.https import HTTPSAdapter
-from gateway.config import DeliverySettings
-from gateway.model.channel_choice import Patience
 from gateway.model.channels import PULL
 from gateway.services.accept import Acceptor
 from gateway.services.admission import Admission, AdmissionLimits
@@ -50,6 +47,7 @@ from gateway.wiring.ground import Ground
 from gateway.wiring.health import make_doctor
 from gateway.wiring.letters import LetterRoom
 from gateway.wiring.mail import MailRoom
+from gateway.wiring.urgent import UrgentRoom, patience_of
 
 #: A task that runs until it is cancelled, under the name that logs give it.
 Background = tuple[str, Callable[[], Awaitable[None]]]
@@ -97,6 +95,7 @@ class Services:
         yield "revocations", self.revocations.run
         yield "networks", self.networks.run
         yield "watch", self.watch.run
+        yield "escalation", self.escalation.run
         yield "liveness", self.liveness.run
         yield "greeting", self.presence.greet
         if self.drop is not None:
@@ -109,10 +108,21 @@ class Services:
         database = self.database
         self._stamp = Stamp(keyring=self.keyring)
         self._library = Library(database=database, blobs=self.blobs, vault=self.vault)
-        self._casebook = Casebook(database=database, library=self._library, authority_id=self.authority_id)
-        self._patience = _patience(self.settings.delivery)
+        urgent = UrgentRoom(self._ground)
+        self.ladder, self.escalation = urgent.ladder, urgent.escalation
+        self._casebook = Casebook(
+            database=database,
+            library=self._library,
+            authority_id=self.authority_id,
+            followers=(self.ladder,),
+        )
+        self._patience = patience_of(self.settings)
         self._book = TransmissionBook(
-            stamp=self._stamp, casebook=self._casebook, rng=self._rng, patience=self._patience
+            stamp=self._stamp,
+            casebook=self._casebook,
+            rng=self._rng,
+            patience=self._patience,
+            on_stuck=self.ladder.hurry,
         )
         proofs = self.sequencer or StoredProofs(
             database=database, head_file=self.home.resolve(self.settings.log.head_file)
@@ -380,11 +390,3 @@ class Services:
         self.courier.wake()
         self.pusher.wake()
         self.revocations.wake()
-
-
-def _patience(delivery: DeliverySettings) -> Patience:
-    return Patience(
-        routine=timedelta(seconds=delivery.routine_receipt_s),
-        urgent=timedelta(seconds=delivery.urgent_receipt_s),
-        emergency=timedelta(seconds=delivery.emergency_receipt_s),
-    )

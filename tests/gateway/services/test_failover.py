@@ -17,7 +17,7 @@ from gateway.storage import audit, bundles, channels, receipts, transmissions
 from gateway.storage.transmissions import AttemptRow, TransmissionRow
 from tests.adapters.dropbox import lying_in
 from tests.hostile import receipt_from
-from tests.world import Faults, World, sample_request
+from tests.world import START, Faults, World, sample_request
 
 pytestmark = pytest.mark.slow
 RO, US = "ro-diicot", "us-ccips"
@@ -497,8 +497,8 @@ async def test_the_duty_officer_is_told_once_that_an_urgent_bundle_has_no_receip
         await world.run_for(timedelta(minutes=20), step=timedelta(seconds=20))
         (task,) = (await world[RO].cases.status(bid)).tasks
         assert (task.code, task.owner) == ("no-receipt", "duty_officer")
-        # Told once: telling it at every try would put off the time at which it is shown again.
-        assert task.next_action_at == task.created_at + timedelta(hours=4)
+        # Told once: telling it at every try would put off the time at which it is shown again, the next step.
+        assert task.next_action_at == START + timedelta(minutes=30)
         assert await entered(world, "task.") == [("task.raised", None)]
         world.faults[RO] = Faults()
         await world.run_for(timedelta(minutes=6), step=timedelta(minutes=1))
