@@ -33,6 +33,7 @@ COMMANDS = {
         "gateway.cli.said:confirm",
         "Say that a request has gone by its formal route as well.",
     ),
+    "card": ("gateway.cli.trust:card", "Show who is behind a bundle, and what stands out."),
     "doctor": ("gateway.cli.operate:doctor", "Check keys, clock, database, disk and peers; say what to do."),
 }
 
@@ -48,6 +49,17 @@ GROUPS = {
             "export": ("gateway.cli.carrier:export", "Write what waits for a carrier, with a cover sheet."),
             "import": ("gateway.cli.carrier:import_", "Take in what a medium brought."),
         },
+    ),
+    "callback": (
+        "Ringing up an authority about what it is said to have sent.",
+        {
+            "start": ("gateway.cli.trust:callback_start", "Begin a call; shows number, script and words."),
+            "record": ("gateway.cli.trust:callback_record", "Record what came of a call."),
+        },
+    ),
+    "second": (
+        "The second person of an emergency that one officer sent.",
+        {"sign": ("gateway.cli.trust:second_sign", "Stand by it as another officer.")},
     ),
     "mail": (
         "Mails that nobody takes by machine.",

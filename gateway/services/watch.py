@@ -4,6 +4,7 @@ Every row has a time; this is who looks. Nothing here decides about a transmissi
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from crypto.bundle import Opener
@@ -36,6 +37,7 @@ class Watch:
         upkeep: Upkeep,
         mail: MailKeeping,
         clock: Clock,
+        clocks: Sequence[Callable[[datetime], Awaitable[object]]] = (),
     ) -> None:
         self._database = database
         self._blobs = blobs
@@ -44,6 +46,7 @@ class Watch:
         self._upkeep = upkeep
         self._mail = mail
         self._clock = clock
+        self._clocks = clocks
         self._keys_at: datetime | None = None
         self._log = get_log("watch")
 
@@ -67,6 +70,8 @@ class Watch:
         await self._acceptor.resume_relayed()
         await self._casebook.remind(now)
         await self._mail.look(now)
+        for look in self._clocks:
+            await look(now)
         await self._database.write(lambda tx: peers.forget_tokens(tx, now))
         if self._keys_at is None or now - self._keys_at >= _KEYS_EVERY:
             self._keys_at = now

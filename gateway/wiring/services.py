@@ -47,6 +47,8 @@ from gateway.wiring.ground import Ground
 from gateway.wiring.health import make_doctor
 from gateway.wiring.letters import LetterRoom
 from gateway.wiring.mail import MailRoom
+from gateway.wiring.preserving import preservation_desk
+from gateway.wiring.trust import TrustRoom
 from gateway.wiring.urgent import UrgentRoom, patience_of
 
 #: A task that runs until it is cancelled, under the name that logs give it.
@@ -109,12 +111,13 @@ class Services:
         self._stamp = Stamp(keyring=self.keyring)
         self._library = Library(database=database, blobs=self.blobs, vault=self.vault)
         urgent = UrgentRoom(self._ground)
+        self._trust = TrustRoom(self._ground, role_of=lambda connection, officer: None)
         self.ladder, self.escalation = urgent.ladder, urgent.escalation
         self._casebook = Casebook(
             database=database,
             library=self._library,
             authority_id=self.authority_id,
-            followers=(self.ladder,),
+            followers=(self.ladder, *self._trust.followers),
         )
         self._patience = patience_of(self.settings)
         self._book = TransmissionBook(
@@ -319,6 +322,7 @@ class Services:
             upkeep=self.upkeep,
             mail=self._mail.keeping,
             clock=clock,
+            clocks=(self._trust.look,),
         )
 
     # What the own people are given
@@ -359,6 +363,7 @@ class Services:
             carried=self._carried,
             submitter=self.submitter,
             cases=self.cases,
+            trust=self._trust.desk(resolve=self.cases.resolve),
             consents=ConsentDesk(
                 database=database,
                 failover=self._failover,
@@ -368,6 +373,9 @@ class Services:
                 on_given=self.courier.wake,
             ),
             routes=RouteDesk(database=database, resolve=self.cases.resolve, authority_id=own, clock=clock),
+            preservation=preservation_desk(
+                self._ground, library=self._library, submitter=self.submitter
+            ),
             upkeep=self.upkeep,
             revocations=self.revocations,
             networks=self.networks,

@@ -1,8 +1,8 @@
 """The second person of an emergency that one officer sent alone (D-24): owed, ended, or shift leader told.
 
 The row is made in the transaction of the sending itself, so that no crash forgets it, and nothing waits for
-it: a lone officer can always send, and what was sent stands. It ends by a call-back (``callback``), by another
-officer's signature, or by a message of another officer that takes the request back
+it: a lone officer can always send, and what was sent stands. It ends by a call-back (``callback``), another
+officer's signature, or another officer's message that takes the request back
 (docs/fake-emergencies.md).
 """
 
@@ -16,7 +16,7 @@ from gateway.model.codes import Assurance
 from gateway.model.paging import Audience, PageReason
 from gateway.model.second_signature import ASKED_AGAIN, DISOWNING, ClosedBy, due_at, is_owed, is_second
 from gateway.services.casefile import BundleRef
-from gateway.services.followers import Added
+from gateway.services.followers import Added, Consigned, Follower
 from gateway.services.paging.pages import raise_page, settle_pages
 from gateway.services.tasks import close_tasks, raise_task
 from gateway.storage import trust
@@ -30,7 +30,7 @@ _LEVEL = "emergency"
 _AT_ONCE = 200
 
 
-class SecondPersons:
+class SecondPersons(Follower):
     """What our own emergencies owe. ``role_of``: role of an enrolled officer, ``None`` if unknown."""
 
     def __init__(self, *, authority_id: str, role_of: Callable[[Connection, str], str | None]) -> None:
@@ -49,6 +49,9 @@ class SecondPersons:
                     self.close(tx, owed, ClosedBy.DISOWNED, officer=officer, now=added.now)
         elif is_owed(added.form, row.message_type, row.assurance):
             self._owe(tx, added, officer)
+
+    def consigned(self, tx: Transaction, consigned: Consigned) -> None:
+        """A machine's receipt is no second person."""
 
     def _owe(self, tx: Transaction, added: Added, officer: str) -> None:
         row, due = added.row, due_at(added.now)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TypeVar, cast
 
 from gateway.web.calls import Call, Progress
-from gateway.web.operations import carrier, directory, gateway, keys, mail, requests
+from gateway.web.operations import carrier, directory, gateway, keys, mail, preservation, requests, trust
 from gateway.web.operations.desk import Desk as Desk
 from gateway.web.operations.desk import Handler
 
@@ -18,10 +18,12 @@ R = TypeVar("R")
 _HANDLERS: Mapping[str, Handler] = {
     **gateway.HANDLERS,
     **requests.HANDLERS,
+    **preservation.HANDLERS,
     **carrier.HANDLERS,
     **mail.HANDLERS,
     **keys.HANDLERS,
     **directory.HANDLERS,
+    **trust.HANDLERS,
 }
 
 

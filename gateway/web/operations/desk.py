@@ -20,9 +20,11 @@ from gateway.services.keyring import Keyring
 from gateway.services.liveness import Liveness
 from gateway.services.mail.quarantine import Quarantine
 from gateway.services.networks import Networks
+from gateway.services.preservation.desk import PreservationDesk
 from gateway.services.revocations import Revocations
 from gateway.services.smime.confirm import ReplyDesk
 from gateway.services.submit import Submitter
+from gateway.services.trust.desk import TrustDesk
 from gateway.services.upkeep import Upkeep
 from gateway.web.calls import Progress
 
@@ -42,6 +44,7 @@ class Desk:
     cases: Cases
     consents: ConsentDesk
     routes: RouteDesk
+    preservation: PreservationDesk
     doctor: Doctor
     liveness: Liveness
     upkeep: Upkeep
@@ -51,6 +54,7 @@ class Desk:
     carrier_import: CarrierImport
     quarantine: Quarantine
     replies: ReplyDesk
+    trust: TrustDesk
     carried: frozenset[str] = USABLE_CHANNELS
 
 

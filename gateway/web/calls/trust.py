@@ -1,0 +1,189 @@
+"""Whom to believe: sender cards, call-backs, and the second person of an emergency."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+
+from gateway.web.calls.requests import RefParams
+from gateway.web.calls.shape import Officer, Reference, Value, call
+
+_CallID = Annotated[
+    str, msgspec.Meta(pattern="^[0-9a-f]{32}$", description="as the start of the call gave it")
+]
+
+
+class MarkView(Value, kw_only=True):
+    """One thing that stands out about a sender."""
+
+    code: str
+    weight: str
+    sentence: str
+
+
+class KnownVoucherView(Value, kw_only=True):
+    """Who lists an authority, and how far that is vouched for."""
+
+    source: str
+    assurance: str
+    fresh_until: datetime | None
+
+
+class NumberView(Value, kw_only=True):
+    """A number of the directory's record, and what it is for."""
+
+    use: str
+    number: str
+
+
+class CallView(Value, kw_only=True):
+    """One call-back about a bundle."""
+
+    id: str
+    direction: Annotated[str, msgspec.Meta(description="made by us, or taken from the peer")]
+    number: str | None
+    officer: str
+    started_at: datetime
+    outcome: str | None
+    spoken_with: Annotated[str, msgspec.Meta(description="function at the peer, never a name")] | None
+    recorded_at: datetime | None
+
+
+class SecondView(Value, kw_only=True):
+    """What an emergency of one officer owes, and how it ended."""
+
+    officer: str
+    sent_at: datetime
+    due_at: datetime
+    told_at: datetime | None
+    closed_at: datetime | None
+    closed_by: str | None
+    closed_officer: str | None
+
+
+class CardResult(Value, kw_only=True):
+    """The sender card of a bundle; of one of our own, that of its addressee."""
+
+    sender: str
+    bid: str
+    authority_id: str
+    name: str
+    state: str
+    roles: list[str]
+    listed: str
+    vouchers: list[KnownVoucherView]
+    is_first_contact: bool
+    key: str | None
+    key_since: datetime | None
+    time_zone: str
+    there: Annotated[datetime, msgspec.Meta(description="the time at the authority")] | None
+    usual_hours: list[int]
+    last_day: int
+    busiest_day: int
+    urgency_level: str
+    assurance: str | None
+    officer: str | None
+    weight: Annotated[str, msgspec.Meta(description="note, caution or warning")]
+    marks: list[MarkView]
+    check_words: Annotated[str, msgspec.Meta(description="to be compared by telephone")] | None
+    numbers: list[NumberView]
+    calls: list[CallView]
+    second: SecondView | None
+
+
+class CallbackStartParams(Value, kw_only=True):
+    """About which bundle, and who rings whom."""
+
+    ref: Reference
+    officer: Officer
+    direction: Literal["made", "taken"] = "made"
+
+
+class CallbackScriptResult(Value, kw_only=True):
+    """A call that begins: whom to ring, what to say, which words to hear."""
+
+    id: str
+    sender: str
+    bid: str
+    peer: str
+    name: str
+    direction: str
+    number: str | None
+    numbers: list[NumberView]
+    there: datetime | None
+    words: str
+    steps: list[str]
+    started_at: datetime
+
+
+class CallbackRecordParams(Value, kw_only=True):
+    """What came of a call; ``words`` are those that the other side read out."""
+
+    call: _CallID
+    officer: Officer
+    outcome: Literal["confirmed", "denied", "unanswered"]
+    words: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+    spoken_with: Officer = "nobody"
+
+
+class CallbackResult(Value, kw_only=True):
+    """A call that ended."""
+
+    call: CallView
+    sender: str
+    bid: str
+
+
+class SecondSignParams(Value, kw_only=True):
+    """The emergency that a second officer stands by."""
+
+    ref: Reference
+    officer: Officer
+
+
+class SecondSignResult(Value, kw_only=True):
+    """What was owed and is no more."""
+
+    sender: str
+    bid: str
+    peer: str
+    officer: str
+    sent_at: datetime
+    due_at: datetime
+
+
+CARD = call(
+    "showCard",
+    "GET",
+    "/v1/cards",
+    "The sender card of a bundle: who vouches for its sender, and what stands out",
+    params=RefParams,
+    result=CardResult,
+)
+CALLBACK_START = call(
+    "startCallback",
+    "POST",
+    "/v1/callbacks",
+    "Begin a call-back about a bundle, by the directory's number",
+    params=CallbackStartParams,
+    result=CallbackScriptResult,
+    writes=True,
+)
+CALLBACK_RECORD = call(
+    "recordCallback",
+    "POST",
+    "/v1/callbacks/outcomes",
+    "Record what came of a call-back",
+    params=CallbackRecordParams,
+    result=CallbackResult,
+    writes=True,
+)
+SECOND_SIGN = call(
+    "signSecond",
+    "POST",
+    "/v1/second-signatures",
+    "A second officer stands by an emergency that one officer sent",
+    params=SecondSignParams,
+    result=SecondSignResult,
+    writes=True,
+)
