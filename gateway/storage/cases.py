@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, or_, select, update
 from gateway.storage.database import Transaction
 from gateway.storage.prepared import fetch
 from gateway.storage.rows import TableRow
-from gateway.storage.schema import bundle, cases, message
+from gateway.storage.schema import bundle, cases, message, thread_link
 
 
 class CaseRow(TableRow, frozen=True, kw_only=True):
@@ -34,6 +34,7 @@ class CaseRow(TableRow, frozen=True, kw_only=True):
     next_action: str
     next_action_at: datetime | None
     opened_at: datetime
+    has_links: bool = False
 
 
 class MessageRow(TableRow, frozen=True, kw_only=True):
@@ -42,6 +43,9 @@ class MessageRow(TableRow, frozen=True, kw_only=True):
     Attributes:
         via: ``mail`` if it was recorded here from a person's reply: ``sender`` is then ourselves, who keep
             it, and ``side`` the side that spoke. ``None`` for a sealed message.
+        is_linked: It acts on another thread as well (``links``).
+        relation: Of a request of another thread that acts on this one by this relation; its counters are
+            those of this thread. Never in the table.
     """
 
     sender: str
@@ -62,6 +66,8 @@ class MessageRow(TableRow, frozen=True, kw_only=True):
     consigned_at: datetime | None
     opened_at: datetime | None
     via: str | None = None
+    is_linked: bool = False
+    relation: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,11 +115,22 @@ _COMPLETE = (
         language=bindparam("v_language"),
     )
 )
+_HAS_LINKS = update(cases).where(_KEY).values(has_links=True)
 _MESSAGES = (
     select(message)
     .where(message.c.thread_id == bindparam("b_thread"), message.c.peer == bindparam("b_peer"))
     .order_by(message.c.stored_at, message.c.sender, message.c.seq)
 )
+_LINKED = (
+    select(thread_link)
+    .where(
+        thread_link.c.thread_id == bindparam("b_thread"),
+        thread_link.c.peer == bindparam("b_peer"),
+        thread_link.c.seq > 0,
+    )
+    .order_by(thread_link.c.stored_at, thread_link.c.seq)
+)
+_LINK_COLUMNS = tuple(thread_link.c.keys())
 _named = message.alias("named")
 _CASE_COLUMNS, _MESSAGE_COLUMNS = tuple(cases.c.keys()), tuple(message.c.keys())
 _THREAD_OF = (
@@ -162,6 +179,7 @@ def add_case(tx: Transaction, row: CaseRow) -> None:
         next_action=row.next_action,
         next_action_at=row.next_action_at,
         opened_at=row.opened_at,
+        has_links=row.has_links,
     )
 
 
@@ -193,6 +211,11 @@ def complete_case(tx: Transaction, row: CaseRow) -> None:
     )
 
 
+def set_has_links(tx: Transaction, thread_id: str, peer: str) -> None:
+    """Write that messages of other threads act on a case, so that its fold looks for them."""
+    tx.later(_HAS_LINKS, b_thread=thread_id, b_peer=peer)
+
+
 def add_message(tx: Transaction, row: MessageRow) -> None:
     """Add a message of either side."""
     tx.insert(
@@ -215,6 +238,7 @@ def add_message(tx: Transaction, row: MessageRow) -> None:
         consigned_at=row.consigned_at,
         opened_at=row.opened_at,
         via=row.via,
+        is_linked=row.is_linked,
     )
 
 
@@ -255,9 +279,38 @@ def due_cases(connection: Connection, now: datetime, limit: int) -> list[CaseRow
 
 
 def messages_of(connection: Connection, thread_id: str, peer: str) -> list[MessageRow]:
-    """Return the messages of a case, as they were stored."""
+    """Return the messages of a case, as they were stored, then those of other threads that act on it."""
     rows = connection.execute(_MESSAGES, {"b_thread": thread_id, "b_peer": peer})
-    return [MessageRow(**row._mapping) for row in rows]
+    return [MessageRow(**row._mapping) for row in rows] + linked_messages(connection, thread_id, peer)
+
+
+def linked_messages(connection: Connection, thread_id: str, peer: str) -> list[MessageRow]:
+    """Return the requests of other threads that act on a case, with the counters they use in it."""
+    rows = fetch(connection, _LINKED, {"b_thread": thread_id, "b_peer": peer})
+    return [_linked(dict(zip(_LINK_COLUMNS, row, strict=True))) for row in rows]
+
+
+def _linked(row: dict[str, Any]) -> MessageRow:
+    return MessageRow(
+        sender=row["sender"],
+        bid=row["bid"],
+        thread_id=row["thread_id"],
+        peer=row["peer"],
+        side="requesting",
+        message_type=row["message_type"],
+        seq=row["seq"],
+        seen=row["seen"],
+        in_reply_to=None,
+        facts=f'{{"relation":"{row["relation"]}"}}',
+        effect=row["effect"],
+        assurance=None,
+        officer=None,
+        made_at=row["made_at"],
+        stored_at=row["stored_at"],
+        consigned_at=row["consigned_at"],
+        opened_at=None,
+        relation=row["relation"],
+    )
 
 
 def case_of_message(connection: Connection, sender: str, bid: str) -> tuple[CaseRow, list[MessageRow]] | None:
@@ -266,8 +319,11 @@ def case_of_message(connection: Connection, sender: str, bid: str) -> tuple[Case
     if not rows:
         return None
     width = len(_CASE_COLUMNS)
+    case = _case(rows[0][:width])
     messages = [MessageRow(**dict(zip(_MESSAGE_COLUMNS, row[width:], strict=True))) for row in rows]
-    return _case(rows[0][:width]), messages
+    if case.has_links:
+        messages += linked_messages(connection, case.thread_id, case.peer)
+    return case, messages
 
 
 def _case(row: tuple[Any, ...]) -> CaseRow:

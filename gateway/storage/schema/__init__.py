@@ -26,6 +26,7 @@ from gateway.storage.schema.letters import mail_letter, mail_return, mail_signed
 from gateway.storage.schema.mail import mail_answer, mail_quarantine, mail_segment
 from gateway.storage.schema.officers import act, credential, officer, setup_link
 from gateway.storage.schema.peers import channel_probe, followed_network, key_holder, peer, seen_token
+from gateway.storage.schema.preservation import preservation_clock, thread_link
 from gateway.storage.schema.proofs import receipt, receipt_push, revocation, revocation_push
 from gateway.storage.schema.sessions import duty_session
 from gateway.storage.schema.transmissions import attempt, channel_consent, transmission
@@ -80,6 +81,7 @@ __all__ = [
     "page_notice",
     "part",
     "peer",
+    "preservation_clock",
     "receipt",
     "receipt_push",
     "revocation",
@@ -89,6 +91,7 @@ __all__ = [
     "setup_link",
     "storage_key",
     "task",
+    "thread_link",
     "transmission",
     "upload",
 ]

@@ -3,7 +3,7 @@
 A case is moved by messages of both sides and by nothing else (docs/state-machine.md).
 """
 
-from sqlalchemy import CheckConstraint, Column, Index, Integer, String, Table, Text
+from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, String, Table, Text
 
 from gateway.storage.schema.ground import AID, BID, Instant, metadata
 
@@ -26,6 +26,7 @@ cases = Table(
     Column("next_action", String(40), nullable=False),
     Column("next_action_at", Instant, nullable=True),
     Column("opened_at", Instant, nullable=False),
+    Column("has_links", Boolean, nullable=False, comment="messages of other threads act on it: thread_link"),
     CheckConstraint("side IN ('requesting', 'requested')", name="side"),
     CheckConstraint("next_action_at IS NOT NULL OR next_actor = 'nobody'", name="clock"),
     Index("ix_cases_due", "next_action_at"),
@@ -55,6 +56,7 @@ message = Table(
     Column("stored_at", Instant, nullable=False),
     Column("consigned_at", Instant, nullable=True),
     Column("opened_at", Instant, nullable=True, comment="when an officer first opened it"),
+    Column("is_linked", Boolean, nullable=False, comment="it acts on another thread as well: thread_link"),
     Index("ix_message_thread", "thread_id", "peer"),
     Index("ix_message_stored", "stored_at"),
     comment="One row per message of either side; its content stays in the bundle.",
