@@ -1,7 +1,7 @@
 """The list of the duty officer: urgent requests that no person has acknowledged, with the time left.
 
 Says what stands in the columns of cases and ladders and nothing else: no part of a bundle is ever opened
-here, so no content can reach the page. One peer's flood takes a bounded part of the list; the rest is counted.
+here, so no content can reach the page. One peer's flood takes a bounded part of it; the rest is counted.
 """
 
 from collections import Counter

@@ -72,6 +72,7 @@
       status.textContent = words.working;
       try {
         const begun = await post(form.dataset.begin, setup);
+        if (begun.next) { location.assign(begun.next); return; }
         const response = await credential(form.dataset.ceremony, begun.options);
         const done = await post(begun.end || form.dataset.end, { ...setup, response, next: next() });
         status.textContent = "";

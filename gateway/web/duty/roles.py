@@ -1,0 +1,28 @@
+"""Which role may do what on the page. A route that is not named here does not exist."""
+
+from enum import Enum
+
+
+class Needs(Enum):
+    """Who may use a route."""
+
+    NOBODY = "nobody"  # anybody who reaches the page: signing in, setting up
+    OFFICER = "officer"  # every officer who is signed in: looking, signing out
+    WORKING = "working"  # who takes part in the work at night: alarms, vouching for a colleague
+    ACTING = "acting"  # who may bind the authority: acknowledging, signing
+
+
+_ACTING = frozenset({"duty_officer", "shift_leader", "approver"})
+_WORKING = _ACTING | {"operator"}
+
+#: Every role that may sign in; an auditor looks and changes nothing.
+ROLES = frozenset({*_WORKING, "auditor"})
+
+
+def may(role: str, needs: Needs) -> bool:
+    """Say whether a role may use a route; a role that is unknown may do nothing but sign in and out."""
+    if needs is Needs.ACTING:
+        return role in _ACTING
+    if needs is Needs.WORKING:
+        return role in _WORKING
+    return needs is Needs.NOBODY or role in ROLES
