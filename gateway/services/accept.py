@@ -56,6 +56,7 @@ class Acceptor:
         self._releaser = Releaser(
             database=database,
             blobs=blobs,
+            directory=directory,
             keyring=keyring,
             vault=vault,
             stamp=stamp,

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from crypto import strictjson
 from crypto.bundle import Manifest
 from crypto.errors import Refusal
+from crypto.human import VerifiedHuman
 from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.case import CaseView, Effect, fold
@@ -47,10 +48,14 @@ _REMINDED_AGAIN = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incoming:
-    """A message of a peer that has just been opened; ``at`` is the time of its consignment receipt."""
+    """A message of a peer that has just been opened; ``at`` is the time of its consignment receipt.
+
+    ``human`` says whose act it is, as far as that was verified here.
+    """
 
     manifest: Manifest
     form: Mapping[str, Any] = field(repr=False)
+    human: VerifiedHuman | None
     has_unknown_codes: bool
     at: datetime
     stored_at: datetime
@@ -64,6 +69,7 @@ class Outgoing:
     bid: str
     to: str
     officer: str
+    assurance: str
     stored_at: datetime
 
 
@@ -114,15 +120,15 @@ class Casebook:
         """
         manifest, form = incoming.manifest, incoming.form
         said = case_message(form, message_id=f"{manifest.sender}/{manifest.bid}", consigned_at=incoming.at)
-        human = manifest.human or {}
+        human = incoming.human
         _, view = self.add(
             tx,
             form,
             said,
             thread_id=manifest.thread,
             peer=manifest.sender,
-            assurance=_code(human.get("assurance")),
-            officer=_code(human.get("officer")),
+            assurance=None if human is None else human.assurance,
+            officer=None if human is None else human.officer,
             stored_at=incoming.stored_at,
         )
         told = ["unknown-code"] if incoming.has_unknown_codes else []
@@ -151,7 +157,7 @@ class Casebook:
             said,
             thread_id=thread_of(form),
             peer=outgoing.to,
-            assurance="local_operator",
+            assurance=outgoing.assurance,
             officer=outgoing.officer,
             stored_at=outgoing.stored_at,
         )
@@ -173,7 +179,7 @@ class Casebook:
                     "from": self._authority_id,
                     "bid": outgoing.bid,
                     "officer": outgoing.officer,
-                    "assurance": "local_operator",
+                    "assurance": outgoing.assurance,
                 },
                 at=outgoing.stored_at,
             )
@@ -373,7 +379,3 @@ def thread_of(form: Mapping[str, Any]) -> str:
     """Return the thread of a form of our own, which has been given one if it had none."""
     thread: str = form["thread"]["thread_id"]
     return thread
-
-
-def _code(value: Any) -> str | None:
-    return value[:64] if isinstance(value, str) and value.isprintable() else None

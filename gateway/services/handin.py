@@ -71,18 +71,7 @@ def match_documents(form: Mapping[str, Any], attachments: Sequence[Attachment]) 
             raise GatewayRefusal("attachment-missing", field=f"attachments/{i}")
         if held.size != row["size_bytes"]:
             raise _mismatch(i)
-        documents.append(
-            Document(
-                attachment_id=row["attachment_id"],
-                role=row["role"],
-                name=row["filename"],
-                media=row["media_type"],
-                lang=row.get("language"),
-                of=None,
-                size=held.size,
-                open=held.open,
-            )
-        )
+        documents.append(Document.listed(row, held.size, held.open))
     if by_name:
         raise GatewayRefusal("attachment-unlisted")
     return documents

@@ -12,19 +12,24 @@ import asyncio
 import io
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from crypto import strictjson
 from crypto.bundle import Envelope, Manifest, Opener
-from crypto.errors import Refusal, outward_code
+from crypto.errors import HumanRefusal, Refusal, outward_code
+from crypto.human import VerifiedHuman, verify_human
+from crypto.keys import KeyUse
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal, from_refusal
+from gateway.model.audit import PendingAuditEntry
 from gateway.model.manifest import FORM_MAX_BYTES, form_matches_manifest, is_request_form
 from gateway.model.names import UnsafeName, check_name
 from gateway.model.receipt import ReceiptType
 from gateway.model.request import lane_of
 from gateway.services.casebook import Casebook, Incoming
+from gateway.services.directory import Directory
 from gateway.services.forms import check_received
 from gateway.services.keyring import Keyring
 from gateway.services.shelf import shelve, shelve_key
@@ -92,16 +97,18 @@ class Opened:
 
     manifest: Manifest
     form: Mapping[str, Any] = field(repr=False)
+    human: VerifiedHuman | None
     has_unknown_codes: bool
     content_key: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """A bundle that will never be acceptable, with the outward code."""
+    """A bundle that will never be acceptable, with the outward code; ``human``: why its act is not proved."""
 
     code: str
     manifest_sha256: str | None
+    human: str | None = None
 
 
 class Releaser:
@@ -115,6 +122,7 @@ class Releaser:
         *,
         database: Database,
         blobs: Blobs,
+        directory: Directory,
         keyring: Keyring,
         vault: Vault,
         stamp: Stamp,
@@ -125,6 +133,7 @@ class Releaser:
     ) -> None:
         self._database = database
         self._blobs = blobs
+        self._directory = directory
         self._keyring = keyring
         self._vault = vault
         self._stamp = stamp
@@ -202,12 +211,16 @@ class Releaser:
                 return self._open(arrived)
             return await asyncio.to_thread(self._open, arrived)
         except Refusal as refusal:
-            # A version of the manifest that we do not speak is no defect of the bundle.
-            if refusal.code == "version":
+            # A version we do not speak, and a key we may only be late to know, are no defects of it.
+            if refusal.code in ("version", "directory-stale"):
                 raise from_refusal(refusal) from None
             if refusal.step == 14:
                 manifest_sha256 = arrived.envelope.manifest
-            return Rejected(code=outward_code(refusal.code), manifest_sha256=manifest_sha256)
+            return Rejected(
+                code=outward_code(refusal.code),
+                manifest_sha256=manifest_sha256,
+                human=refusal.code if isinstance(refusal, HumanRefusal) else None,
+            )
 
     def _open(self, arrived: Arrived) -> Opened:
         env, own = arrived.envelope, self._keyring.authority_id
@@ -230,7 +243,27 @@ class Releaser:
                 self._opener.check_part(env, manifest, part.n, source, content_key, sink)
         # 14.
         form, codes = _check_contents(manifest, form_bytes.getvalue())
-        return Opened(manifest=manifest, form=form, has_unknown_codes=bool(codes), content_key=content_key)
+        return Opened(
+            manifest=manifest,
+            form=form,
+            human=self._verify_human(manifest, form, form_bytes.getvalue()),
+            has_unknown_codes=bool(codes),
+            content_key=content_key,
+        )
+
+    def _verify_human(
+        self, manifest: Manifest, form: Mapping[str, Any], form_bytes: bytes
+    ) -> VerifiedHuman | None:
+        """Step 14: whose act it is, as far as that is proved (docs/human-acts.md section 6)."""
+        return verify_human(
+            manifest.human,
+            form,
+            author=manifest.sender,
+            form_sha256=sha256(form_bytes).digest(),
+            created_at=datetime.fromisoformat(form["created_at"]).astimezone(UTC),
+            now=self._clock.now(),
+            find_key=lambda aid, kid: self._directory.key_in_force(aid, KeyUse.SIG, kid),
+        )
 
     async def _store(self, arrived: Arrived, outcome: Opened | Rejected) -> Answer:
         """Step 15: release or reject, with case, log and receipt in one transaction."""
@@ -281,11 +314,15 @@ class Releaser:
             incoming = Incoming(
                 manifest=outcome.manifest,
                 form=outcome.form,
+                human=outcome.human,
                 has_unknown_codes=outcome.has_unknown_codes,
                 at=receipt.at,
                 stored_at=now,
             )
             self._casebook.take_in(tx, incoming)
+        elif outcome.human is not None:
+            refused = {"from": env.sender, "bid": env.bid, "code": outcome.human}
+            tx.audit(PendingAuditEntry(event="act.refused", body=refused, at=now))
         if was_relayed or arrived.is_by_post:
             self._wire.push(tx, receipt, lane=env.lane, now=now, at_once=arrived.is_by_post)
         return receipt

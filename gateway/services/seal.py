@@ -67,6 +67,22 @@ class Document:
     size: int
     open: Callable[[], OpenFile] = field(repr=False)
 
+    @classmethod
+    def listed(
+        cls, row: Mapping[str, Any], size: int, opened: Callable[[], OpenFile] = lambda: io.BytesIO()
+    ) -> "Document":
+        """Return a document as a form's ``attachments`` row lists it; sealed already, it is not opened."""
+        return cls(
+            attachment_id=row["attachment_id"],
+            role=row["role"],
+            name=row["filename"],
+            media=row["media_type"],
+            lang=row.get("language"),
+            of=None,
+            size=size,
+            open=opened,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedBundle:

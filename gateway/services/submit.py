@@ -1,12 +1,10 @@
 """From an officer's form to a sealed bundle in the queue: checked before sealing, stored whole or not at all.
 
-Order: form and counters, contents by the law, addressee and channel by the directory, documents by the form;
-then sealing; then one transaction with request, bundle, transmission, submission receipt and log entries.
-A crash before that transaction leaves unreferenced blobs; after it everything, and the transmission is
-sent by whoever claims it.
+The draft, with documents sealed, is ``draft``'s; here the rest is sealed and signed; then one transaction
+with request, bundle, transmission, submission receipt and log entries. A crash before that transaction
+leaves unreferenced blobs; after it everything, and the transmission is sent by whoever claims it.
 """
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,41 +12,25 @@ from functools import partial
 from typing import Any
 
 from crypto.bundle import Envelope
-from crypto.encoding import is_aid, is_bid
 from crypto.keys import KeyUse
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal, StorageUnavailable
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.channels import CARRIER
-from gateway.model.contents import Finding, blocking, check_contents
-from gateway.model.fields import rows
-from gateway.model.manifest import ThreadContext, is_request_form
+from gateway.model.contents import Finding
+from gateway.model.manifest import is_request_form
 from gateway.model.receipt import ReceiptType
-from gateway.model.request import first_thread, lane_of
 from gateway.model.transmission import TransmissionState
 from gateway.services.casebook import Casebook, Outgoing
 from gateway.services.consent import give_beforehand
 from gateway.services.container import assemble
 from gateway.services.courier import Courier, Job
 from gateway.services.directory import Directory
+from gateway.services.draft import Draft, Drafter, Progress
 from gateway.services.formalroute import raise_route_tasks
-from gateway.services.handin import (
-    Attachment,
-    match_documents,
-    read_form,
-    refuse_invalid,
-    refuse_mismatch,
-    refuse_unsafe,
-)
+from gateway.services.handin import Attachment
 from gateway.services.keyring import Keyring
-from gateway.services.seal import (
-    CARRIER_LIFE,
-    LIFE,
-    SealedBundle,
-    encode_form,
-    seal_bundle,
-    seal_documents,
-)
+from gateway.services.seal import CARRIER_LIFE, LIFE, SealedBundle, seal_bundle
 from gateway.services.shelf import shelve, shelve_key
 from gateway.services.signing import Signing
 from gateway.services.stamp import Stamp, Subject
@@ -59,11 +41,6 @@ from gateway.storage.blobs import Blobs
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction
 from gateway.storage.receipts import ReceiptRow, own_receipts
 from gateway.storage.transmissions import TransmissionRow, add_transmission
-
-#: From this size of documents on, a used message id is looked for before anything is sealed.
-_ASK_FIRST_BYTES = 1024 * 1024
-
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +56,32 @@ class Submission:
     state: str
     receipt_jws: str = field(repr=False)
     findings: Sequence[Finding]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vouched:
+    """Who acts, and what vouches for it.
+
+    Attributes:
+        officer: Pseudonym.
+        human: The manifest's slot of that name (docs/human-acts.md section 5).
+        also: What else happens in the transaction that sends, such as ending a prepared act; it may refuse.
+    """
+
+    officer: str
+    human: Mapping[str, Any] = field(repr=False)
+    also: Callable[[Transaction], None] | None = field(default=None, repr=False)
+
+    @classmethod
+    def by_operator(cls, officer: str) -> "Vouched":
+        """Return the lowest assurance: nothing but the local sign-in vouches."""
+        human = {"assurance": "local_operator", "officer": officer, "assertion": None, "statement": None}
+        return cls(officer=officer, human=human)
+
+    @property
+    def assurance(self) -> str:
+        """Its code."""
+        return str(self.human["assurance"])
 
 
 class Submitter:
@@ -101,7 +104,6 @@ class Submitter:
     ) -> None:
         self._database = database
         self._blobs = blobs
-        self._directory = directory
         self._keyring = keyring
         self._vault = vault
         self._stamp = stamp
@@ -110,6 +112,16 @@ class Submitter:
         self._ways = ways
         self._signing = signing
         self._clock = clock
+        #: Makes the drafts that ``dispatch`` sends.
+        self.drafter = Drafter(
+            database=database,
+            blobs=blobs,
+            directory=directory,
+            authority_id=keyring.authority_id,
+            casebook=casebook,
+            ways=ways,
+            clock=clock,
+        )
 
     async def submit(
         self,
@@ -128,20 +140,10 @@ class Submitter:
         ``items``), ``duplicate``, ``not-listed``, ``consent-not-needed``, ``attachment-*`` and others;
         nothing is then queued.
         """
-        form = read_form(form_bytes)
-        if not is_request_form(form):
-            return await self.send_message(
-                form,
-                form_bytes=form_bytes,
-                attachments=attachments,
-                officer=officer,
-                consents=consents,
-                progress=progress,
-            )
-        now = self._clock.now()
-        findings = self._check_request(form, now)
-        form, form_bytes = self._with_thread(form, form_bytes)
-        return await self._send(form, form_bytes, attachments, None, officer, findings, progress, consents)
+        draft = await self.drafter.draft(
+            form_bytes=form_bytes, attachments=attachments, consents=consents, progress=progress
+        )
+        return await self.dispatch(draft, Vouched.by_operator(officer))
 
     async def send_message(
         self,
@@ -154,91 +156,38 @@ class Submitter:
         progress: Progress | None = None,
     ) -> Submission:
         """Seal and queue a message of an existing thread, an acknowledgement say; durable when it returns."""
-        refuse_invalid(form, "message")
-        if form["author"]["authority_id"] != self._keyring.authority_id:
-            raise GatewayRefusal("not-own-message", field="author/authority_id")
-        context = await self._casebook.context(form["thread"]["thread_id"], form["addressee"]["authority_id"])
-        return await self._send(
-            form, form_bytes or encode_form(form), attachments, context, officer, (), progress, consents
+        draft = await self.drafter.draft_message(
+            form, form_bytes=form_bytes, attachments=attachments, consents=consents, progress=progress
         )
+        return await self.dispatch(draft, Vouched.by_operator(officer))
 
-    def _check_request(self, form: Mapping[str, Any], now: datetime) -> tuple[Finding, ...]:
-        """Refuse what the law or the form forbids; return every finding, for the officer to read."""
-        author = form.get("requesting_authority")
-        if isinstance(author, dict) and author.get("authority_id") not in (None, self._keyring.authority_id):
-            raise GatewayRefusal("not-own-message", field="requesting_authority/authority_id")
-        findings = check_contents(form, facts=self._directory.facts(form), documents=None, today=now.date())
-        failed = blocking(findings)
-        if failed:
-            raise GatewayRefusal("contents-missing", field=failed[0].field, items=[_item(f) for f in failed])
-        # Before the schema, whose pattern for names could not say what is wrong with one.
-        for i, row in rows(form, "attachments"):
-            refuse_unsafe(row.get("filename"), field=f"attachments/{i}/filename")
-        refuse_invalid(form, "request")
-        return findings
+    async def dispatch(self, draft: Draft, vouched: Vouched) -> Submission:
+        """Seal the rest of a draft for its addressee, store and queue it; durable when it returns.
 
-    def _with_thread(self, form: Mapping[str, Any], form_bytes: bytes) -> tuple[Mapping[str, Any], bytes]:
-        """Keep the thread the form names if its message is our own; give it one if it has none."""
-        thread = form.get("thread")
-        own = self._keyring.authority_id
-        if thread is not None:
-            sender, _, bid = thread["message_id"].partition("/")
-            if sender != own or not is_bid(bid):
-                raise GatewayRefusal("not-own-message", field="thread/message_id")
-            return form, form_bytes
-        bid, thread_id = secrets.token_hex(16), secrets.token_hex(16)
-        made = {**form, "thread": first_thread(form["request_kind"], own, bid=bid, thread_id=thread_id)}
-        return made, encode_form(made)
-
-    async def _send(
-        self,
-        form: Mapping[str, Any],
-        form_bytes: bytes,
-        attachments: Sequence[Attachment],
-        context: ThreadContext | None,
-        officer: str,
-        findings: Sequence[Finding],
-        progress: Progress | None,
-        consents: Sequence[str],
-    ) -> Submission:
-        bid, to, lane = _route(form, context)
+        Raises ``GatewayRefusal`` ``duplicate``, ``sequence``, or why nothing can go to the addressee now.
+        """
+        bid, to, lane, form = draft.bid, draft.to, draft.lane, draft.form
         channel = self._ways.channel(to, lane)
-        self._ways.refuse_needless(to, lane, consents)
-        documents = match_documents(form, attachments)
-        self._ways.refuse_too_large(to, lane, [d.size for d in documents], form_bytes=len(form_bytes))
-        # The transaction refuses a second bundle anyway; asking first spares sealing large documents twice.
-        if sum(document.size for document in documents) > _ASK_FIRST_BYTES and await self._is_used(bid):
-            raise GatewayRefusal("duplicate")
-        now = self._clock.now()
-        recipient = self._ways.recipient(to, lane, channel, now)
-        content_key = secrets.token_bytes(32)
-        try:
-            sealed = await seal_documents(
-                self._blobs, bid=bid, content_key=content_key, documents=documents, progress=progress
-            )
-        except ValueError:
-            raise GatewayRefusal("attachment-mismatch") from None
-        refuse_mismatch(form, documents, [part.plain_sha256 for part, _ in sealed])
+        recipient = self._ways.recipient(to, lane, channel, self._clock.now())
         # After the documents, which may take minutes; nobody waits for another's evidence.
         async with self._signing.turn(lane):
             now = self._clock.now()
             signer = self._keyring.signer(KeyUse.SIG, now)
-            human = {"assurance": "local_operator", "officer": officer, "assertion": None, "statement": None}
             bundle = await seal_bundle(
                 self._blobs,
                 form=form,
-                form_bytes=form_bytes,
-                documents=documents,
-                sealed=sealed,
-                content_key=content_key,
+                form_bytes=draft.form_bytes,
+                documents=draft.documents,
+                sealed=draft.sealed,
+                content_key=draft.content_key,
                 signing_key=signer.public,
                 sign=partial(self._signing.sign, signer),
                 recipient=(to, recipient),
                 sender=self._keyring.authority_id,
                 bid=bid,
                 lane=lane,
-                human=human,
-                context=context,
+                human=vouched.human,
+                context=draft.context,
                 now=now,
                 life=CARRIER_LIFE if channel is not None and channel.channel == CARRIER else LIFE,
             )
@@ -246,11 +195,11 @@ class Submitter:
                 to=to,
                 channel=None if channel is None else channel.channel,
                 next_action="rewrap" if channel is None else "attempt",
-                consents=tuple(dict.fromkeys(consents)),
-                issue=self._ways.issue(to, now) if context is None else None,
-                by_hand=self._ways.by_hand(to, lane) if context is None else (),
+                consents=draft.consents,
+                issue=self._ways.issue(to, now) if is_request_form(form) else None,
+                by_hand=self._ways.by_hand(to, lane) if is_request_form(form) else (),
             )
-            receipt = await self._keep(bundle, form, way, officer=officer, now=now)
+            receipt = await self._keep(bundle, form, way, vouched, now=now)
         return Submission(
             bid=bid,
             sender=self._keyring.authority_id,
@@ -260,17 +209,15 @@ class Submitter:
             channel=way.channel,
             state=str(TransmissionState.QUEUED),
             receipt_jws=receipt.jws,
-            findings=findings,
+            findings=draft.findings,
         )
 
     async def _keep(
-        self, bundle: SealedBundle, form: Mapping[str, Any], way: Way, *, officer: str, now: datetime
+        self, bundle: SealedBundle, form: Mapping[str, Any], way: Way, vouched: Vouched, *, now: datetime
     ) -> ReceiptRow:
         """Store what was sealed and return its submission receipt; durable when it returns."""
         try:
-            return await self._database.write(
-                lambda tx: self._store(tx, bundle, form, way, officer=officer, now=now)
-            )
+            return await self._database.write(lambda tx: self._store(tx, bundle, form, way, vouched, now=now))
         except IntegrityError:
             raise GatewayRefusal("duplicate") from None
         except StorageUnavailable:
@@ -280,25 +227,31 @@ class Submitter:
                 raise
             return kept
 
-    async def _is_used(self, bid: str) -> bool:
-        own = self._keyring.authority_id
-        return await self._database.read(lambda c: bundles.find_bundle(c, own, bid)) is not None
-
     def _store(
         self,
         tx: Transaction,
         sealed: SealedBundle,
         form: Mapping[str, Any],
         way: Way,
+        vouched: Vouched,
         *,
-        officer: str,
         now: datetime,
     ) -> ReceiptRow:
         """The one transaction: bundle, case message, transmission with its lease, receipt, log."""
         env, to = sealed.envelope, way.to
         shelve(tx, env, sealed.refs, blobs=self._blobs, direction="out", state="sealed", at=now)
         shelve_key(tx, (env.sender, env.bid), sealed.content_key, vault=self._vault)
-        self._casebook.send(tx, Outgoing(form=form, bid=env.bid, to=to, officer=officer, stored_at=now))
+        outgoing = Outgoing(
+            form=form,
+            bid=env.bid,
+            to=to,
+            officer=vouched.officer,
+            assurance=vouched.assurance,
+            stored_at=now,
+        )
+        self._casebook.send(tx, outgoing)
+        if vouched.also is not None:
+            vouched.also(tx)
         subject = Subject(
             sender=env.sender, bid=env.bid, envelope=env.digest, manifest=env.manifest, to=env.sender
         )
@@ -332,7 +285,7 @@ class Submitter:
             checked |= {"authority": to, "issue": way.issue}
             tx.audit(PendingAuditEntry(event="request.checked", body=checked, at=now))
         raise_route_tasks(tx, way.by_hand, sender=env.sender, bid=env.bid, now=now)
-        give_beforehand(tx, (env.sender, env.bid, to), way.consents, officer=officer, now=now)
+        give_beforehand(tx, (env.sender, env.bid, to), way.consents, officer=vouched.officer, now=now)
         source = assemble(
             self._blobs,
             sender=env.sender,
@@ -361,27 +314,3 @@ def _kept(connection: Connection, env: Envelope) -> ReceiptRow | None:
     if held is None or held.envelope_sha256 != env.digest:
         return None
     return own_receipts(connection, iss=env.sender, sender=env.sender, bid=env.bid)[0]
-
-
-def _route(form: Mapping[str, Any], context: ThreadContext | None) -> tuple[str, str, str]:
-    """Return bid, addressee and lane of a checked form."""
-    if is_request_form(form):
-        to = form["requested_authority"]["authority_id"]
-        bid = form["thread"]["message_id"].split("/")[1]
-        lane = lane_of(form["urgency"]["level"], form["request_kind"])
-    else:
-        to = form["addressee"]["authority_id"]
-        bid = form["message_id"].split("/")[1]
-        lane = lane_of("" if context is None else context.urgency_level, None)
-    if not is_aid(to):
-        raise GatewayRefusal("form-invalid", field="requested_authority/authority_id")
-    return bid, to, str(lane or "routine")
-
-
-def _item(finding: Finding) -> dict[str, str]:
-    return {
-        "code": finding.code,
-        "source": finding.source,
-        "field": finding.field,
-        "sentence": finding.sentence,
-    }

@@ -1,0 +1,89 @@
+"""Acts that wait for an officer's signature: forms lie here sealed, documents in the blob store."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from msgspec.structs import asdict
+from sqlalchemy import Connection, bindparam, select, update
+
+from gateway.storage.database import Transaction
+from gateway.storage.rows import TableRow
+from gateway.storage.schema import act
+
+
+class ActRow(TableRow, frozen=True, kw_only=True):
+    """One act. ``form``, ``storage_key_id`` and ``wrapped`` are gone once it is over."""
+
+    hidden: ClassVar[frozenset[str]] = frozenset({"form", "wrapped"})
+
+    id: str
+    officer: str
+    state: str
+    message_type: str
+    sender: str
+    bid: str
+    to_aid: str
+    thread_id: str
+    lane: str
+    form_sha256: str
+    form: bytes | None
+    storage_key_id: str | None
+    wrapped: bytes | None
+    parts: str
+    consents: str
+    prepared_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None
+    next_action_at: datetime | None
+
+
+_FIND = select(act).where(act.c.id == bindparam("b_id"))
+_WAITING = select(act).where(act.c.state == "waiting").order_by(act.c.prepared_at, act.c.id)
+_WAITING_FOR = _WAITING.where(act.c.officer == bindparam("b_officer"))
+_WAITING_IN = _WAITING.where(act.c.thread_id == bindparam("b_thread"))
+_DUE = _WAITING.where(act.c.next_action_at <= bindparam("b_now")).limit(200)
+_END = (
+    update(act)
+    .where((act.c.id == bindparam("b_id")) & (act.c.state == "waiting"))
+    .values(
+        state=bindparam("v_state"),
+        ended_at=bindparam("v_at"),
+        next_action_at=None,
+        form=None,
+        storage_key_id=None,
+        wrapped=None,
+    )
+)
+
+
+def add_act(tx: Transaction, row: ActRow) -> None:
+    """Add a prepared act."""
+    tx.insert(act, **asdict(row))
+
+
+def find_act(connection: Connection, act_id: str) -> ActRow | None:
+    """Return an act or ``None``."""
+    row = connection.execute(_FIND, {"b_id": act_id}).first()
+    return None if row is None else ActRow(**row._mapping)
+
+
+def waiting_acts(connection: Connection, officer: str | None = None) -> list[ActRow]:
+    """Return what waits for an officer, or for anybody, oldest first."""
+    if officer is None:
+        return [ActRow(**row._mapping) for row in connection.execute(_WAITING)]
+    return [ActRow(**row._mapping) for row in connection.execute(_WAITING_FOR, {"b_officer": officer})]
+
+
+def waiting_in(connection: Connection, thread_id: str) -> list[ActRow]:
+    """Return what waits in one thread, oldest first."""
+    return [ActRow(**row._mapping) for row in connection.execute(_WAITING_IN, {"b_thread": thread_id})]
+
+
+def due_acts(connection: Connection, now: datetime) -> list[ActRow]:
+    """Return the acts that nobody signed in time."""
+    return [ActRow(**row._mapping) for row in connection.execute(_DUE, {"b_now": now})]
+
+
+def end_act(tx: Transaction, act_id: str, state: str, at: datetime) -> bool:
+    """End an act that still waits, and erase what it holds; ``False`` if it was over already."""
+    return tx.execute(_END, {"b_id": act_id, "v_state": state, "v_at": at}).rowcount == 1
