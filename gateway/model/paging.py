@@ -52,6 +52,14 @@ ORDER: Mapping[Audience, tuple[Audience, ...]] = {
 }
 
 
+#: Hours of the officer's day in which a test may ring, and how long one waits for them: whoever works at
+#: night only is tested at night.
+TEST_HOURS = range(7, 21)
+TEST_WAITS = timedelta(days=1)
+#: How long a person's answer proves that a path rings.
+PROOF_HOLDS = timedelta(days=30)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
     """One path of one officer."""
@@ -66,26 +74,18 @@ class Climb:
 
     Attributes:
         urgent, emergency: By the level of the page; a routine page climbs like an urgent one.
-        quiet: After a person has acknowledged a page about a peer, further pages about this peer of no higher
-            level wait this long before they ring: whoever just answered is awake.
     """
 
     urgent: timedelta
     emergency: timedelta
-    quiet: timedelta
 
     def period(self, level: str) -> timedelta:
         """Return the period of a level."""
         return self.emergency if level == "emergency" else self.urgent
 
 
-def higher(one: str, other: str) -> str:
-    """Return the higher of two urgency levels; one that is unknown counts as the highest."""
-    return max(one, other, key=_rank)
-
-
 def is_higher(level: str, than: str) -> bool:
-    """Tell whether a level stands above another."""
+    """Tell whether an urgency level stands above another; one that is unknown counts as the highest."""
     return _rank(level) > _rank(than)
 
 
@@ -132,6 +132,16 @@ def first_ring_at(
     if answered_at is None or is_higher(level, answered_level):
         return now
     return max(now, answered_at + quiet) if answered_at <= now else now
+
+
+def is_test_time(hour: int, *, waited: timedelta) -> bool:
+    """Tell whether a test of a path may ring: by day where the officer is, or where no day came for long.
+
+    Args:
+        hour: 0 to 23, by the officer's clock.
+        waited: Since when the test is due.
+    """
+    return hour in TEST_HOURS or waited >= TEST_WAITS
 
 
 def _rank(level: str) -> int:

@@ -60,9 +60,13 @@ _ANSWERED = (
     .order_by(page.c.acknowledged_at.desc())
     .limit(20)
 )
+#: What is due, or due later than anything can be: the clock was set back.
 _DUE = (
     select(page)
-    .where(page.c.next_action_at <= bindparam("b_now"), _IS_OPEN)
+    .where(
+        or_(page.c.next_action_at <= bindparam("b_now"), page.c.next_action_at > bindparam("b_latest")),
+        _IS_OPEN,
+    )
     .order_by(page.c.next_action_at)
     .limit(100)
 )
@@ -100,9 +104,6 @@ _SETTLE = (
 _SETTLE_MATTER = (
     update(page_matter).where(page_matter.c.id == bindparam("b_id")).values(settled_at=bindparam("v_at"))
 )
-_OLDEST_OPEN = select(func.min(page.c.raised_at)).where(
-    _IS_OPEN, or_(page.c.next_action_at.is_(None), page.c.next_action_at <= bindparam("b_now"))
-)
 
 
 def add_page(tx: Transaction, row: PageRow) -> None:
@@ -133,9 +134,9 @@ def answered_since(connection: Connection, peer: str, audience: str, since: date
     return [_page(row) for row in rows]
 
 
-def due_pages(connection: Connection, now: datetime) -> list[PageRow]:
-    """Return pages whose next rung is due, the longest due first, at most 100."""
-    return [_page(row) for row in connection.execute(_DUE, {"b_now": now})]
+def due_pages(connection: Connection, now: datetime, latest: datetime) -> list[PageRow]:
+    """Return pages whose next rung is due, or later than ``latest``; the longest due first, at most 100."""
+    return [_page(row) for row in connection.execute(_DUE, {"b_now": now, "b_latest": latest})]
 
 
 def waiting_pages(connection: Connection) -> list[PageRow]:
@@ -146,12 +147,6 @@ def waiting_pages(connection: Connection) -> list[PageRow]:
 def recent_pages(connection: Connection, limit: int) -> list[PageRow]:
     """Return the newest pages, also those that are over."""
     return [_page(row) for row in connection.execute(_RECENT, {"b_limit": limit})]
-
-
-def oldest_ringing(connection: Connection, now: datetime) -> datetime | None:
-    """Return since when the oldest page that is due rings without an answer."""
-    at: datetime | None = connection.execute(_OLDEST_OPEN, {"b_now": now}).scalar()
-    return at
 
 
 def matters_of(connection: Connection, page_id: str) -> list[MatterRow]:

@@ -1198,7 +1198,12 @@ def create_duty_tables() -> None:
         "duty_note",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("officer", sa.String(length=64), nullable=False, comment="who hands over"),
-        sa.Column("sealed", sa.LargeBinary(), nullable=False, comment="the note under its key"),
+        sa.Column(
+            "sealed", sa.LargeBinary(), nullable=False, comment="random bytes and the note, under their key"
+        ),
+        sa.Column("plain_size", sa.Integer(), nullable=False),
+        sa.Column("plain_sha256", sa.String(length=64), nullable=False),
+        sa.Column("sealed_sha256", sa.String(length=64), nullable=False),
         sa.Column("storage_key_id", sa.String(length=32), nullable=False),
         sa.Column(
             "wrapped", sa.LargeBinary(), nullable=False, comment="its key under the storage key, RFC 5649"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.model.paging import Audience, Climb, Rung, first_ring_at, higher, is_higher, ladder, next_rungs
+from gateway.model.paging import Audience, Climb, Rung, first_ring_at, is_higher, is_test_time, ladder, next_rungs
 
 NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)
 ON_DUTY = {
@@ -67,14 +67,14 @@ def test_whoever_comes_on_duty_during_a_page_is_rung_next() -> None:
 
 
 def test_an_emergency_climbs_by_its_own_period() -> None:
-    climb = Climb(urgent=timedelta(minutes=5), emergency=timedelta(minutes=1), quiet=timedelta(minutes=2))
+    climb = Climb(urgent=timedelta(minutes=5), emergency=timedelta(minutes=1))
     assert climb.period("emergency") == timedelta(minutes=1)
     assert climb.period("routine") == climb.period("urgent") == timedelta(minutes=5)
 
 
 def test_levels_are_ordered_and_one_that_is_unknown_is_taken_seriously() -> None:
-    assert higher("urgent", "emergency") == "emergency"
-    assert higher("routine", "urgent") == "urgent"
+    assert is_higher("emergency", "urgent")
+    assert is_higher("urgent", "routine")
     assert is_higher("apocalyptic", "emergency")
     assert not is_higher("urgent", "urgent")
 
@@ -97,3 +97,9 @@ def test_a_new_page_is_quiet_only_while_somebody_has_just_answered(
         level=level, now=NOW, answered_at=answered, answered_level="urgent", quiet=timedelta(minutes=2)
     )
     assert found == at
+
+
+def test_a_test_rings_by_day_and_at_night_only_for_whoever_is_never_there_by_day() -> None:
+    assert is_test_time(7, waited=timedelta(0))
+    assert not is_test_time(3, waited=timedelta(hours=23))
+    assert is_test_time(3, waited=timedelta(days=1))

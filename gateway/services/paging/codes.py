@@ -1,0 +1,34 @@
+"""The one-time code of a notice: whoever quotes it has read what came by that path.
+
+Made from the notice's identifier under a key of this home, so that a notice that leaves twice after a crash
+bears the same code; what is kept is its digest. Written and read like the codes of letters.
+"""
+
+import hashlib
+import hmac
+
+from crypto.encoding import lp
+from gateway.services.smime.code import acknowledgement_code, codes_in
+
+_PURPOSE = b"gw/1/page-code"
+
+
+class Codes:
+    """Makes and reads the codes of one home."""
+
+    def __init__(self, kek: bytes) -> None:
+        self._key = hmac.digest(kek, lp(_PURPOSE), "sha256")
+
+    def of(self, notice_id: str, path_id: str) -> str:
+        """Return the code of a notice, ``XXXX-XXXX-XXXX-XXXX``."""
+        return acknowledgement_code(self._key, sender="page", bid=notice_id, to=path_id)
+
+
+def code_digest(code: str) -> str:
+    """Return what is kept of a code: hex SHA-256."""
+    return hashlib.sha256(code.encode("ascii")).hexdigest()
+
+
+def read_code(text: str) -> str | None:
+    """Return the code in what a person typed, as it was shown, or ``None``."""
+    return next(codes_in(text[:200]), None)
