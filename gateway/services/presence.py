@@ -54,24 +54,33 @@ class Presence:
         self._clock = clock
         self._on_heard = on_heard
         self._heard_at: dict[str, float] = {}
+        #: Those heard of again too soon: noted once their time has come, because that may be their last word.
+        self._again: dict[str, asyncio.TimerHandle] = {}
         self._writes: set[asyncio.Task[None]] = set()
         self._log = get_log("presence")
 
     def heard(self, aid: str, _now: datetime) -> None:
         """A peer is there: let what waits for it be tried now, but not more often than it can help."""
-        loop_time = asyncio.get_running_loop().time()
-        if loop_time - self._heard_at.get(aid, -_HEARD_EVERY_S) < _HEARD_EVERY_S:
-            return
-        self._heard_at[aid] = loop_time
+        loop = asyncio.get_running_loop()
+        left = self._heard_at.get(aid, -_HEARD_EVERY_S) + _HEARD_EVERY_S - loop.time()
+        if left <= 0:
+            self._note(aid)
+        elif aid not in self._again:
+            self._again[aid] = loop.call_later(left, self._note, aid)
+
+    def _note(self, aid: str) -> None:
+        self._again.pop(aid, None)
+        self._heard_at[aid] = asyncio.get_running_loop().time()
         task = asyncio.ensure_future(self._wake(aid))
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
 
-    async def _wake(self, aid: str) -> None:
+    async def _wake(self, aid: str, *, has_called: bool = True) -> None:
         now = self._clock.now()
 
         def unit(tx: Transaction) -> None:
-            peers.set_heard(tx, aid, now)
+            if has_called:
+                peers.set_heard(tx, aid, now)
             wake_peer(tx, aid, now)
 
         try:
@@ -82,16 +91,21 @@ class Presence:
         self._on_heard()
 
     async def greet(self) -> None:
-        """Say hello once to whom we deal with: what waits there for us since we were away is then tried.
+        """Say hello once to whom we deal with: what waits since we were away is then tried, there and here.
 
         A few at a time, those heard of last before others, and no host more than ``PER_HOST`` times.
         """
         waiting = await self._to_greet()
         while waiting:
             few, waiting = waiting[:_GREETINGS_AT_ONCE], waiting[_GREETINGS_AT_ONCE:]
-            calls = (self._adapter.hello(endpoint_at(self._directory, aid, at)) for aid, at in few)
-            await asyncio.gather(*calls)
+            await asyncio.gather(*(self._greet(aid, address) for aid, address in few))
             await asyncio.sleep(_GREETINGS_PAUSE_S if waiting else 0)
+
+    async def _greet(self, aid: str, address: str) -> None:
+        """Let what waits for a peer be tried if it answers; whom only we call does not become dealt with."""
+        reply = await self._adapter.hello(endpoint_at(self._directory, aid, address))
+        if reply.ok:
+            await self._wake(aid, has_called=False)
 
     async def _to_greet(self) -> list[tuple[str, str]]:
         known = await dealt_with(self._directory, self._database, self._clock.now() - DEALT_WITH)
@@ -125,5 +139,8 @@ class Presence:
         return PeerAnswer(ahead=theirs - (asked_at + (now - asked_at) / 2))
 
     async def aclose(self) -> None:
-        """Return once every write that was begun has ended."""
+        """Return once every write that was begun has ended; a next start greets whoever was to be noted."""
+        for timer in self._again.values():
+            timer.cancel()
+        self._again.clear()
         await asyncio.gather(*self._writes, return_exceptions=True)

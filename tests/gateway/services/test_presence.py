@@ -1,6 +1,7 @@
-"""Greetings after a start: those we deal with, a few at a time, and no host many times."""
+"""Signs of life: greetings after a start, few and to few; each lets what waits be tried, the last one too."""
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from adapters.replies import Reply
 from gateway.services import presence
 from gateway.services.dealings import DEALT_WITH, PER_HOST
 from gateway.storage import peers
-from gateway.storage.database import Transaction
-from tests.world import World
+from gateway.storage.database import Connection, Transaction
+from gateway.storage.transmissions import TransmissionRow, find_transmission
+from tests.world import Faults, World, sample_request
 
 KE, SG = "ke-ag", "sg-agc"
 
@@ -73,3 +75,69 @@ async def test_one_host_is_greeted_few_times_and_no_more_than_a_few_at_once(
         assert len([aid for aid in found if aid in crowd]) == PER_HOST
         assert {aid for aid in found if aid not in crowd} == set(others)
         assert most == 8
+
+
+async def in_back_off(world: World) -> str:
+    """Send something that does not arrive; return its bid once it waits for the next attempt."""
+    world.faults[KE] = Faults(lose_request=1)
+    sent = await world.submit(KE, *sample_request(1))
+    await world.run()
+    assert await waits_for(world, sent.bid) > timedelta(0)
+    return sent.bid
+
+
+async def waits_for(world: World, bid: str) -> timedelta:
+    """Return how long it is until the next attempt."""
+
+    def query(connection: Connection) -> TransmissionRow | None:
+        return find_transmission(connection, KE, bid, SG)
+
+    row = await world[KE].database.read(query)
+    assert row is not None
+    assert (row.state, row.attempts) == ("QUEUED", 1)
+    assert row.next_action_at is not None
+    return row.next_action_at - world.clock.now()
+
+
+async def test_what_waited_since_before_a_start_is_tried_at_once_if_its_peer_answers_the_greeting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with World.create(tmp_path, KE, SG) as world:
+        bid = await in_back_off(world)
+        monkeypatch.setattr(
+            presence, "pullable", lambda directory, own: {SG: "https://gw.sg-agc.example.org"}
+        )
+        peer = world.apps.pop(SG)
+        await world[KE].presence.greet()
+        assert await waits_for(world, bid) > timedelta(0)
+        world.apps[SG] = peer
+        await world[KE].presence.greet()
+        assert await waits_for(world, bid) == timedelta(0)
+        # That we called it is no word of its own: it must not be dealt with for ever because of our starts.
+        assert await world[KE].database.read(peers.all_heard) == {}
+
+
+async def test_a_peer_that_is_heard_of_again_soon_is_not_overheard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with World.create(tmp_path, KE, SG) as world:
+        own = world[KE].presence
+        own.heard(SG, world.clock.now())
+        await own.aclose()
+        bid = await in_back_off(world)
+        loop, later = asyncio.get_running_loop(), []
+
+        def call_later(delay: float, callback: Callable[[str], None], aid: str) -> asyncio.TimerHandle:
+            later.append((delay, callback, aid))
+            return loop.call_at(loop.time() + 3600, callback, aid)
+
+        monkeypatch.setattr(loop, "call_later", call_later)
+        own.heard(SG, world.clock.now())
+        own.heard(SG, world.clock.now())
+        await own.aclose()
+        assert await waits_for(world, bid) > timedelta(0)
+        [(delay, callback, aid)] = later
+        assert 0 < delay <= presence._HEARD_EVERY_S
+        callback(aid)
+        await own.aclose()
+        assert await waits_for(world, bid) == timedelta(0)
