@@ -33,6 +33,7 @@ from gateway.errors import GatewayRefusal
 from gateway.services.home import HomePlan, plan_record
 from gateway.web import calls
 from tests.sampledata import sample
+from tests.stories.stuck import what_waits
 from tests.world import audit
 
 P = TypeVar("P")
@@ -121,19 +122,46 @@ class Processes(LabNetwork):
                 bid: str = form["thread"]["message_id"].partition("/")[2]
                 return bid
 
+    def database(self, authority_id: str) -> Path:
+        """Return the SQLite file of a home."""
+        return next(self.home(authority_id).glob("*.db"))
+
     def rows(self, authority_id: str, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Return what a home's SQLite file holds just now, read beside the running process."""
-        path = next(self.home(authority_id).glob("*.db"))
+        path = self.database(authority_id)
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
             return connection.execute(query, values).fetchall()
 
-    async def until(self, is_so: Callable[[], bool], *, within_s: float, what: str) -> None:
-        """Return once something is so. Raises ``AssertionError`` with the logs' ends if it never is."""
-        end = asyncio.get_running_loop().time() + within_s
+    async def until(
+        self,
+        is_so: Callable[[], bool],
+        *,
+        within_s: float,
+        what: str,
+        progress: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Return once something is so.
+
+        Raises ``AssertionError`` if it is not so and ``progress`` gives the same for ``within_s``: with what
+        waits in each home, and the ends of the logs.
+        """
+        loop = asyncio.get_running_loop()
+        end, seen = loop.time() + within_s, progress()
         while not is_so():
-            if asyncio.get_running_loop().time() > end:
-                raise AssertionError(f"{what}: {json.dumps(self.log_tails(self.running), indent=1)}")
+            if (now := progress()) != seen:
+                end, seen = loop.time() + within_s, now
+            if loop.time() > end:
+                raise AssertionError(f"{what}; {within_s} s without progress at {seen}\n{self._told()}")
             await asyncio.sleep(LOOK_S)
+
+    def _told(self) -> str:
+        lines: list[str] = []
+        for home in sorted(self.homes.iterdir()):
+            state = "runs" if home.name in self.running else "does not run"
+            lines.append(f"{home.name}, which {state}, has waiting:")
+            lines.extend(f"  {line}" for line in what_waits(self.database(home.name)))
+            lines.extend(f"  log: {line}" for line in self.log_tails([home.name]).get(home.name, ()))
+        return "\n".join(lines)
 
     async def verify(self, authority_id: str) -> None:
         """Check the whole log of a home that nobody serves any more."""
