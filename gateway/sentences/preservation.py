@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 PRESERVATION: Mapping[str, str] = MappingProxyType(
     {
+        "letter-unprintable": "The letter cannot be set on this machine; install what is named.",
         "not-a-preservation": "This is no request to preserve data; name one that is.",
         "override-impossible": "Only a preservation or an emergency disclosure can go out incomplete, with a "
         "reason; never without an addressee that may take it, a basis, or what Budapest 29(2) asks for.",

@@ -1,4 +1,4 @@
-"""Preservation in one gateway: the desk of its officers."""
+"""Preservation in one gateway: the desk of its officers, and its letters."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,19 +7,25 @@ from gateway.services.acts.acts import PreparedAct
 from gateway.services.handin import Attachment
 from gateway.services.library import Library
 from gateway.services.preservation.desk import PreservationDesk
+from gateway.services.preservation.letters import PreservationLetters
 from gateway.services.submit import Submission, Submitter
 from gateway.wiring.ground import Ground
 
 
-def preservation_desk(ground: Ground, *, library: Library, submitter: Submitter) -> PreservationDesk:
-    """Return the desk."""
-    return PreservationDesk(
-        database=ground.database,
-        library=library,
-        directory=ground.directory,
-        acts=_Sending(submitter),
-        clock=ground.clock,
-    )
+class PreservationRoom:
+    """What officers use in preservations."""
+
+    def __init__(self, ground: Ground, *, library: Library, submitter: Submitter) -> None:
+        self.desk = PreservationDesk(
+            database=ground.database,
+            library=library,
+            directory=ground.directory,
+            acts=_Sending(submitter),
+            clock=ground.clock,
+        )
+        self.letters = PreservationLetters(
+            desk=self.desk, database=ground.database, directory=ground.directory, clock=ground.clock
+        )
 
 
 class _Sending:

@@ -47,7 +47,7 @@ from gateway.wiring.ground import Ground
 from gateway.wiring.health import make_doctor
 from gateway.wiring.letters import LetterRoom
 from gateway.wiring.mail import MailRoom
-from gateway.wiring.preserving import preservation_desk
+from gateway.wiring.preserving import PreservationRoom
 from gateway.wiring.trust import TrustRoom
 from gateway.wiring.urgent import UrgentRoom, patience_of
 
@@ -354,6 +354,7 @@ class Services:
             on_taken=self.wake_senders,
         )
         self.drop = carrying.drop
+        preserving = PreservationRoom(self._ground, library=self._library, submitter=self.submitter)
         self.desk = Desk(
             paths=self.home,
             settings=self.settings,
@@ -373,9 +374,8 @@ class Services:
                 on_given=self.courier.wake,
             ),
             routes=RouteDesk(database=database, resolve=self.cases.resolve, authority_id=own, clock=clock),
-            preservation=preservation_desk(
-                self._ground, library=self._library, submitter=self.submitter
-            ),
+            preservation=preserving.desk,
+            letters=preserving.letters,
             upkeep=self.upkeep,
             revocations=self.revocations,
             networks=self.networks,

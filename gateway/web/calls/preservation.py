@@ -1,6 +1,6 @@
 """Preservation: where one stands, and every act in it, in one call; the content is the message's."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -133,7 +133,7 @@ class LetterParams(Value, kw_only=True):
     legal_basis: Annotated[
         str, msgspec.Meta(max_length=1000, description="of the domestic order; a blank to fill in if absent")
     ] = ""
-    until: Annotated[str, msgspec.Meta(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$")] | None = None
+    until: date | None = None
     items: Annotated[list[int], msgspec.Meta(max_length=500)] = []
     officer: Officer = "local"
 
@@ -144,7 +144,7 @@ class LetterResult(Value, kw_only=True):
     path: str
     sha256: str
     items: list[int]
-    until: str
+    until: date
 
 
 PRESERVATION_SHOW = call(

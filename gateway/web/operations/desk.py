@@ -21,6 +21,7 @@ from gateway.services.liveness import Liveness
 from gateway.services.mail.quarantine import Quarantine
 from gateway.services.networks import Networks
 from gateway.services.preservation.desk import PreservationDesk
+from gateway.services.preservation.letters import PreservationLetters
 from gateway.services.revocations import Revocations
 from gateway.services.smime.confirm import ReplyDesk
 from gateway.services.submit import Submitter
@@ -45,6 +46,7 @@ class Desk:
     consents: ConsentDesk
     routes: RouteDesk
     preservation: PreservationDesk
+    letters: PreservationLetters
     doctor: Doctor
     liveness: Liveness
     upkeep: Upkeep

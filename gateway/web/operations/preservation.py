@@ -1,15 +1,20 @@
 """Preservation: how the officers' calls are done."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
+from gateway.errors import GatewayRefusal
 from gateway.model.case import MessageEffect
 from gateway.model.preservation_forms import ACTS
 from gateway.model.preservation_rules import RULES
+from gateway.services.preservation.letters import Wanted
 from gateway.services.preservation.standing import Standing
 from gateway.services.submit import Submission
 from gateway.web import calls
 from gateway.web.calls import (
     BrokenRuleView,
+    LetterParams,
+    LetterResult,
     PreparedActView,
     PreservationActParams,
     PreservationActResult,
@@ -86,7 +91,23 @@ async def _act(desk: Desk, params: PreservationActParams, _progress: Progress) -
     return PreservationActResult(sent=None, prepared=view(PreparedActView, done))
 
 
+async def _letter(desk: Desk, params: LetterParams, _progress: Progress) -> LetterResult:
+    path = Path(params.path)
+    if not path.is_absolute():
+        raise GatewayRefusal("file-unusable", field="path")
+    wanted = Wanted(
+        language=params.language,
+        custodian=params.custodian or "",
+        legal_basis=params.legal_basis,
+        until=params.until,
+        items=tuple(params.items),
+    )
+    written = await desk.letters.write(params.ref, path, wanted, officer=params.officer)
+    return view(LetterResult, written)
+
+
 HANDLERS: Mapping[str, Handler] = {
     calls.PRESERVATION_SHOW.name: _show,
     calls.PRESERVATION_ACT.name: _act,
+    calls.PRESERVATION_LETTER.name: _letter,
 }
