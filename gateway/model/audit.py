@@ -94,9 +94,13 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
         "mail.dropped": {"digest": _D, "code": _C},
         "mail.incomplete": {**_BUNDLE, "envelope": _D, "held": _N},
         "mail.refused": {**_BUNDLE, "envelope": _D, "code": _C},
-        # Cases: moved by messages only
+        # Cases: moved by messages, and a preservation by its end or by a decision in a linked case
         "case.opened": {**_CASE, **_BUNDLE},
         "case.advanced": {**_CASE, **_BUNDLE, "state": _C},
+        "case.timed": {**_CASE, "state": _C},
+        "preservation.warned": {**_CASE, "days": _N},
+        "preservation.lapsed": {**_CASE, "item": _N},
+        "preservation.restored": {**_CASE, "item": _N},
         "request.checked": {**_BUNDLE, "authority": _A, "issue": _N},
         "message.recorded": {**_BUNDLE, "type": _C, "effect": _C},
         # The urgent lane: while no person has signed that they have a request
@@ -111,6 +115,10 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
         "second_signature.closed": {**_BUNDLE, "peer": _A, "code": _C},
         "callback.started": {**_BUNDLE, "peer": _A, "call": _B, "code": _C},
         "callback.recorded": {**_BUNDLE, "peer": _A, "call": _B, "code": _C},
+        # Oral requests and their written confirmations
+        "oral.noted": {**_CASE, **_BUNDLE},
+        "oral.unconfirmed": {**_CASE, "alert": _N, "hours": _N},
+        "oral.confirmed": {**_CASE, **_BUNDLE},
         # Persons, in entries of their own
         "person.acted": {**_BUNDLE, "officer": _C, "assurance": _C},
         "person.drafted": {**_BUNDLE, "officer": _C},

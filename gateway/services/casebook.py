@@ -22,9 +22,9 @@ from gateway.model.case import CaseView, Effect, fold
 from gateway.model.case_message import CaseMessage, case_message
 from gateway.model.codes import Track
 from gateway.model.manifest import ThreadContext, is_request_form
+from gateway.model.opening import ORAL_NOTE
 from gateway.model.request import REQUEST_TYPES
 from gateway.services.caserows import (
-    NO_REQUEST_YET,
     fold_rows,
     folded,
     new_case,
@@ -33,14 +33,11 @@ from gateway.services.caserows import (
 )
 from gateway.services.followers import Added, Consigned, Follower
 from gateway.services.library import Library
+from gateway.services.linking import Linking
+from gateway.services.refold import CASE_TASK, EARLY_STOP, OVERDUE, Refold
 from gateway.services.tasks import close_tasks, raise_task
 from gateway.storage import cases
 from gateway.storage.database import Database, Transaction
-
-#: Kind of a task about a case; its ``sender`` is the peer.
-CASE_TASK = "case"
-_OVERDUE = "overdue"
-_EARLY_STOP = "early-stop"
 
 #: An overdue case is shown again after this time.
 _REMINDED_AGAIN = timedelta(days=1)
@@ -83,12 +80,15 @@ class Casebook:
         library: Library,
         authority_id: str,
         on_change: Callable[[tuple[str, str]], None] = lambda key: None,
+        refold: Refold,
         followers: Sequence[Follower] = (),
     ) -> None:
         self._database = database
         self._library = library
         self._authority_id = authority_id
         self._on_change = on_change
+        self._refold = refold
+        self._links = Linking(authority_id=authority_id, refold=refold)
         self._followers = tuple(followers)
 
     def announce(self, key: tuple[str, str]) -> None:
@@ -102,6 +102,8 @@ class Casebook:
         """
         rows = await self._database.read(lambda c: cases.messages_of(c, thread_id, peer))
         first = next((row for row in rows if row.message_type in REQUEST_TYPES), None)
+        # An oral request stands in place of the written one that is still to come.
+        first = first or next((row for row in rows if row.message_type == ORAL_NOTE), None)
         if first is None:
             raise GatewayRefusal("not-found")
         manifest = (await self._library.open(first.sender, first.bid)).manifest
@@ -133,7 +135,7 @@ class Casebook:
         )
         told = ["unknown-code"] if incoming.has_unknown_codes else []
         if said.message_id in {message.message_id for message in view.early_stops}:
-            told.append(_EARLY_STOP)
+            told.append(EARLY_STOP)
         for code in told:
             self._task(
                 tx,
@@ -228,7 +230,10 @@ class Casebook:
         )
         if case is None:
             case = new_case(form, said, own=self._authority_id, thread_id=thread_id, peer=peer, now=stored_at)
-            view = fold(Track(case.track), [said])
+            # A request of another thread that acts on this one may have come before it.
+            linked = cases.linked_messages(connection, thread_id, peer)
+            case = replace(case, has_links=bool(linked))
+            view = self._refold.fold(tx, case, [*linked, row], stored_at)
             case = folded(case, view, stored_at)
             cases.add_case(tx, case)
             opened = {"thread": thread_id, "peer": peer, "from": sender, "bid": bid}
@@ -236,13 +241,18 @@ class Casebook:
         else:
             if said.numbered and (said.side == case.side) != (sender == self._authority_id):
                 raise Refusal("form-invalid", "speaks for the other side of the case", step=14)
-            if case.request_kind == NO_REQUEST_YET and is_request_form(form):
+            is_first_request = not any(each.message_type in REQUEST_TYPES for each in before)
+            if is_first_request and is_request_form(form):
                 case = with_request(case, form)
                 cases.complete_case(tx, case)
             case = with_reference(case, form)
-            view = self._store_fold(tx, case, [*before, row], stored_at, cause=said.message_id)
-        row = replace(row, effect=str(view.effect_of(said.message_id)))
+            view = self._refold.store(tx, case, [*before, row], stored_at, cause=said.message_id)
+        links = self._links.found(form, said, thread_id=thread_id, peer=peer)
+        row = replace(row, effect=str(view.effect_of(said.message_id)), is_linked=bool(links))
         cases.add_message(tx, row)
+        self._links.act(tx, links, row, now=stored_at)
+        self._links.note(tx, form, case, row)
+        self._refold.follow_decision(tx, case, view, stored_at)
         # The fold is stored by now; worked out once more it is the same row.
         case, is_ours = folded(case, view, stored_at), said.side == case.side
         for follower in self._followers:
@@ -266,7 +276,10 @@ class Casebook:
         cases.set_consigned(tx, sender, bid, at)
         rows = [replace(row, consigned_at=at) if row is held else row for row in rows]
         # By our own clock: what is due when must not hang on the peer's, which may be years ahead.
-        view = self._store_fold(tx, case, rows, now, cause=f"{sender}/{bid}")
+        view = self._refold.store(tx, case, rows, now, cause=f"{sender}/{bid}")
+        if held.is_linked:
+            self._links.consigned(tx, held, at=at, now=now)
+        self._refold.follow_decision(tx, case, view, now)
         told = Consigned(case=folded(case, view, now), row=replace(held, consigned_at=at), now=now)
         for follower in self._followers:
             follower.consigned(tx, told)
@@ -283,66 +296,6 @@ class Casebook:
                 )
             )
 
-    def _store_fold(
-        self,
-        tx: Transaction,
-        case: cases.CaseRow,
-        rows: list[cases.MessageRow],
-        now: datetime,
-        *,
-        cause: str,
-    ) -> CaseView:
-        view = fold_rows(case, rows)
-        moved = folded(case, view, now)
-        cases.store_case(tx, moved)
-        if case.next_actor == case.side and (moved.state, moved.next_actor) != (
-            case.state,
-            case.next_actor,
-        ):
-            close_tasks(
-                tx,
-                kind=CASE_TASK,
-                sender=case.peer,
-                thread_id=case.thread_id,
-                codes={_OVERDUE},
-                now=now,
-            )
-        for row in rows:
-            effect = str(view.effect_of(f"{row.sender}/{row.bid}"))
-            if row.effect and effect != row.effect:
-                cases.set_effect(tx, row.sender, row.bid, effect)
-                if row.effect == Effect.HELD:
-                    self._close_early_stop(tx, row, now)
-        if moved.state != case.state:
-            sender, _, bid = cause.partition("/")
-            tx.audit(
-                PendingAuditEntry(
-                    event="case.advanced",
-                    body={
-                        "thread": case.thread_id,
-                        "peer": case.peer,
-                        "from": sender,
-                        "bid": bid,
-                        "state": moved.state,
-                    },
-                    at=now,
-                )
-            )
-        return view
-
-    @staticmethod
-    def _close_early_stop(tx: Transaction, row: cases.MessageRow, now: datetime) -> None:
-        """A message that was held has its effect: the case says from here on what is to be done."""
-        close_tasks(
-            tx,
-            kind=CASE_TASK,
-            sender=row.sender,
-            bid=row.bid,
-            thread_id=row.thread_id,
-            codes={_EARLY_STOP},
-            now=now,
-        )
-
     async def remind(self, now: datetime) -> int:
         """Put every case that is overdue before a person, once until it moves on; return how many."""
         rows = await self._database.read(lambda c: cases.due_cases(c, now, 200))
@@ -351,9 +304,14 @@ class Casebook:
 
         def unit(tx: Transaction) -> None:
             for row in rows:
-                cases.store_case(tx, replace(row, next_action_at=now + _REMINDED_AGAIN))
-                if row.next_actor == row.side:
-                    self._task(tx, sender=row.peer, bid=None, thread_id=row.thread_id, code=_OVERDUE, now=now)
+                case = cases.find_case(tx.view(("case", row.thread_id, row.peer)), row.thread_id, row.peer)
+                # Moved on since it was read: then it has another time.
+                if case is None or case.next_action_at != row.next_action_at:
+                    continue
+                cases.store_case(tx, replace(case, next_action_at=now + _REMINDED_AGAIN))
+                # Of the end of a preservation its own clock tells.
+                if case.next_actor == case.side and case.next_action != "send_mla_request":
+                    self._task(tx, sender=row.peer, bid=None, thread_id=row.thread_id, code=OVERDUE, now=now)
 
         await self._database.write(unit)
         return len(rows)

@@ -13,8 +13,11 @@ from msgspec.structs import replace
 from gateway.model.case import CaseView, fold
 from gateway.model.case_message import CaseMessage, MessageFacts
 from gateway.model.codes import Side, Track
+from gateway.model.fields import text
 from gateway.model.manifest import is_request_form
 from gateway.model.next_step import due_at
+from gateway.model.preservation_clock import first_end
+from gateway.model.opening import ORAL_NOTE
 from gateway.model.request import track_of
 from gateway.storage import cases
 
@@ -28,15 +31,17 @@ def new_case(
     """Return the case that a first message opens, before any fold; it may not be the request itself."""
     ours = Side.REQUESTING if _requesting(form) == own else Side.REQUESTED
     request = is_request_form(form)
-    kind = form["request_kind"] if request else NO_REQUEST_YET
+    # An oral request says what the written one will; a machine that reads codes leniently bounds them here.
+    oral = form["content"] if said.message_type == ORAL_NOTE else {}
+    kind = form["request_kind"] if request else text(oral, "request_kind")[:64] or NO_REQUEST_YET
     references = {} if request else form["thread"]
     return cases.CaseRow(
         thread_id=thread_id,
         peer=peer,
         side=str(ours),
-        track=str(_track(kind, said.message_type)),
+        track=str(Track.REQUEST if oral else _track(kind, said.message_type)),
         request_kind=kind,
-        urgency_level=form["urgency"]["level"] if request else "routine",
+        urgency_level=form["urgency"]["level"] if request else text(oral, "urgency_level")[:32] or "routine",
         confidentiality_level=form["confidentiality"]["level"] if request else "confidential",
         state="",
         state_at=now,
@@ -57,6 +62,8 @@ def new_case(
 def folded(case: cases.CaseRow, view: CaseView, now: datetime) -> cases.CaseRow:
     """Return a case as its fold says it stands; what is due when follows our own clock."""
     due = due_at(view.next_step, track=Track(case.track), urgency_level=case.urgency_level, since=now)
+    if view.next_step.action == "send_mla_request":
+        due = first_end(view.clocks) or due
     return replace(
         case,
         state=view.state or case.state,
@@ -87,6 +94,7 @@ def with_request(case: cases.CaseRow, form: Mapping[str, Any]) -> cases.CaseRow:
         urgency_level=form["urgency"]["level"],
         confidentiality_level=form["confidentiality"]["level"],
         language=form["language"],
+        reference_requesting=form["reference_requesting"],
     )
 
 
@@ -97,9 +105,17 @@ def with_reference(case: cases.CaseRow, form: Mapping[str, Any]) -> cases.CaseRo
     return replace(case, reference_requested=form["thread"]["requested"]["reference"])
 
 
-def fold_rows(case: cases.CaseRow, rows: list[cases.MessageRow], *more: CaseMessage) -> CaseView:
-    """Return what the messages of a case say together; ``more`` are not stored yet."""
-    return fold(Track(case.track), [*(_case_message(row) for row in rows), *more])
+def fold_rows(
+    case: cases.CaseRow,
+    rows: list[cases.MessageRow],
+    *more: CaseMessage,
+    now: datetime | None = None,
+    passed: Mapping[int, datetime] | None = None,
+    decided: Mapping[str, datetime] | None = None,
+) -> CaseView:
+    """Return what the messages of a case say together; ``more`` are not stored yet, the rest as in ``fold``."""
+    messages = [*(_case_message(row) for row in rows), *more]
+    return fold(Track(case.track), messages, now=now, passed=passed, decided=decided)
 
 
 def _case_message(row: cases.MessageRow) -> CaseMessage:

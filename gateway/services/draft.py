@@ -18,6 +18,7 @@ from gateway.errors import GatewayRefusal
 from gateway.model.contents import Finding, blocking, check_contents
 from gateway.model.fields import rows
 from gateway.model.manifest import ThreadContext, is_request_form
+from gateway.model.opening import opening_context
 from gateway.model.request import first_thread, lane_of
 from gateway.services.casebook import Casebook
 from gateway.services.directory import Directory
@@ -119,7 +120,7 @@ class Drafter:
         refuse_invalid(form, "message")
         if form["author"]["authority_id"] != self._own:
             raise GatewayRefusal("not-own-message", field="author/authority_id")
-        context = await self._casebook.context(form["thread"]["thread_id"], form["addressee"]["authority_id"])
+        context = await self._context(form)
         return await self._draft(
             form, form_bytes or encode_form(form), attachments, context, (), progress, consents
         )
@@ -134,10 +135,7 @@ class Drafter:
     ) -> Draft:
         """Return a draft that was checked and sealed before. Raises ``not-found`` if its case is gone."""
         form = read_form(form_bytes)
-        context = None
-        if not is_request_form(form):
-            thread, peer = form["thread"]["thread_id"], form["addressee"]["authority_id"]
-            context = await self._casebook.context(thread, peer)
+        context = None if is_request_form(form) else await self._context(form)
         bid, to, lane = _route(form, context)
         listed = form.get("attachments") or ()
         return Draft(
@@ -154,6 +152,13 @@ class Drafter:
             content_key=content_key,
             consents=tuple(consents),
         )
+
+    async def _context(self, form: Mapping[str, Any]) -> ThreadContext:
+        """Return what a message repeats from the request of its thread, or says itself if it opens one."""
+        opened = opening_context(form)
+        if opened is not None:
+            return opened
+        return await self._casebook.context(form["thread"]["thread_id"], form["addressee"]["authority_id"])
 
     def _check_request(self, form: Mapping[str, Any], now: datetime) -> tuple[Finding, ...]:
         """Refuse what the law or the form forbids; return every finding, for the officer to read."""

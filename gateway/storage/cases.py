@@ -113,6 +113,7 @@ _COMPLETE = (
         urgency_level=bindparam("v_urgency_level"),
         confidentiality_level=bindparam("v_confidentiality_level"),
         language=bindparam("v_language"),
+        reference_requesting=bindparam("v_reference_requesting"),
     )
 )
 _HAS_LINKS = update(cases).where(_KEY).values(has_links=True)
@@ -208,6 +209,7 @@ def complete_case(tx: Transaction, row: CaseRow) -> None:
         v_urgency_level=row.urgency_level,
         v_confidentiality_level=row.confidentiality_level,
         v_language=row.language,
+        v_reference_requesting=row.reference_requesting,
     )
 
 
