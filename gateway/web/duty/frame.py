@@ -1,8 +1,8 @@
 """The frame of every page: templates in the language of who looks, assets, and the headers of an answer.
 
 Whatever is put into a template is escaped. Assets bear their digest in their name, so that a phone keeps
-them; nothing else is kept. The headers forbid everything that the page does not need: no script, style or picture
-from elsewhere, no frame around it, no form to elsewhere.
+them; nothing else is kept. The headers forbid everything that the page does not need: no script, style or
+picture from elsewhere, no frame around it, no form to elsewhere.
 """
 
 import hashlib
@@ -91,7 +91,13 @@ def _environment(code: str) -> Environment:
     made.install_gettext_translations(spoken.translations, newstyle=True)  # type: ignore[attr-defined]
     made.globals["asset"] = _asset_path
     made.filters.update(
-        iso=_iso, utc=utc, local=_local, span=spoken.span, tongue=spoken.tongue, telephone=_telephone
+        iso=_iso,
+        utc=utc,
+        local=_local,
+        span=spoken.span,
+        tongue=spoken.tongue,
+        telephone=_telephone,
+        isolated=_isolated,
     )
     made.filters.update({table: _worded(table, spoken) for table in TABLES})
     return made
@@ -110,6 +116,11 @@ def _local(context: Context, at: datetime) -> str:
 
 def _iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _isolated(text: str) -> str:
+    """Return a name that runs in its own direction inside a sentence of the other."""
+    return f"\u2068{text}\u2069"
 
 
 def _telephone(number: str) -> str:

@@ -13,6 +13,7 @@ from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from importlib import resources
 from types import MappingProxyType
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -76,9 +77,12 @@ class Language:
         told = [(unit, count) for unit, count in units if count][:2]
         if days and len(told) == 2 and told[1][0] == "duration-minute":
             told.pop()
+        # The library's long words are missing for Chinese, where the short ones are the usual ones.
+        length: Literal["short", "long"] = "short" if self.code == "zh" else "long"
         return format_list(
-            [format_unit(count, unit, length="long", locale=self.locale) for unit, count in told],
-            style="unit",
+            [format_unit(count, unit, length=length, locale=self.locale) for unit, count in told],
+            # The list of units that the library has for Arabic says the last one twice.
+            style="standard" if self.code == "ar" else "unit",
             locale=self.locale,
         )
 

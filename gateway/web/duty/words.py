@@ -109,6 +109,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "not-acknowledged": N_("No person has acknowledged it in its time."),
         "target-passed": N_("The time to acknowledge has passed."),
         "second-signature": N_("A second person is to sign or to ring back."),
+        "callback-denied": N_("Rung back, the authority said that it is not theirs."),
         "oral-unconfirmed": N_("An oral request has not been confirmed in writing."),
         "preservation-ending": N_("A preservation ends soon."),
         "alarm-silent": N_("An alarm path is silent."),

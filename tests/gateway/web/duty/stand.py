@@ -1,4 +1,4 @@
-"""A duty page on stand-ins: everything of the web part is real, the services below are small and in memory."""
+"""A duty page on stand-ins: the web part is real, the services below it are small and in memory."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
