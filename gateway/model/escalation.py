@@ -61,11 +61,6 @@ class Periods:
     target: timedelta
     again: timedelta
 
-    @property
-    def is_ascending(self) -> bool:
-        """Whether each step comes after the one before it."""
-        return self.consignment < self.reminder < self.target and self.backup < self.reminder
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:

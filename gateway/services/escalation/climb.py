@@ -112,13 +112,13 @@ class Escalation:
 
     def _step(self, key: escalations.Key, thread_id: str, now: datetime, tx: Transaction) -> None:
         held = escalations.lock_escalation(tx.view(("escalation", thread_id)), key)
-        if held is None or held.next_action_at is None or held.next_action_at > now:
+        if held is None or held.next_action_at is None:
             return
         fate = escalations.fate_of(tx.view(key[:2]), held)
         here = standing(held, expires_at=fate.expires_at, is_stuck=fate.is_stuck)
         due = next_due(here, self._periods[held.level])
         if due.at > now:
-            # The bundle lives longer than it did, or its clock began anew.
+            # Somebody else took the step, the bundle lives longer than it did, or its clock began anew.
             escalations.store_escalation(tx, replace(held, next_action_at=due.at))
             return
         log(tx, held, "escalation.stepped", now, stage=due.stage)
