@@ -43,6 +43,30 @@ GROUPS = {
         "The audit log.",
         {"verify": ("gateway.cli.operate:verify", "Check every entry, the tree and its signed heads.")},
     ),
+    "preservation": (
+        "Keeping electronic data until a formal request is decided.",
+        {
+            "show": ("gateway.cli.preservation:show", "Show where a preservation stands, item by item."),
+            "letter": ("gateway.cli.preservation:letter", "Write the letter to the holder of the data."),
+            "ack": ("gateway.cli.preservationasked:ack", "Say that a person has the request."),
+            "report": ("gateway.cli.preservationasked:report", "Report what is preserved, and until when."),
+            "warn-risk": ("gateway.cli.preservationasked:warn_risk", "Warn that preserving may do harm."),
+            "extension": ("gateway.cli.preservationasked:extension", "Answer a request for extension."),
+            "disclose": ("gateway.cli.preservationasked:disclose", "Disclose another provider and the path."),
+            "return": ("gateway.cli.preservationasked:return_", "Return a request, or say who has it now."),
+            "refuse": ("gateway.cli.preservationasked:refuse", "Refuse to preserve; an approver signs."),
+            "warn-end": ("gateway.cli.preservationasked:warn_end", "Tell that it is about to end."),
+            "progress": ("gateway.cli.preservationasked:progress", "Report how far it is."),
+            "decide": ("gateway.cli.preservationasking:decide", "Answer a warning of risk: go on or stop."),
+            "extend": ("gateway.cli.preservationasking:extend", "Ask to preserve longer."),
+            "follow-up": (
+                "gateway.cli.preservationasking:follow_up",
+                "Say that the request for mutual assistance was sent.",
+            ),
+            "release": ("gateway.cli.preservationasking:release", "Say that the data is no longer needed."),
+            "ask": ("gateway.cli.preservationasking:ask", "Ask how far it is."),
+        },
+    ),
     "carrier": (
         "Media that a courier carries.",
         {
@@ -55,6 +79,14 @@ GROUPS = {
         {
             "start": ("gateway.cli.trust:callback_start", "Begin a call; shows number, script and words."),
             "record": ("gateway.cli.trust:callback_record", "Record what came of a call."),
+        },
+    ),
+    "oral": (
+        "Requests made by word of mouth, and their written confirmations.",
+        {
+            "note": ("gateway.cli.oral:note", "Note one, and tell the other side."),
+            "confirm": ("gateway.cli.oral:confirm", "Send the written request that confirms one."),
+            "list": ("gateway.cli.oral:list_", "List them, with the time that is left."),
         },
     ),
     "second": (
