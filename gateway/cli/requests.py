@@ -68,9 +68,9 @@ def submit(
     common = common or Common()
 
     async def work() -> Answer:
-        attached = [_attachment(path) for path in attach or []]
+        attached = [attachment_at(path) for path in attach or []]
         params = api.SubmitParams(
-            form=msgspec.Raw(_read_form(request)),
+            form=msgspec.Raw(form_at(request)),
             attachments=attached,
             officer=officer,
             consents=consent or [],
@@ -94,7 +94,7 @@ def submit(
     return run(common, work)
 
 
-def _attachment(path: Path) -> api.AttachmentFile:
+def attachment_at(path: Path) -> api.AttachmentFile:
     whole = os.path.abspath(path)
     if any(0xD800 <= ord(letter) <= 0xDFFF for letter in whole):
         # What the file system gave is no text in any script: neither a form nor JSON can name it.
@@ -102,7 +102,7 @@ def _attachment(path: Path) -> api.AttachmentFile:
     return api.AttachmentFile(filename=path.name, path=whole)
 
 
-def _read_form(path: Path) -> bytes:
+def form_at(path: Path) -> bytes:
     """Return the form's bytes as they are; refuse here what could not even be carried to the service."""
     # Bounded, whatever it is: a device has no size and no end.
     with path.open("rb") as file:

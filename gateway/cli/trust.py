@@ -7,7 +7,8 @@ from rich.console import Console
 
 from gateway.cli.output import Answer, Common, run, text, when, words
 from gateway.cli.session import call
-from gateway.web import calls as api
+from gateway.web.calls import RefParams
+from gateway.web.calls import trust as api
 
 _COLOURS = {"note": "dim", "caution": "yellow", "warning": "bold red"}
 
@@ -23,7 +24,7 @@ def card(ref: str, *, common: Common | None = None) -> int:
     common = common or Common()
 
     async def work() -> Answer:
-        found = await call(common, api.CARD, api.RefParams(ref=ref), label="Looking")
+        found = await call(common, api.CARD, RefParams(ref=ref), label="Looking")
 
         def show(console: Console) -> None:
             _show_card(console, found)

@@ -2,10 +2,16 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 
+from gateway.services.acts.acts import Acts
 from gateway.services.callback import CallbackDesk
 from gateway.services.casefile import BundleRef
 from gateway.services.followers import Follower
+from gateway.services.library import Library
+from gateway.services.oral.countdown import OralCountdowns
+from gateway.services.oral.countdown import look as alert
+from gateway.services.oral.desk import OralDesk
 from gateway.services.trust.cards import SenderCards
 from gateway.services.trust.desk import TrustDesk
 from gateway.services.trust.secondperson import SecondDesk, SecondPersons
@@ -19,7 +25,7 @@ class TrustRoom:
     def __init__(self, ground: Ground, *, role_of: Callable[[Connection, str], str | None]) -> None:
         self._ground = ground
         self._seconds = SecondPersons(authority_id=ground.authority_id, role_of=role_of)
-        self.followers: Sequence[Follower] = (self._seconds,)
+        self.followers: Sequence[Follower] = (self._seconds, OralCountdowns())
         self._looks: list[Callable[[datetime], Awaitable[int]]] = []
 
     async def look(self, now: datetime) -> None:
@@ -27,7 +33,7 @@ class TrustRoom:
         for look in self._looks:
             await look(now)
 
-    def desk(self, *, resolve: Callable[[str], Awaitable[BundleRef]]) -> TrustDesk:
+    def desk(self, resolve: Callable[[str], Awaitable[BundleRef]], library: Library, acts: Acts) -> TrustDesk:
         """Return the desks."""
         ground = self._ground
         seconds = SecondDesk(
@@ -48,5 +54,12 @@ class TrustRoom:
             resolve=resolve,
             clock=ground.clock,
         )
-        self._looks = [seconds.look, callbacks.look]
-        return TrustDesk(cards=cards, callbacks=callbacks, seconds=seconds)
+        oral = OralDesk(
+            database=ground.database,
+            library=library,
+            directory=ground.directory,
+            acts=acts,
+            clock=ground.clock,
+        )
+        self._looks = [seconds.look, callbacks.look, partial(alert, ground.database)]
+        return TrustDesk(cards=cards, callbacks=callbacks, seconds=seconds, oral=oral)

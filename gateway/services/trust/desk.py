@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.services.callback import CallbackDesk
+from gateway.services.oral.desk import OralDesk
 from gateway.services.trust.cards import SenderCards
 from gateway.services.trust.secondperson import SecondDesk
 
@@ -14,3 +15,4 @@ class TrustDesk:
     cards: SenderCards
     callbacks: CallbackDesk
     seconds: SecondDesk
+    oral: OralDesk

@@ -187,3 +187,5 @@ SECOND_SIGN = call(
     result=SecondSignResult,
     writes=True,
 )
+
+TRUST_CALLS = (CARD, CALLBACK_START, CALLBACK_RECORD, SECOND_SIGN)

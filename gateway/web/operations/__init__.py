@@ -8,7 +8,17 @@ from collections.abc import Mapping
 from typing import TypeVar, cast
 
 from gateway.web.calls import Call, Progress
-from gateway.web.operations import carrier, directory, gateway, keys, mail, preservation, requests, trust
+from gateway.web.operations import (
+    carrier,
+    directory,
+    gateway,
+    keys,
+    mail,
+    oral,
+    preservation,
+    requests,
+    trust,
+)
 from gateway.web.operations.desk import Desk as Desk
 from gateway.web.operations.desk import Handler
 
@@ -24,6 +34,7 @@ _HANDLERS: Mapping[str, Handler] = {
     **keys.HANDLERS,
     **directory.HANDLERS,
     **trust.HANDLERS,
+    **oral.HANDLERS,
 }
 
 

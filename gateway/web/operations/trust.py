@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from gateway.web import calls
 from gateway.web.calls import Progress, RefParams
+from gateway.web.calls import trust as calls
 from gateway.web.calls.trust import (
     CallbackRecordParams,
     CallbackResult,

@@ -1,0 +1,264 @@
+"""Oral requests (UNTOC 18(14)): noted by either side, confirmed in writing, asked for and never lapsed."""
+
+import io
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import GatewayRefusal
+from gateway.model.oral import OralCall, alerts_due, confirmed_references
+from gateway.services.handin import Attachment
+from gateway.services.oral.desk import OralNote
+from gateway.services.submit import Submission
+from gateway.storage import cases, oral, paging, peers
+from tests.world import START, World, sample_request
+
+KE, SG = "ke-ag", "sg-agc"
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with World.create(tmp_path, KE, SG) as made:
+        yield made
+
+
+def said(side: str = "requesting", **changes: Any) -> OralNote:
+    call: dict[str, Any] = {
+        "made_at": START - HOUR,
+        "means": "telephone",
+        "made_by_office": "Central Authority, Nairobi",
+        "received_by_office": "Attorney-General's Chambers",
+        "urgency_level": "urgent",
+        "request_kind": "mla",
+        "substance": "Bank records of a fictional account before they are moved.",
+    }
+    peer = SG if side == "requesting" else KE
+    note: dict[str, Any] = {"peer": peer, "reference": "KE/ORAL/1" if side == "requesting" else "SG/ORAL/1"}
+    call |= {name: value for name, value in changes.items() if name in call}
+    note |= {name: value for name, value in changes.items() if name in note}
+    return OralNote(side=side, call=OralCall(**call), language="en", **note)
+
+
+async def noted(world: World, side: str = "requesting", **changes: Any) -> Submission:
+    app = world[KE if side == "requesting" else SG]
+    sent = await app.desk.trust.oral.note(said(side, **changes), officer="D-1")
+    assert isinstance(sent, Submission)
+    await world.run()
+    return sent
+
+
+async def row_at(world: World, aid: str, thread: str) -> oral.OralRow:
+    peer = SG if aid == KE else KE
+    row = await world[aid].database.read(lambda c: oral.find_oral(c, thread, peer))
+    assert row is not None
+    return row
+
+
+async def told_at(world: World, aid: str, thread: str) -> set[str]:
+    peer = SG if aid == KE else KE
+    rows = await world[aid].database.read(
+        lambda c: peers.open_tasks_about(c, kind="oral", sender=peer, thread_id=thread)
+    )
+    return {row.code for row in rows}
+
+
+async def paged_at(world: World, aid: str) -> int:
+    peer = SG if aid == KE else KE
+    rows = await world[aid].database.read(lambda c: paging.open_matters(c, peer))
+    return sum(1 for row in rows if row.reason == "oral-unconfirmed")
+
+
+async def look(world: World) -> None:
+    for aid in (KE, SG):
+        await world[aid].watch.look()
+
+
+def written(*, relation: str = "confirms_oral") -> tuple[dict[str, Any], list[Attachment]]:
+    form, documents = sample_request(1)
+    form["related_references"] = [{"reference": "KE/ORAL/1", "relation": relation}]
+    attachments = [
+        Attachment(filename=name, open=lambda data=data: io.BytesIO(data), size=len(data))
+        for name, data in documents.items()
+    ]
+    return form, attachments
+
+
+@pytest.mark.parametrize(("side", "reader"), [("requesting", SG), ("requested", KE)])
+async def test_either_side_notes_a_call_and_both_have_the_same_case(
+    world: World, side: str, reader: str
+) -> None:
+    sent = await noted(world, side)
+    for aid in (KE, SG):
+        peer = SG if aid == KE else KE
+        case = await world[aid].database.read(lambda c, peer=peer: cases.find_case(c, sent.thread_id, peer))
+        assert case is not None
+        assert (case.state, case.request_kind, case.urgency_level) == (
+            "oral_pending_confirmation",
+            "mla",
+            "urgent",
+        )
+        row = await row_at(world, aid, sent.thread_id)
+        assert (row.side, row.made_at) == ("requesting" if aid == KE else "requested", START - HOUR)
+        assert row.due_at == START + 23 * HOUR
+    inbox = await world[reader].cases.inbox()
+    assert [(item.message_type, item.lane) for item in inbox] == [("oral_request_note", "urgent")]
+    await world.check()
+
+
+async def test_both_sides_are_alerted_at_24_and_72_hours_and_nothing_lapses(world: World) -> None:
+    sent = await noted(world)
+    thread = sent.thread_id
+    world.advance(23 * HOUR - timedelta(seconds=1))
+    await look(world)
+    assert await told_at(world, KE, thread) == await told_at(world, SG, thread) == set()
+    world.advance(timedelta(seconds=1))
+    await look(world)
+    assert await told_at(world, KE, thread) == {"oral-owed"}
+    assert await told_at(world, SG, thread) == {"oral-awaited"}
+    for aid in (KE, SG):
+        assert (await row_at(world, aid, thread)).alerts == 1
+        assert await paged_at(world, aid) == 1
+    await look(world)
+    assert (await row_at(world, KE, thread)).alerts == 1, "an alert is given once"
+    world.advance(48 * HOUR)
+    await look(world)
+    for aid in (KE, SG):
+        row = await row_at(world, aid, thread)
+        assert (row.alerts, row.confirmed_at) == (2, None)
+        assert row.next_action_at == world.clock.at + 24 * HOUR, "and then it is asked for every day"
+    world.advance(timedelta(days=30))
+    await look(world)
+    for aid in (KE, SG):
+        peer = SG if aid == KE else KE
+        case = await world[aid].database.read(lambda c, peer=peer: cases.find_case(c, thread, peer))
+        assert case is not None
+        assert case.state == "oral_pending_confirmation", "no clock ends an oral request"
+
+
+async def test_a_gateway_that_was_away_for_days_gives_both_alerts_as_one(world: World) -> None:
+    sent = await noted(world)
+    world.advance(100 * HOUR)
+    await look(world)
+    row = await row_at(world, SG, sent.thread_id)
+    assert row.alerts == 2
+    assert await paged_at(world, SG) == 1
+
+
+@pytest.mark.parametrize("side", ["requesting", "requested"])
+async def test_the_written_confirmation_ends_the_countdown_on_both_sides(world: World, side: str) -> None:
+    note = await noted(world, side)
+    world.advance(30 * HOUR)
+    await look(world)
+    form, attachments = written(relation="related")
+    sent = await world[KE].desk.trust.oral.confirm(note.bid, form, officer="A-1", attachments=attachments)
+    assert isinstance(sent, Submission)
+    assert sent.thread_id == note.thread_id
+    await world.run()
+    for aid in (KE, SG):
+        row = await row_at(world, aid, note.thread_id)
+        assert (row.confirmed_by, row.next_action_at) == (f"{KE}/{sent.bid}", None)
+        assert await told_at(world, aid, note.thread_id) == set()
+        assert await paged_at(world, aid) == 0
+    status = await world[SG].cases.status(sent.bid)
+    assert (status.state, status.reference_requesting) == ("delivered", form["reference_requesting"])
+    assert [message.effect for message in status.messages] == ["applied", "applied"]
+    await world.check()
+
+
+async def test_a_request_of_another_thread_confirms_by_naming_the_oral_one(world: World) -> None:
+    note = await noted(world)
+    form, attachments = written()
+    form["oral_request"] = {"made_at": "2026-11-21T08:00:00Z", "channel": "oral", "agreed": True}
+    del form["thread"]
+    sent = await world[KE].submitter.submit(form_bytes=json.dumps(form).encode(), attachments=attachments)
+    await world.run()
+    assert sent.thread_id != note.thread_id
+    for aid in (KE, SG):
+        assert (await row_at(world, aid, note.thread_id)).confirmed_by == f"{KE}/{sent.bid}"
+
+
+async def test_a_request_that_names_it_without_the_relation_confirms_nothing(world: World) -> None:
+    note = await noted(world)
+    form, attachments = written(relation="related")
+    del form["thread"]
+    await world[KE].submitter.submit(form_bytes=json.dumps(form).encode(), attachments=attachments)
+    await world.run()
+    for aid in (KE, SG):
+        assert (await row_at(world, aid, note.thread_id)).confirmed_at is None
+
+
+async def test_the_other_side_cannot_confirm_what_it_was_asked(world: World) -> None:
+    note = await noted(world)
+    form, attachments = written()
+    with pytest.raises(GatewayRefusal, match="oral-unknown"):
+        await world[SG].desk.trust.oral.confirm(note.bid, form, officer="A-1", attachments=attachments)
+    assert (await row_at(world, SG, note.thread_id)).confirmed_at is None
+
+
+async def test_the_requested_side_may_acknowledge_what_it_heard_before_it_is_written(world: World) -> None:
+    note = await noted(world)
+    await world[SG].cases.status(note.bid)
+    status = await world[SG].cases.status(note.bid)
+    assert status.next_actor == "requesting"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"made_at": START + HOUR}, "oral-time"),
+        ({"request_kind": "preservation"}, "oral-preservation"),
+        ({"request_kind": "no_such_kind"}, "form-invalid"),
+        ({"urgency_level": "routine"}, "form-invalid"),
+        ({"substance": ""}, "form-invalid"),
+        ({"peer": "xx-nobody"}, "not-listed"),
+    ],
+)
+async def test_a_note_that_cannot_be_is_refused_and_nothing_is_sent(
+    world: World, change: dict[str, Any], code: str
+) -> None:
+    with pytest.raises(GatewayRefusal) as refused:
+        await world[KE].desk.trust.oral.note(said(**change), officer="D-1")
+    assert refused.value.code == code
+    assert await world[KE].database.read(lambda c: cases.all_cases(c, 10)) == []
+    assert await world[KE].database.read(lambda c: oral.newest_orals(c, 10)) == []
+
+
+async def test_a_side_that_takes_no_oral_requests_is_not_asked_orally(world: World) -> None:
+    app = world[KE]
+    record = {**app.directory.own.raw, "accepts_oral_in_urgency": False}
+    app.directory.update_own(record, world.clock.at)
+    with pytest.raises(GatewayRefusal, match="oral-not-accepted"):
+        await app.desk.trust.oral.note(said(), officer="D-1")
+    assert await app.database.read(lambda c: cases.all_cases(c, 10)) == []
+
+
+async def test_a_peers_clock_cannot_put_the_countdown_off(world: World) -> None:
+    world[SG].clock.skew = -6 * HOUR  # type: ignore[attr-defined]
+    sent = await world[KE].desk.trust.oral.note(said(made_at=START), officer="D-1")
+    assert isinstance(sent, Submission)
+    world[SG].clock.skew = timedelta()  # type: ignore[attr-defined]
+    await world.run()
+    row = await row_at(world, SG, sent.thread_id)
+    assert row.made_at <= world.clock.at
+
+
+def test_alerts_count_elapsed_time_over_the_night_clocks_change() -> None:
+    made = START.replace(month=3, day=28, hour=12)
+    assert alerts_due(made, made + timedelta(hours=24) - timedelta(seconds=1)) == 0
+    assert alerts_due(made, made + timedelta(hours=24)) == 1
+    assert alerts_due(made, made + timedelta(hours=72)) == 2
+
+
+def test_only_the_relation_confirms() -> None:
+    rows = [
+        {"reference": "A/1", "relation": "related"},
+        {"reference": "A/2", "relation": "confirms_oral", "thread_id": "0" * 32},
+        {"relation": "confirms_oral"},
+        "not a row",
+    ]
+    assert confirmed_references({"related_references": rows}) == {"A/2", "0" * 32}
