@@ -19,6 +19,7 @@ from types import MappingProxyType
 
 from crypto.errors import CODES, Refusal, outward_code
 from gateway.sentences.acts import ACTS
+from gateway.sentences.clock import CLOCK
 from gateway.sentences.paging import PAGING
 from gateway.sentences.preservation import PRESERVATION
 from gateway.sentences.trust import TRUST
@@ -213,6 +214,7 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "authority with --peer.",
         "wrong-network": "This enrolment is for another network; lab and real networks never mix.",
         **ACTS,
+        **CLOCK,
         **PAGING,
         **PRESERVATION,
         **TRUST,

@@ -18,14 +18,12 @@ from crypto.errors import Refusal
 from crypto.human import VerifiedHuman
 from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
-from gateway.model.case import CaseView, Effect, fold
+from gateway.model.case import CaseView
 from gateway.model.case_message import CaseMessage, case_message
-from gateway.model.codes import Track
 from gateway.model.manifest import ThreadContext, is_request_form
 from gateway.model.opening import ORAL_NOTE
 from gateway.model.request import REQUEST_TYPES
 from gateway.services.caserows import (
-    fold_rows,
     folded,
     new_case,
     with_reference,

@@ -12,7 +12,8 @@ from typing import Any
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.case import Effect
 from gateway.model.case_message import case_message
-from gateway.services.casebook import CASE_TASK, Casebook
+from gateway.services.casebook import Casebook
+from gateway.services.refold import CASE_TASK
 from gateway.services.tasks import raise_task
 from gateway.storage.database import Transaction
 

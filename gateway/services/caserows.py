@@ -16,8 +16,8 @@ from gateway.model.codes import Side, Track
 from gateway.model.fields import text
 from gateway.model.manifest import is_request_form
 from gateway.model.next_step import due_at
-from gateway.model.preservation_clock import first_end
 from gateway.model.opening import ORAL_NOTE
+from gateway.model.preservation_clock import first_end
 from gateway.model.request import track_of
 from gateway.storage import cases
 
@@ -113,7 +113,7 @@ def fold_rows(
     passed: Mapping[int, datetime] | None = None,
     decided: Mapping[str, datetime] | None = None,
 ) -> CaseView:
-    """Return what the messages of a case say together; ``more`` are not stored yet, the rest as in ``fold``."""
+    """Return what the messages of a case say; ``more`` are not stored yet, the rest is ``fold``'s."""
     messages = [*(_case_message(row) for row in rows), *more]
     return fold(Track(case.track), messages, now=now, passed=passed, decided=decided)
 

@@ -1,6 +1,6 @@
 """Cases and their messages. The state of a case is what the fold of its messages says, stored for lists."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -289,10 +289,11 @@ def messages_of(connection: Connection, thread_id: str, peer: str) -> list[Messa
 def linked_messages(connection: Connection, thread_id: str, peer: str) -> list[MessageRow]:
     """Return the requests of other threads that act on a case, with the counters they use in it."""
     rows = fetch(connection, _LINKED, {"b_thread": thread_id, "b_peer": peer})
-    return [_linked(dict(zip(_LINK_COLUMNS, row, strict=True))) for row in rows]
+    return [linked_message(dict(zip(_LINK_COLUMNS, row, strict=True))) for row in rows]
 
 
-def _linked(row: dict[str, Any]) -> MessageRow:
+def linked_message(row: Mapping[str, Any]) -> MessageRow:
+    """Return a row of ``thread_link`` as the message it is in the thread it acts on."""
     return MessageRow(
         sender=row["sender"],
         bid=row["bid"],

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
+from gateway.storage.cases import MessageRow, linked_message
 from gateway.storage.database import Transaction
 from gateway.storage.prepared import fetch
 from gateway.storage.rows import TableRow
@@ -139,6 +140,11 @@ def store_clock(tx: Transaction, row: ClockRow) -> None:
     """Write a clock."""
     values = {f"v_{name}": getattr(row, name) for name in _CLOCK_COLUMNS[3:]}
     tx.later(_STORE, b_thread=row.thread_id, b_peer=row.peer, b_item=row.item_no, **values)
+
+
+def as_message(row: LinkRow) -> MessageRow:
+    """Return a link as the message it is in the thread it acts on."""
+    return linked_message({name: getattr(row, name) for name in _LINK_COLUMNS})
 
 
 def add_link(tx: Transaction, row: LinkRow) -> None:

@@ -14,7 +14,6 @@ from gateway.services.accept import Acceptor
 from gateway.services.admission import Admission, AdmissionLimits
 from gateway.services.arrival import Arrivals
 from gateway.services.book import TransmissionBook
-from gateway.services.casebook import Casebook
 from gateway.services.cases import Cases
 from gateway.services.consent import ConsentDesk
 from gateway.services.courier import Courier, LaneLimits
@@ -35,13 +34,13 @@ from gateway.services.revocations import Revocations
 from gateway.services.rewrap import Rewrapper
 from gateway.services.signing import Signing
 from gateway.services.stamp import Stamp
-from gateway.services.submit import Submitter
 from gateway.services.upkeep import Upkeep
 from gateway.services.watch import Watch
-from gateway.services.way import Ways
 from gateway.services.wire import ReceiptWire
 from gateway.web.operations import Desk
+from gateway.wiring.acting import ActRoom, role_of
 from gateway.wiring.carrying import CarryingRoom
+from gateway.wiring.casework import CaseRoom
 from gateway.wiring.channels import Channels
 from gateway.wiring.ground import Ground
 from gateway.wiring.health import make_doctor
@@ -111,14 +110,12 @@ class Services:
         self._stamp = Stamp(keyring=self.keyring)
         self._library = Library(database=database, blobs=self.blobs, vault=self.vault)
         urgent = UrgentRoom(self._ground)
-        self._trust = TrustRoom(self._ground, role_of=lambda connection, officer: None)
+        self._trust = TrustRoom(self._ground, role_of=role_of)
         self.ladder, self.escalation = urgent.ladder, urgent.escalation
-        self._casebook = Casebook(
-            database=database,
-            library=self._library,
-            authority_id=self.authority_id,
-            followers=(self.ladder, *self._trust.followers),
+        self._casework = CaseRoom(
+            self._ground, library=self._library, followers=(self.ladder, *self._trust.followers)
         )
+        self._casebook = self._casework.book
         self._patience = patience_of(self.settings)
         self._book = TransmissionBook(
             stamp=self._stamp,
@@ -230,24 +227,16 @@ class Services:
             composers=self._letters.composers,
         )
         self.signing = Signing(keyring=self.keyring)
-        self.submitter = Submitter(
-            database=database,
-            blobs=self.blobs,
-            directory=directory,
-            keyring=self.keyring,
-            vault=self.vault,
+        self._acting = ActRoom(
+            self._ground,
             stamp=self._stamp,
             casebook=self._casebook,
             courier=self.courier,
-            ways=Ways(
-                directory=directory,
-                failover=self._failover,
-                clock=clock,
-                max_message_bytes=self.settings.mail.max_message_bytes,
-            ),
+            failover=self._failover,
             signing=self.signing,
-            clock=clock,
         )
+        self.submitter, self.officers = self._acting.submitter, self._acting.officers
+        self.acts = self._acting.acts
 
     # What comes in, and its receipts
 
@@ -322,7 +311,7 @@ class Services:
             upkeep=self.upkeep,
             mail=self._mail.keeping,
             clock=clock,
-            clocks=(self._trust.look,),
+            clocks=(self._casework.clock.look, self._trust.look, self._acting.look),
         )
 
     # What the own people are given
@@ -335,7 +324,7 @@ class Services:
             directory=directory,
             authority_id=own,
             stamp=self._stamp,
-            submitter=self.submitter,
+            acts=self.acts,
             wire=self._wire,
             clock=clock,
             on_receipt=self.pusher.wake,
@@ -354,7 +343,7 @@ class Services:
             on_taken=self.wake_senders,
         )
         self.drop = carrying.drop
-        preserving = PreservationRoom(self._ground, library=self._library, submitter=self.submitter)
+        preserving = PreservationRoom(self._ground, library=self._library, acts=self.acts)
         self.desk = Desk(
             paths=self.home,
             settings=self.settings,
@@ -362,9 +351,10 @@ class Services:
             keyring=self.keyring,
             directory=directory,
             carried=self._carried,
-            submitter=self.submitter,
+            acts=self.acts,
+            officers=self.officers,
             cases=self.cases,
-            trust=self._trust.desk(resolve=self.cases.resolve),
+            trust=self._trust.desk(self.cases.resolve, self._library, self.acts),
             consents=ConsentDesk(
                 database=database,
                 failover=self._failover,
