@@ -68,8 +68,8 @@ class Deeds:
             Route(method="POST", path="/page/{page:[0-9a-f]{32}}", needs=Needs.WORKING, handle=_answer),
             Route(method="POST", path=f"{_CASE}/acknowledge", needs=Needs.ACTING, handle=_acknowledge),
             Route(method="POST", path=f"{_CASE}/telephone", needs=Needs.WORKING, handle=_telephone),
-            Route(method="POST", path=f"{_ACT}/options", needs=Needs.ACTING, handle=_act_options),
-            Route(method="POST", path=f"{_ACT}/sign", needs=Needs.ACTING, handle=_sign),
+            Route(method="POST", path=f"{_ACT}/options", needs=Needs.WORKING, handle=_act_options),
+            Route(method="POST", path=f"{_ACT}/sign", needs=Needs.WORKING, handle=_sign),
         )
 
     def _count(self, visit: Visit) -> None:
@@ -148,6 +148,12 @@ async def _act_options(visit: Visit) -> web.Response:
 async def _sign(visit: Visit) -> web.Response:
     sent = await visit.body(_Answered)
     act = await find_act(visit)
-    await visit.room.acts.sign(act.id, officer=visit.who.pseudonym, assertion=sent.response)
+    try:
+        await visit.room.acts.sign(act.id, officer=visit.who.pseudonym, assertion=sent.response)
+    except GatewayRefusal as refusal:
+        if refusal.code == "act-outdated":
+            # It can never be sent; the next one is made from the case as it stands now.
+            await visit.room.acts.withdraw(act.id)
+        raise
     said = "acknowledged" if act.message_type in ACKNOWLEDGEMENTS else "signed"
     return short(next=f"/?said={said}")

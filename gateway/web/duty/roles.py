@@ -8,8 +8,8 @@ class Needs(Enum):
 
     NOBODY = "nobody"  # anybody who reaches the page: signing in, setting up
     OFFICER = "officer"  # every officer who is signed in: looking, signing out
-    WORKING = "working"  # who takes part in the work at night: alarms, vouching for a colleague
-    ACTING = "acting"  # who may bind the authority: acknowledging, signing
+    WORKING = "working"  # who takes part in the work: alarms, own acts to sign, vouching for a colleague
+    ACTING = "acting"  # who acknowledges for the authority
 
 
 _ACTING = frozenset({"duty_officer", "shift_leader", "approver"})

@@ -50,6 +50,9 @@ class Acts(Protocol):
     async def sign(self, act_id: str, *, officer: str, assertion: Mapping[str, Any]) -> Submission:
         """Send what the officer signed."""
 
+    async def withdraw(self, act_id: str) -> None:
+        """End an act unsigned."""
+
 
 class Sessions(Protocol):
     """Who is signed in."""

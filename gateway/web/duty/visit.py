@@ -16,6 +16,7 @@ from gateway.errors import GatewayRefusal
 from gateway.services.duty.sessions import Session
 from gateway.services.officers.people import Officer
 from gateway.web.duty.frame import render
+from gateway.web.duty.guard import is_scripted
 from gateway.web.duty.languages import N_, Language
 from gateway.web.duty.roles import Needs, may
 from gateway.web.duty.room import Room
@@ -68,6 +69,9 @@ class Visit:
 
     async def body(self, kind: type[T]) -> T:
         """Return the JSON that the page's script sent. Raises ``GatewayRefusal`` ``malformed``."""
+        # A form of any site can send text that reads like JSON; only a script can say that it is.
+        if not is_scripted(self.request):
+            raise GatewayRefusal("malformed", detail="media type")
         try:
             return msgspec.json.decode(await self.request.read(), type=kind)
         except (msgspec.DecodeError, RecursionError):

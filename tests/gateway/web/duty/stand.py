@@ -61,6 +61,7 @@ ACT_WAITING = PreparedAct(
     digest="6" * 64,
     challenge="Y2hhbGxlbmdl",
     options={"challenge": "Y2hhbGxlbmdl", "allowCredentials": []},
+    page=f"{ORIGIN}/",
     prepared_at=NOW,
     expires_at=NOW + timedelta(hours=1),
 )
@@ -185,6 +186,11 @@ class Stand:
 
     async def sign(self, act_id: str, *, officer: str, assertion: Mapping[str, Any]) -> Any:
         self.done.append(("sign", act_id, officer, dict(assertion)))
+        if self.fails is not None:
+            raise self.fails
+
+    async def withdraw(self, act_id: str) -> None:
+        self.done.append(("withdraw", act_id))
 
     # Sessions
 
