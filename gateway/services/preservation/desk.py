@@ -27,7 +27,6 @@ from gateway.model.preservation_rules import RULES, Breach
 from gateway.model.preservation_sender_rules import sender_breaches
 from gateway.services.acknowledgement import counters, own_office, own_reference
 from gateway.services.acts.acts import PreparedAct
-from gateway.services.caserows import fold_rows
 from gateway.services.directory import Directory
 from gateway.services.handin import Attachment, refuse_invalid
 from gateway.services.library import Library
@@ -71,7 +70,8 @@ class PreservationDesk:
 
         Raises ``GatewayRefusal`` ``not-found``, ``ambiguous-reference``, ``not-a-preservation``.
         """
-        return await self._database.read(lambda c: standing_of(c, ref))
+        now = self._clock.now()
+        return await self._database.read(lambda c: standing_of(c, ref, now))
 
     async def act(
         self,
@@ -227,7 +227,7 @@ class PreservationDesk:
             ),
         ]
         said = case_message(form, message_id=form["message_id"], consigned_at=None)
-        view = fold_rows(standing.case, standing.rows, said)
+        view = standing.with_message(said)
         outcome = next(e for e in view.effects if e.message.message_id == said.message_id)
         known = {breach.code for breach in found}
         found += [

@@ -4,23 +4,22 @@ Read in the caller's transaction from rows, which hold codes and times only; the
 what did not take effect counts for nothing here either.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.errors import GatewayRefusal
 from gateway.model.case import CaseView, Effect
-from gateway.model.case_message import CaseMessage, MessageFacts
+from gateway.model.case_message import CaseMessage
 from gateway.model.codes import Side, Track
 from gateway.model.request import REQUEST_TYPES
 from gateway.services.casefile import resolve
 from gateway.services.caserows import fold_rows
-from gateway.storage import cases
+from gateway.services.threadlinks import decisions
+from gateway.storage import cases, preservation
 from gateway.storage.database import Connection
 
 _TOOK_EFFECT = frozenset({Effect.APPLIED, Effect.IMPLIED})
-_TOLD = frozenset({"preservation_report", "preservation_extension_report"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,15 +28,18 @@ class Standing:
 
     Attributes:
         request: Its opening message, ``None`` while that has not come.
-        effected, ends: Per item, as the reports that took effect say.
+        passed: Ends per item that the clock here has seen pass.
+        decided: Follow-ups whose request was decided between the same two authorities, and when.
+        now: When it was looked at.
     """
 
     case: cases.CaseRow
     rows: list[cases.MessageRow] = field(repr=False)
     request: cases.MessageRow | None
     view: CaseView = field(repr=False)
-    effected: Mapping[int, datetime]
-    ends: Mapping[int, datetime]
+    passed: Mapping[int, datetime]
+    decided: Mapping[str, datetime]
+    now: datetime
 
     @property
     def side(self) -> Side:
@@ -63,12 +65,22 @@ class Standing:
             return None
         return asked
 
-    def facts_of(self, row: cases.MessageRow) -> MessageFacts:
-        """Return what the fold sees of a message."""
-        return MessageFacts.from_json(json.loads(row.facts))
+    @property
+    def ends(self) -> Mapping[int, datetime]:
+        """Per item, the end that was stated last."""
+        return {number: clock.ends_at for number, clock in self.view.clocks.items() if clock.ends_at}
+
+    @property
+    def effected(self) -> Mapping[int, datetime]:
+        """Per item, since when it is kept."""
+        return {n: clock.effected_at for n, clock in self.view.clocks.items() if clock.effected_at}
+
+    def with_message(self, said: CaseMessage) -> CaseView:
+        """Return what the case would come to with one more message."""
+        return fold_rows(self.case, self.rows, said, now=self.now, passed=self.passed, decided=self.decided)
 
 
-def standing_of(connection: Connection, ref: str) -> Standing:
+def standing_of(connection: Connection, ref: str, now: datetime) -> Standing:
     """Return where a preservation stands.
 
     Raises ``GatewayRefusal`` ``not-found``, ``ambiguous-reference``, ``not-a-preservation``.
@@ -79,18 +91,22 @@ def standing_of(connection: Connection, ref: str) -> Standing:
         raise GatewayRefusal("not-found")
     if case.track != Track.PRESERVATION:
         raise GatewayRefusal("not-a-preservation")
-    rows = cases.messages_of(connection, case.thread_id, case.peer)
-    return make_standing(case, rows)
-
-
-def make_standing(case: cases.CaseRow, rows: list[cases.MessageRow]) -> Standing:
-    """Return where a preservation stands by the messages given."""
-    view = fold_rows(case, rows)
-    effected: dict[int, datetime] = {}
-    ends: dict[int, datetime] = {}
-    for each in view.effects:
-        if each.effect in _TOOK_EFFECT and each.message.message_type in _TOLD:
-            effected.update(each.message.facts.effected_at)
-            ends.update(each.message.facts.ends_at)
-    request = next((row for row in rows if row.message_type in REQUEST_TYPES), None)
-    return Standing(case=case, rows=rows, request=request, view=view, effected=effected, ends=ends)
+    # A request of another thread speaks here only for the side that asked.
+    asks = case.side == Side.REQUESTING
+    rows = [
+        row
+        for row in cases.messages_of(connection, case.thread_id, case.peer)
+        if row.relation is None or (row.sender != case.peer) == asks
+    ]
+    clocks = preservation.clocks_of(connection, case.thread_id, case.peer)
+    passed = {row.item_no: row.passed_at for row in clocks if row.passed_at is not None}
+    decided = decisions(connection, case) if case.has_links else {}
+    return Standing(
+        case=case,
+        rows=rows,
+        request=next((r for r in rows if r.message_type in REQUEST_TYPES and r.relation is None), None),
+        view=fold_rows(case, rows, now=now, passed=passed, decided=decided),
+        passed=passed,
+        decided=decided,
+        now=now,
+    )
