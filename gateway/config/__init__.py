@@ -16,6 +16,7 @@ from gateway.config.home import (
 )
 from gateway.config.reading import parse_settings, read_settings, split_address
 from gateway.config.sections import (
+    AlarmSettings,
     AuthoritySettings,
     DatabaseSettings,
     DeliverySettings,
@@ -40,6 +41,7 @@ from gateway.config.writing import render_settings
 __all__ = [
     "HOME_VARIABLE",
     "SETTINGS_FILE",
+    "AlarmSettings",
     "AuthoritySettings",
     "DatabaseSettings",
     "DeliverySettings",

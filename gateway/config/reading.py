@@ -22,6 +22,8 @@ _DNS_NAME = re.compile(
     r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
 )
 
+_SITE_HOST = re.compile(r"[a-z0-9]([a-z0-9.:-]{0,250}[a-z0-9])?")
+
 
 def read_settings(path: Path) -> Settings:
     """Return the settings of a home. Raises ``SettingsError`` naming the file, the key and what is wrong."""
@@ -51,6 +53,7 @@ def parse_settings(text: str, *, name: str = SETTINGS_FILE) -> Settings:
         _check_directory,
         _check_mail,
         _check_duty,
+        _check_alarm,
         _check_database,
     ):
         check(settings, name)
@@ -134,6 +137,22 @@ def _check_duty(settings: Settings, name: str) -> None:
     if not _is_loopback(host) and (duty.tls == "proxy" or settings.authority.network == "lab"):
         why = "a proxy on this machine ends TLS" if duty.tls == "proxy" else "the home is of a lab network"
         raise SettingsError(f"{name}: duty.listen must be a loopback address: {why}")
+
+
+def _check_alarm(settings: Settings, name: str) -> None:
+    alarm, lab = settings.alarm, settings.authority.network == "lab"
+    if alarm.sender and not _MAILBOX.fullmatch(alarm.sender):
+        raise SettingsError(f"{name}: alarm.sender must be an address in ASCII, such as duty@example.org")
+    if alarm.sender and not (alarm.smtp.host or settings.mail.smtp.host):
+        raise SettingsError(f"{name}: alarm.smtp.host is missing: the server that takes notices by e-mail")
+    if alarm.smtp.host and not (alarm.sender or settings.mail.mailbox):
+        raise SettingsError(f"{name}: alarm.sender is missing: the mailbox that notices come from")
+    if bool(alarm.smtp.user) != bool(alarm.smtp.password_file):
+        raise SettingsError(f"{name}: alarm.smtp: user and password_file go together")
+    if lab and alarm.smtp.host and not _is_loopback(alarm.smtp.host):
+        raise SettingsError(f"{name}: alarm.smtp.host must be a loopback address in a lab network")
+    if not all(_SITE_HOST.fullmatch(host) for host in alarm.site_hosts):
+        raise SettingsError(f"{name}: alarm.site_hosts: names or addresses alone, in lower case")
 
 
 def _check_database(settings: Settings, name: str) -> None:

@@ -228,6 +228,29 @@ class DutySettings(_Section, frozen=True, kw_only=True):
         return urlsplit(self.origin).hostname or ""
 
 
+class AlarmSettings(_Section, frozen=True, kw_only=True):
+    """How officers are called when something waits for a person (docs/duty-roster.md).
+
+    Attributes:
+        sender: Mailbox that notices by e-mail come from; empty: ``mail.mailbox``.
+        smtp: Takes those mails; without a host ``mail.smtp`` does.
+        ca_file: PEM certificates that vouch for receivers of webhooks; empty for those of the system.
+        site_hosts: Names or addresses of receivers on the own site, which may lie in private networks.
+        climb_s, emergency_climb_s: Without an answer in this time the next path or officer is rung.
+        test_every_days: Each path is tested so often; a person has to answer.
+        test_answer_s: Time for that answer; then the path counts as silent.
+    """
+
+    sender: str = ""
+    smtp: MailServerSettings = MailServerSettings()
+    ca_file: str = ""
+    site_hosts: Annotated[tuple[str, ...], msgspec.Meta(max_length=32)] = ()
+    climb_s: Seconds = 300.0
+    emergency_climb_s: Seconds = 60.0
+    test_every_days: Annotated[int, msgspec.Meta(ge=1, le=28)] = 7
+    test_answer_s: Seconds = 1800.0
+
+
 class LogSettings(_Section, frozen=True, kw_only=True):
     """The audit log.
 
@@ -271,6 +294,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     mail: MailSettings = MailSettings()
     drop: DropSettings = DropSettings()
     duty: DutySettings = DutySettings()
+    alarm: AlarmSettings = AlarmSettings()
     log: LogSettings = LogSettings()
     storage: StorageSettings = StorageSettings()
     telemetry: TelemetrySettings = TelemetrySettings()

@@ -4,7 +4,14 @@ import json
 
 import msgspec
 
-from gateway.config.sections import DutySettings, LadderSettings, MailSettings, NetworkSettings, Settings
+from gateway.config.sections import (
+    AlarmSettings,
+    DutySettings,
+    LadderSettings,
+    MailSettings,
+    NetworkSettings,
+    Settings,
+)
 
 
 def render_settings(settings: Settings) -> str:
@@ -36,6 +43,7 @@ def render_settings(settings: Settings) -> str:
         mail="" if settings.mail == MailSettings() else _mail(settings.mail),
         drop=f"[drop]\nfolder = {_quoted(settings.drop.folder)}\n\n" if settings.drop.folder else "",
         duty="" if settings.duty == DutySettings() else _duty(settings.duty),
+        alarm="" if settings.alarm == AlarmSettings() else _alarm(settings.alarm),
         head_file=_quoted(settings.log.head_file),
         blobs_folder=_quoted(settings.storage.blobs_folder),
         inline_max_bytes=settings.storage.inline_max_bytes,
@@ -74,6 +82,21 @@ def _duty(duty: DutySettings) -> str:
     return "\n".join(
         ["[duty]  # docs/duty-page.md", *(f"{k} = {_quoted(v)}" for k, v in values.items()), "\n"]
     )
+
+
+def _alarm(alarm: AlarmSettings) -> str:
+    lines = ["[alarm]  # docs/duty-roster.md"]
+    for key, value in msgspec.structs.asdict(alarm).items():
+        if key == "smtp":
+            continue
+        lines.append(f"{key} = {json.dumps(value) if isinstance(value, tuple) else _value(value)}")
+    smtp = msgspec.structs.asdict(alarm.smtp)
+    lines += ["", "[alarm.smtp]", *(f"{key} = {_value(value)}" for key, value in smtp.items())]
+    return "\n".join([*lines, "\n"])
+
+
+def _value(value: str | float) -> str:
+    return _quoted(value) if isinstance(value, str) else str(value)
 
 
 def _quoted(text: str) -> str:
@@ -119,7 +142,7 @@ routine_receipt_s = {routine_receipt_s}
 [escalation.emergency]
 {emergency}
 
-{networks}{mail}{drop}{duty}[log]
+{networks}{mail}{drop}{duty}{alarm}[log]
 head_file = {head_file}  # best on another disk than the database
 
 [storage]

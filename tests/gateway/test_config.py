@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config import (
+    AlarmSettings,
     AuthoritySettings,
     DirectorySettings,
     DropSettings,
@@ -110,6 +111,42 @@ def test_a_folder_drop_reads_back_and_is_not_named_where_there_is_none() -> None
     settings = Settings(authority=own, drop=DropSettings(folder="/srv/drop"))
     assert parse_settings(render_settings(settings)) == settings
     assert "[drop" not in render_settings(Settings(authority=own))
+
+
+def test_what_is_set_for_alarms_reads_back_exactly_the_same() -> None:
+    alarm = AlarmSettings(
+        sender="duty@ke-ag.example",
+        smtp=MailServerSettings(host="localhost", port=2525, user="duty", password_file="alarm"),
+        site_hosts=("push.site.example", "10.1.2.3"),
+        climb_s=3.5,
+        test_every_days=1,
+    )
+    own = AuthoritySettings(id="ke-ag", state="KE", name="Fictional", network="lab")
+    settings = Settings(authority=own, alarm=alarm)
+    assert parse_settings(render_settings(settings)) == settings
+    assert "[alarm" not in render_settings(Settings(authority=own))
+
+
+@pytest.mark.parametrize(
+    ("network", "addition", "said"),
+    [
+        (
+            REAL,
+            'sender = "duty@x\\r\\nBcc: y@z"\n[alarm.smtp]\nhost = "m"\n',
+            "alarm.sender must be an address",
+        ),
+        (REAL, 'sender = "duty@ke.example"\n', "alarm.smtp.host is missing"),
+        (REAL, '[alarm.smtp]\nhost = "mail.ke.example"\n', "alarm.sender is missing"),
+        (REAL, 'sender = "d@ke.example"\n[alarm.smtp]\nhost = "m"\nuser = "d"\n', "go together"),
+        (LAB, 'sender = "d@ke.example"\n[alarm.smtp]\nhost = "mail.ke.example"\n', "must be a loopback"),
+        (REAL, 'site_hosts = ["https://push.example"]\n', "site_hosts"),
+        (REAL, "climb_s = 0\n", "climb_s"),
+        (REAL, "test_every_days = 30\n", "test_every_days"),
+    ],
+)
+def test_what_is_wrong_about_alarms_is_refused_and_named(network: str, addition: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        parse_settings(network + "[alarm]\n" * (not addition.startswith("[alarm")) + addition)
 
 
 MAIL = '[mail]\nmailbox = "gateway@ke.example"\n{more}[mail.smtp]\nhost = "{smtp}"\n'
