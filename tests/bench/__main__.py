@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from tests.bench import bulk, exchange, places, registry, report, setup, small
+from tests.bench import bulk, exchange, places, registry, report, setup, small, urgent
 from tests.bench.goals import Goal
 
 #: What is measured together, because it takes turns.
@@ -17,6 +17,7 @@ SECTIONS = {
     "bulk": ({"P1", "P2", "P3", "P4", "P5"}, bulk.measure),
     "small": ({"P6", "P7"}, small.measure),
     "exchange": ({"P8", "P9", "P10", "P11", "P12"}, exchange.measure),
+    "urgent": ({"P13"}, urgent.measure),
     "registry": ({"P17"}, registry.measure),
 }
 

@@ -96,11 +96,18 @@ class Process:
 
     def round(self, in_flight: int, seconds: float) -> dict[str, Any]:
         """Return the figures of one round."""
+        return self._asked(f"{in_flight} {seconds}", seconds + _START_S)
+
+    def ask(self, question: Mapping[str, object], *, patience_s: float) -> dict[str, Any]:
+        """Return what a child answers that is asked in JSON."""
+        return self._asked(json.dumps(question), patience_s)
+
+    def _asked(self, question: str, patience_s: float) -> dict[str, Any]:
         if self._child.stdin is None:
             raise timing.BenchFailure("no input to write")
-        self._child.stdin.write(f"{in_flight} {seconds}\n")
+        self._child.stdin.write(question + "\n")
         self._child.stdin.flush()
-        line = self._line(seconds + _START_S)
+        line = self._line(patience_s)
         if not line:
             raise timing.BenchFailure(f"the sender ended with {self._child.wait()}")
         return dict(json.loads(line))

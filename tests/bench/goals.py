@@ -1,4 +1,4 @@
-"""The goals P1 to P12 and P17: what is compared, the line that must hold and the one we are after.
+"""The goals P1 to P13 and P17: what is compared, the line that must hold and the one we are after.
 
 Numbers are those of docs/performance.md. A goal with several cases holds when every case holds.
 """

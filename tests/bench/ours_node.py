@@ -66,10 +66,15 @@ async def _make_pair(folder: Path) -> None:
         opened.enrol(HomePaths(folder / peer).enrolment.read_bytes(), now=now)
 
 
-def template() -> bytes:
-    """Return the JSON of a valid request of 4,096 bytes, with places for what ``numbered`` puts in."""
+def template(*, level: str | None = None) -> bytes:
+    """Return the JSON of a valid request of 4,096 bytes, with places for what ``numbered`` puts in.
+
+    ``level`` of urgency; the sample's own travels on the routine lane.
+    """
     form = {name: value for name, value in sampledata.request(1).items() if name not in _OPTIONAL}
     form["attachments"] = []
+    if level is not None:
+        form["urgency"] = {**form["urgency"], "level": level}
     form["assistance"] = form["assistance"][:1]
     form["persons"] = form["persons"][:1]
     form["reference_requesting"] = f"BENCH/{_BID.decode()[:12]}"
