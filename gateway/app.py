@@ -171,6 +171,7 @@ class App(Services):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.paging.pager.aclose()
         await self.presence.aclose()
         await self.acceptor.aclose()
         await self.signing.aclose()

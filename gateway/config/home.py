@@ -50,6 +50,11 @@ class HomePaths:
         return self.root / "enrolment.json"
 
     @property
+    def alarms(self) -> Path:
+        """Addresses and secrets of webhooks, one file each; 0700, files 0600."""
+        return self.root / "alarms"
+
+    @property
     def run(self) -> Path:
         """What exists only while a service runs: lock, token, socket or where the socket is."""
         return self.root / "run"

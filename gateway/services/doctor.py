@@ -50,6 +50,9 @@ class PeerAnswer:
 Hello = Callable[[DirectoryEntry], Awaitable[PeerAnswer]]
 
 
+#: Kind of a task that is about no case, and the command that shows what it is about.
+_LOOKED_AT_BY = {"directory": "directory status", "alarm": "alarm list"}
+
 #: One check, of this module or of another.
 Look = Callable[[], Iterable[Diagnosis] | Awaitable[Iterable[Diagnosis]]]
 
@@ -211,7 +214,7 @@ def check_tasks(count: int, oldest: peers.TaskRow | None, ref: str) -> list[Diag
         return [good("tasks", "Nothing waits for a person.")]
     since = oldest.created_at.strftime("%Y-%m-%d %H:%M")
     many = "1 task waits" if count == 1 else f"{count} tasks wait"
-    about = "directory status" if oldest.kind == "directory" else f"status {ref}"
+    about = _LOOKED_AT_BY.get(oldest.kind, f"status {ref}")
     action = f"Run: rogatory {about}; then do what it says. A task closes by itself once that is done."
     sentence = f"{many} for a person; the oldest since {since} UTC: {oldest.sentence}"
     return [Diagnosis(check="tasks", level=Level.YELLOW, sentence=sentence, action=action)]

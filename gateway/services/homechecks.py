@@ -51,7 +51,8 @@ def check_files(paths: HomePaths) -> list[Diagnosis]:
 
 def _private_files(paths: HomePaths) -> list[Path]:
     keys = sorted(paths.keys.iterdir()) if paths.keys.is_dir() else []
-    return [*keys, paths.database, paths.token, paths.settings]
+    alarms = sorted(paths.alarms.iterdir()) if paths.alarms.is_dir() else []
+    return [*keys, paths.alarms, *alarms, paths.database, paths.token, paths.settings]
 
 
 def _too_open(path: Path) -> bool:

@@ -14,7 +14,7 @@ from gateway.wiring.ground import Ground
 
 
 def make_doctor(
-    ground: Ground, *, presence: Presence, networks: Networks, liveness: Liveness, mail: Look
+    ground: Ground, *, presence: Presence, networks: Networks, liveness: Liveness, mail: Look, night: Look
 ) -> Doctor:
     """Return the doctor; a check that another area brings along gets a line here."""
     directory, clock, own = ground.directory, ground.clock, ground.authority_id
@@ -48,5 +48,6 @@ def make_doctor(
             "records": records,
             "mail": mail,
             "drop": drop,
+            "24/7": night,
         },
     )

@@ -46,6 +46,7 @@ from gateway.wiring.ground import Ground
 from gateway.wiring.health import make_doctor
 from gateway.wiring.letters import LetterRoom
 from gateway.wiring.mail import MailRoom
+from gateway.wiring.paging import PagingRoom
 from gateway.wiring.preserving import PreservationRoom
 from gateway.wiring.trust import TrustRoom
 from gateway.wiring.urgent import UrgentRoom, patience_of
@@ -97,6 +98,7 @@ class Services:
         yield "networks", self.networks.run
         yield "watch", self.watch.run
         yield "escalation", self.escalation.run
+        yield "paging", self.paging.pager.run
         yield "liveness", self.liveness.run
         yield "greeting", self.presence.greet
         if self.drop is not None:
@@ -110,7 +112,7 @@ class Services:
         self._stamp = Stamp(keyring=self.keyring)
         self._library = Library(database=database, blobs=self.blobs, vault=self.vault)
         urgent = UrgentRoom(self._ground)
-        self._trust = TrustRoom(self._ground, role_of=role_of)
+        self._trust = TrustRoom(self._ground)
         self.ladder, self.escalation = urgent.ladder, urgent.escalation
         self._casework = CaseRoom(
             self._ground, library=self._library, followers=(self.ladder, *self._trust.followers)
@@ -168,6 +170,7 @@ class Services:
             clock=clock,
             on_heard=self.wake_senders,
         )
+        self.paging = PagingRoom(self._ground)
         self.liveness = Liveness(
             database=database,
             directory=directory,
@@ -354,6 +357,7 @@ class Services:
             acts=self.acts,
             officers=self.officers,
             cases=self.cases,
+            paging=self.paging.desk,
             trust=self._trust.desk(self.cases.resolve, self._library, self.acts),
             consents=ConsentDesk(
                 database=database,
@@ -379,6 +383,7 @@ class Services:
                 networks=self.networks,
                 liveness=self.liveness,
                 mail=self._mail.check,
+                night=self.paging.check,
             ),
             liveness=self.liveness,
         )

@@ -9,6 +9,7 @@ import msgspec
 from gateway.clock import Clock
 from gateway.config import HomePaths, Settings
 from gateway.model.authority import USABLE_CHANNELS
+from gateway.services.acts.acts import Acts
 from gateway.services.carrier.export import CarrierExport
 from gateway.services.carrier.takein import CarrierImport
 from gateway.services.cases import Cases
@@ -20,11 +21,12 @@ from gateway.services.keyring import Keyring
 from gateway.services.liveness import Liveness
 from gateway.services.mail.quarantine import Quarantine
 from gateway.services.networks import Networks
+from gateway.services.officers.officers import Officers
+from gateway.services.paging.desk import PagingDesk
 from gateway.services.preservation.desk import PreservationDesk
 from gateway.services.preservation.letters import PreservationLetters
 from gateway.services.revocations import Revocations
 from gateway.services.smime.confirm import ReplyDesk
-from gateway.services.submit import Submitter
 from gateway.services.trust.desk import TrustDesk
 from gateway.services.upkeep import Upkeep
 from gateway.web.calls import Progress
@@ -41,7 +43,8 @@ class Desk:
     clock: Clock
     keyring: Keyring
     directory: Directory
-    submitter: Submitter
+    acts: Acts
+    officers: Officers
     cases: Cases
     consents: ConsentDesk
     routes: RouteDesk
@@ -56,6 +59,7 @@ class Desk:
     carrier_import: CarrierImport
     quarantine: Quarantine
     replies: ReplyDesk
+    paging: PagingDesk
     trust: TrustDesk
     carried: frozenset[str] = USABLE_CHANNELS
 
