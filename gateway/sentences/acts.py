@@ -5,6 +5,15 @@ from types import MappingProxyType
 
 ACTS: Mapping[str, str] = MappingProxyType(
     {
+        "act-outdated": "The thread moved on since this act was prepared; read what is new, then prepare it "
+        "anew.",
+        "act-over": "This act was signed, withdrawn or ended already; look at the case, and prepare it anew "
+        "if needed.",
+        "act-unknown": "No prepared act is called so; look at `rogatory act list`.",
+        "act-unsigned": "An act ended because nobody signed it in time; look at the case, then prepare it anew.",
+        "credential-unknown": "No passkey begins like this, or several do: look at `rogatory officer list`.",
+        "duty-page-none": "Passkeys belong to the name of the duty page; set `[duty] origin` in the "
+        "settings first.",
         "human-authority": "Another authority than the author says whose passkey this is; ring the author "
         "up. (UNTOC 18(14), Budapest 25(3))",
         "human-credential": "This passkey is not known here, or not the one that is stated; sign with the "
@@ -27,7 +36,23 @@ ACTS: Mapping[str, str] = MappingProxyType(
         "it goes on. (WebAuthn 7.2)",
         "human-statement": "The author's statement about the officer does not verify; ring the author up. "
         "(UNTOC 18(14), Budapest 25(3))",
+        "human-suspended": "This officer or passkey was suspended or not confirmed; another officer signs. "
+        "(UNTOC 18(14))",
         "human-unverified": "The passkey did not ask for finger, face or PIN; sign with one that does. "
         "(WebAuthn 7.2)",
+        "officer-exists": "An officer in force has this pseudonym; choose another, or use `rogatory officer "
+        "link`.",
+        "officer-invalid": "This cannot be an officer; correct what is named.",
+        "officer-not-ready": "This officer has no confirmed passkey; name one who has: `rogatory officer "
+        "list`.",
+        "officer-nothing-to-confirm": "No passkey of this officer waits for a second person.",
+        "officer-role": "An auditor moves nothing; another officer acts.",
+        "officer-unconfirmed": "A passkey waits for a second person; compare its words with the officer, then "
+        "`rogatory officer confirm`.",
+        "officer-unknown": "No officer has this pseudonym; look at `rogatory officer list`.",
+        "passkey-ending": "A passkey ends within a month; its officer makes another: `rogatory officer link`.",
+        "passkey-needed": "Officers here have passkeys, so nobody's word alone stands for the authority; "
+        "name an officer who signs.",
+        "setup-link-invalid": "This link was used, or its time is over; ask for another one.",
     }
 )

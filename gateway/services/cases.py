@@ -5,9 +5,11 @@ handover receipt. An acknowledgement is a person's statement for the authority: 
 like a request, never a receipt.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from crypto.bundle import ManifestPart
 from gateway.clock import Clock
@@ -19,6 +21,7 @@ from gateway.model.names import display_name, safe_alias
 from gateway.model.receipt import ReceiptType
 from gateway.model.request import REQUEST_TYPES
 from gateway.services.acknowledgement import acknowledgement
+from gateway.services.acts.acts import Acts, PreparedAct
 from gateway.services.casefile import (
     BundleRef,
     CaseStatus,
@@ -33,7 +36,7 @@ from gateway.services.directory import Directory
 from gateway.services.library import Library, OpenBundle
 from gateway.services.openfolder import create, empty_folder
 from gateway.services.stamp import Stamp, Subject
-from gateway.services.submit import Submission, Submitter
+from gateway.services.submit import Submission
 from gateway.services.wire import ReceiptWire
 from gateway.storage import cases
 from gateway.storage.database import Database, Transaction
@@ -76,7 +79,7 @@ class Cases:
         directory: Directory,
         authority_id: str,
         stamp: Stamp,
-        submitter: Submitter,
+        acts: Acts,
         wire: ReceiptWire,
         clock: Clock,
         on_receipt: Callable[[], None] = lambda: None,
@@ -86,7 +89,7 @@ class Cases:
         self._directory = directory
         self._authority_id = authority_id
         self._stamp = stamp
-        self._submitter = submitter
+        self._acts = acts
         self._wire = wire
         self._clock = clock
         self._on_receipt = on_receipt
@@ -214,12 +217,49 @@ class Cases:
         reference: str | None = None,
         email: str | None = None,
         consents: Sequence[str] = (),
-    ) -> Submission:
-        """Send the acknowledgement of an incoming request: a person says that the authority has it.
+    ) -> Submission | PreparedAct:
+        """Acknowledge an incoming request: a person says that the authority has it.
 
-        ``consents`` as for ``Submitter.submit``. Raises as ``resolve``; ``not-acknowledgeable``,
-        ``already-acknowledged``, ``form-invalid``, ``consent-not-needed``.
+        An officer with a passkey gets the act to sign, the same one as long as the thread stands still.
+        ``consents`` as for ``Submitter.submit``. Raises as ``resolve`` and ``Acts.perform``;
+        ``not-acknowledgeable``, ``already-acknowledged``, ``form-invalid``, ``consent-not-needed``.
         """
+        form, stored_at = await self._acknowledgement(ref, officer, office, reference, email)
+        for act in await self._acts.waiting(officer):
+            if (act.thread_id, act.message_type) == (form["thread"]["thread_id"], form["message_type"]):
+                if act.prepared_at >= stored_at:
+                    return act
+                await self._acts.withdraw(act.id)
+        return await self._acts.perform(form, officer=officer, consents=consents)
+
+    async def acknowledge_by_telephone(
+        self,
+        ref: str,
+        *,
+        officer: str,
+        second: str,
+        office: str | None = None,
+        reference: str | None = None,
+        email: str | None = None,
+        consents: Sequence[str] = (),
+    ) -> Submission:
+        """Acknowledge for an officer whose phone is lost and whom ``second`` rang back; marked low.
+
+        Raises as ``acknowledge`` and ``Acts.send``.
+        """
+        form, _ = await self._acknowledgement(ref, officer, office, reference, email)
+        return await self._acts.send(
+            form,
+            officer=officer,
+            assurance=Assurance.SECOND_PERSON_TELEPHONE,
+            second_officer=second,
+            consents=consents,
+        )
+
+    async def _acknowledgement(
+        self, ref: str, officer: str, office: str | None, reference: str | None, email: str | None
+    ) -> tuple[Mapping[str, Any], datetime]:
+        """Return the form, and when the last message of its thread was stored."""
         found = await self.resolve(ref)
         case, rows = await self._database.read(
             lambda c: (
@@ -247,4 +287,4 @@ class Cases:
             )
         except MessageInvalid as invalid:
             raise GatewayRefusal("form-invalid", items=[{"field": "", "sentence": str(invalid)}]) from None
-        return await self._submitter.send_message(form, attachments=(), officer=officer, consents=consents)
+        return form, max(row.stored_at for row in rows)

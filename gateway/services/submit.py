@@ -78,6 +78,12 @@ class Vouched:
         human = {"assurance": "local_operator", "officer": officer, "assertion": None, "statement": None}
         return cls(officer=officer, human=human)
 
+    @classmethod
+    def by_telephone(cls, officer: str, second: str) -> "Vouched":
+        """Return the assurance of two persons, the second by call-back; nobody's passkey signs."""
+        named = {"assurance": "second_person_telephone", "officer": officer, "second_officer": second}
+        return cls(officer=officer, human={**named, "assertion": None, "statement": None})
+
     @property
     def assurance(self) -> str:
         """Its code."""

@@ -1,14 +1,15 @@
 """Acts that wait for an officer's signature: forms lie here sealed, documents in the blob store."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar
 
 from msgspec.structs import asdict
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from gateway.storage.database import Transaction
 from gateway.storage.rows import TableRow
-from gateway.storage.schema import act
+from gateway.storage.schema import act, blob
 
 
 class ActRow(TableRow, frozen=True, kw_only=True):
@@ -42,6 +43,7 @@ _WAITING = select(act).where(act.c.state == "waiting").order_by(act.c.prepared_a
 _WAITING_FOR = _WAITING.where(act.c.officer == bindparam("b_officer"))
 _WAITING_IN = _WAITING.where(act.c.thread_id == bindparam("b_thread"))
 _DUE = _WAITING.where(act.c.next_action_at <= bindparam("b_now")).limit(200)
+_FORGET = delete(blob).where(blob.c.sha256 == bindparam("b_sha256"))
 _END = (
     update(act)
     .where((act.c.id == bindparam("b_id")) & (act.c.state == "waiting"))
@@ -87,3 +89,9 @@ def due_acts(connection: Connection, now: datetime) -> list[ActRow]:
 def end_act(tx: Transaction, act_id: str, state: str, at: datetime) -> bool:
     """End an act that still waits, and erase what it holds; ``False`` if it was over already."""
     return tx.execute(_END, {"b_id": act_id, "v_state": state, "v_at": at}).rowcount == 1
+
+
+def forget_documents(tx: Transaction, digests: Iterable[str]) -> None:
+    """Let go of sealed documents that no bundle will ever carry; their files are swept later."""
+    for sha256 in digests:
+        tx.execute(_FORGET, {"b_sha256": sha256})

@@ -117,6 +117,7 @@ _CHALLENGE = (
 _DROP_LINK = delete(setup_link).where(setup_link.c.token_sha256 == bindparam("b_token"))
 _DROP_LINKS_OF = delete(setup_link).where(setup_link.c.officer == bindparam("b_officer"))
 _DROP_OLD_LINKS = delete(setup_link).where(setup_link.c.next_action_at <= bindparam("b_now"))
+_OLD_LINK = select(setup_link.c.officer).where(setup_link.c.next_action_at <= bindparam("b_now")).limit(1)
 _DUE = select(officer).where(officer.c.next_action_at <= bindparam("b_now")).limit(200)
 _DUE_CREDENTIALS = select(credential).where(credential.c.next_action_at <= bindparam("b_now")).limit(200)
 
@@ -212,6 +213,11 @@ def use_link(tx: Transaction, token_sha256: str) -> bool:
 def drop_links_of(tx: Transaction, pseudonym: str) -> None:
     """Drop every link of an officer."""
     tx.execute(_DROP_LINKS_OF, {"b_officer": pseudonym})
+
+
+def has_old_links(connection: Connection, now: datetime) -> bool:
+    """Tell whether there are links whose time is over."""
+    return connection.execute(_OLD_LINK, {"b_now": now}).first() is not None
 
 
 def drop_old_links(tx: Transaction, now: datetime) -> None:

@@ -15,16 +15,15 @@ from gateway.services.oral.desk import OralDesk
 from gateway.services.trust.cards import SenderCards
 from gateway.services.trust.desk import TrustDesk
 from gateway.services.trust.secondperson import SecondDesk, SecondPersons
-from gateway.storage.database import Connection
 from gateway.wiring.ground import Ground
 
 
 class TrustRoom:
     """Everything about who is believed: ``followers`` first, for the casebook; ``desk`` in the end."""
 
-    def __init__(self, ground: Ground, *, role_of: Callable[[Connection, str], str | None]) -> None:
+    def __init__(self, ground: Ground) -> None:
         self._ground = ground
-        self._seconds = SecondPersons(authority_id=ground.authority_id, role_of=role_of)
+        self._seconds = SecondPersons(authority_id=ground.authority_id)
         self.followers: Sequence[Follower] = (self._seconds, OralCountdowns())
         self._looks: list[Callable[[datetime], Awaitable[int]]] = []
 

@@ -7,12 +7,41 @@ documents lie sealed, and it ends by itself.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
+from crypto.assertion import act_challenge, assertion_of
+from crypto.encoding import b64u
+from crypto.errors import HumanRefusal
+from crypto.human import verify_human
+from crypto.keys import KeyUse
+from crypto.passkey import authentication_options
+from gateway.clock import Clock
+from gateway.errors import GatewayRefusal
 from gateway.model.codes import Assurance
-from gateway.services.handin import Attachment
-from gateway.services.submit import Submission
+from gateway.model.fields import text
+from gateway.model.officers import AUDITOR
+from gateway.services.acts.keeping import ActStore
+from gateway.services.directory import Directory
+from gateway.services.draft import Draft, Progress
+from gateway.services.handin import Attachment, read_form
+from gateway.services.officers import signin as sign_in
+from gateway.services.officers.officers import Officers
+from gateway.services.refold import CASE_TASK
+from gateway.services.seal import encode_form
+from gateway.services.submit import Submission, Submitter, Vouched
+from gateway.services.tasks import raise_task
+from gateway.storage import acts, officers
+from gateway.storage.acts import ActRow
+from gateway.storage.database import Database, Transaction
+from gateway.storage.officers import CredentialRow
+
+#: How long a phone may take to sign, seconds.
+_WAIT_S = 300
+#: An act that ended unsigned is shown again after this time.
+_SHOWN_AGAIN = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +54,7 @@ class PreparedAct:
         digest: SHA-256 of the form's exact bytes, hex.
         challenge: What the passkey signs, base64url (docs/human-acts.md).
         options: For ``navigator.credentials.get``, as JSON.
+        page: Where the officer signs.
         expires_at: When it ends by itself.
     """
 
@@ -39,12 +69,30 @@ class PreparedAct:
     digest: str
     challenge: str
     options: Mapping[str, Any] = field(repr=False)
+    page: str
     prepared_at: datetime
     expires_at: datetime
 
 
 class Acts:
     """The acts of one authority's officers. A form comes whole: with counters, message id and times."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        directory: Directory,
+        officers: Officers,
+        submitter: Submitter,
+        store: ActStore,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._directory = directory
+        self._officers = officers
+        self._submitter = submitter
+        self._store = store
+        self._clock = clock
 
     async def perform(
         self,
@@ -59,7 +107,38 @@ class Acts:
         ``form`` is a request or message form; its ``human`` is filled in here. Raises what ``prepare`` and
         ``send`` raise; nothing is changed then.
         """
-        raise NotImplementedError
+        if await self._officers.anybody_is_ready():
+            return await self.prepare(form, officer=officer, attachments=attachments, consents=consents)
+        return await self.send(form, officer=officer, attachments=attachments, consents=consents)
+
+    async def submit(
+        self,
+        *,
+        form_bytes: bytes,
+        attachments: Sequence[Attachment],
+        officer: str,
+        consents: Sequence[str] = (),
+        progress: Progress | None = None,
+    ) -> Submission | PreparedAct:
+        """Do as ``perform`` with a form as it was handed in; sent at once, it goes in exactly these bytes.
+
+        Raises ``GatewayRefusal`` ``form-unreadable`` as well.
+        """
+        if not await self._officers.anybody_is_ready():
+            return await self._submitter.submit(
+                form_bytes=form_bytes,
+                attachments=attachments,
+                officer=officer,
+                consents=consents,
+                progress=progress,
+            )
+        return await self.prepare(
+            read_form(form_bytes),
+            officer=officer,
+            attachments=attachments,
+            consents=consents,
+            progress=progress,
+        )
 
     async def prepare(
         self,
@@ -68,13 +147,39 @@ class Acts:
         officer: str,
         attachments: Sequence[Attachment] = (),
         consents: Sequence[str] = (),
+        progress: Progress | None = None,
     ) -> PreparedAct:
         """Seal form and documents and keep them until the officer signs; durable when it returns.
 
-        Raises ``GatewayRefusal`` ``officer-unknown``, ``officer-not-ready``, ``officer-role``, and what
-        ``Submitter.submit`` refuses.
+        Raises ``GatewayRefusal`` ``officer-unknown``, ``officer-not-ready``, ``officer-role``,
+        ``human-role``, and what ``Submitter.submit`` refuses.
         """
-        raise NotImplementedError
+        await self._ready(form, officer)
+        draft = await self._submitter.drafter.draft(
+            form_bytes=encode_form(_vouched(form, Assurance.PASSKEY, officer)),
+            attachments=attachments,
+            consents=consents,
+            progress=progress,
+        )
+        now = self._clock.now()
+        row = self._store.row(draft, officer=officer, now=now)
+
+        def unit(tx: Transaction) -> Sequence[CredentialRow]:
+            self._store.add(tx, row, draft)
+            return officers.credentials_of(tx.connection, officer)
+
+        keys = await self._database.write(unit)
+        return self._shown(row, keys, now)
+
+    async def _ready(self, form: Mapping[str, Any], pseudonym: str) -> None:
+        """Refuse an officer who could not sign this."""
+        officer = await self._officers.find(pseudonym)
+        if not officer.is_ready:
+            raise GatewayRefusal("officer-not-ready")
+        if officer.role == AUDITOR:
+            raise GatewayRefusal("officer-role")
+        if text(form, "author", "role") == "approver" and officer.role != "approver":
+            raise GatewayRefusal("human-role")
 
     async def sign(self, act_id: str, *, officer: str, assertion: Mapping[str, Any]) -> Submission:
         """Check the officer's assertion, seal the manifest with it and send; durable when it returns.
@@ -83,7 +188,60 @@ class Acts:
         ``act-unknown``, ``act-over``, ``act-outdated`` (the thread moved on: prepare it anew), or the
         ``human-*`` code of the check that failed; nothing is changed then.
         """
-        raise NotImplementedError
+        now = self._clock.now()
+        row = await self._database.read(lambda c: acts.find_act(c, act_id))
+        if row is None or row.officer != officer:
+            raise GatewayRefusal("act-unknown")
+        if row.state != "waiting" or row.expires_at <= now:
+            raise GatewayRefusal("act-over")
+        draft = await self._store.draft(row)
+        try:
+            vouched = await self._verified(row, draft, assertion, now)
+            return await self._submitter.dispatch(draft, vouched)
+        except HumanRefusal as refusal:
+            raise GatewayRefusal(refusal.code, detail=refusal.detail) from None
+        except GatewayRefusal as refusal:
+            if refusal.code != "sequence":
+                raise
+            raise GatewayRefusal("act-outdated", detail="counters") from None
+
+    async def _verified(
+        self, row: ActRow, draft: Draft, response: Mapping[str, Any], now: datetime
+    ) -> Vouched:
+        """Check the assertion as its recipient will, and against what only we know of officer and passkey."""
+        given = assertion_of(response)
+        held = await self._database.read(lambda c: sign_in.held(c, given.id))
+        key, officer = held
+        if officer.pseudonym != row.officer:
+            raise HumanRefusal("human-credential", "another officer's passkey")
+        challenge = act_challenge(bytes.fromhex(row.form_sha256))
+        count = self._officers.sign_ins.check(given, held, sign_in.user_handle(response), challenge, now)
+        statement = self._officers.confirmation.current(officer, key, now)
+        human = {
+            "assurance": str(Assurance.PASSKEY),
+            "officer": officer.pseudonym,
+            "assertion": given.encoded(),
+            "statement": statement,
+        }
+        verify_human(
+            human,
+            draft.form,
+            author=row.sender,
+            form_sha256=bytes.fromhex(row.form_sha256),
+            created_at=datetime.fromisoformat(draft.form["created_at"]).astimezone(UTC),
+            now=now,
+            find_key=lambda aid, kid: self._directory.key_in_force(aid, KeyUse.SIG, kid),
+        )
+
+        def also(tx: Transaction) -> None:
+            """In the transaction that sends: the act ends once, and only if its passkey is still good."""
+            connection = tx.view(("officers",))
+            sign_in.refuse_out_of_force(*sign_in.held(connection, key.id), now)
+            if not acts.end_act(tx, row.id, "sent", now):
+                raise GatewayRefusal("act-over")
+            officers.store_credential(tx, replace(key, sign_count=count, used_at=now, statement=statement))
+
+        return Vouched(officer=officer.pseudonym, human=human, also=also)
 
     async def send(
         self,
@@ -98,14 +256,117 @@ class Acts:
         """Send without a passkey: as ``local_operator``, or as ``second_person_telephone`` by two persons.
 
         Raises ``GatewayRefusal`` ``passkey-needed`` for ``local_operator`` where officers have passkeys,
-        ``two-persons``, and what ``Submitter.submit`` refuses.
+        ``two-persons``, ``officer-role``, and what ``Submitter.submit`` refuses.
         """
-        raise NotImplementedError
+        if assurance is Assurance.SECOND_PERSON_TELEPHONE:
+            await self._refuse_one_person(officer, second_officer)
+            vouched = Vouched.by_telephone(officer, str(second_officer))
+        elif assurance is Assurance.LOCAL_OPERATOR:
+            if await self._officers.anybody_is_ready():
+                raise GatewayRefusal("passkey-needed")
+            vouched = Vouched.by_operator(officer)
+        else:
+            raise ValueError("a passkey signs what was prepared for it")
+        draft = await self._submitter.drafter.draft(
+            form_bytes=encode_form(_vouched(form, assurance, officer)),
+            attachments=attachments,
+            consents=consents,
+        )
+        return await self._submitter.dispatch(draft, vouched)
+
+    async def _refuse_one_person(self, first: str, second: str | None) -> None:
+        """Both are officers in force here, and not one and the same."""
+        if second is None or second == first:
+            raise GatewayRefusal("two-persons")
+        for pseudonym in (first, second):
+            officer = await self._officers.find(pseudonym)
+            if officer.status != "active":
+                raise GatewayRefusal("human-suspended")
+            if officer.role == AUDITOR:
+                raise GatewayRefusal("officer-role")
 
     async def waiting(self, officer: str | None = None) -> list[PreparedAct]:
         """Return what waits for an officer's signature, or for anybody's, oldest first."""
-        raise NotImplementedError
+        now = self._clock.now()
+        rows, keys = await self._database.read(
+            lambda c: (acts.waiting_acts(c, officer), officers.all_credentials(c))
+        )
+        return [self._shown(row, keys, now) for row in rows if row.expires_at > now]
 
-    async def withdraw(self, act_id: str, *, by: str) -> None:
+    async def find(self, act_id: str) -> PreparedAct:
+        """Return an act that waits. Raises ``GatewayRefusal`` ``act-unknown``, ``act-over``."""
+        now = self._clock.now()
+        row, keys = await self._database.read(
+            lambda c: (acts.find_act(c, act_id), officers.all_credentials(c))
+        )
+        if row is None:
+            raise GatewayRefusal("act-unknown")
+        if row.state != "waiting" or row.expires_at <= now:
+            raise GatewayRefusal("act-over")
+        return self._shown(row, keys, now)
+
+    async def withdraw(self, act_id: str) -> None:
         """End a prepared act unsigned. Raises ``GatewayRefusal`` ``act-unknown``, ``act-over``."""
-        raise NotImplementedError
+        now = self._clock.now()
+
+        def unit(tx: Transaction) -> None:
+            row = acts.find_act(tx.view(("act", act_id)), act_id)
+            if row is None:
+                raise GatewayRefusal("act-unknown")
+            if not self._store.end(tx, row, "withdrawn", now):
+                raise GatewayRefusal("act-over")
+
+        await self._database.write(unit)
+
+    async def look(self, now: datetime) -> int:
+        """End the acts that nobody signed in time, put each before a person, and return how many."""
+        due = await self._database.read(lambda c: acts.due_acts(c, now))
+        if not due:
+            return 0
+
+        def unit(tx: Transaction) -> None:
+            for row in due:
+                if self._store.end(tx, row, "expired", now):
+                    raise_task(
+                        tx,
+                        kind=CASE_TASK,
+                        sender=row.to_aid,
+                        thread_id=row.thread_id,
+                        owner="operator",
+                        code="act-unsigned",
+                        now=now,
+                        shown_again_at=now + _SHOWN_AGAIN,
+                    )
+
+        await self._database.write(unit)
+        return len(due)
+
+    def _shown(self, row: ActRow, keys: Sequence[CredentialRow], now: datetime) -> PreparedAct:
+        challenge = act_challenge(bytes.fromhex(row.form_sha256))
+        allowed = [key.id for key in keys if key.officer == row.officer and key.status == "active"]
+        return PreparedAct(
+            id=row.id,
+            officer=row.officer,
+            message_type=row.message_type,
+            sender=row.sender,
+            bid=row.bid,
+            to=row.to_aid,
+            thread_id=row.thread_id,
+            lane=row.lane,
+            digest=row.form_sha256,
+            challenge=b64u(challenge),
+            options=authentication_options(
+                rp=self._officers.party.rp,
+                challenge=challenge,
+                allowed=allowed,
+                wait_s=_WAIT_S,
+            ),
+            page=f"{self._officers.party.origin}/",
+            prepared_at=row.prepared_at,
+            expires_at=row.expires_at,
+        )
+
+
+def _vouched(form: Mapping[str, Any], assurance: Assurance, officer: str) -> dict[str, Any]:
+    """Return the form with what it says itself of who acts."""
+    return {**form, "human": {"assurance": str(assurance), "officer": officer, "assertion": None}}

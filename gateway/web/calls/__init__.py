@@ -8,6 +8,7 @@ them and in ``CALLS``, and is done in ``gateway.web.operations``.
 
 from typing import Any
 
+from gateway.web.calls.acts import PreparedActView
 from gateway.web.calls.addressees import (
     AuthorityParams,
     AuthorityView,
@@ -112,6 +113,7 @@ from gateway.web.calls.networks import (
     NetworkView,
     RefreshParams,
 )
+from gateway.web.calls.officers import OFFICER_CALLS
 from gateway.web.calls.oral import ORAL_CALLS
 from gateway.web.calls.preservation import (
     PRESERVATION_ACT,
@@ -120,7 +122,6 @@ from gateway.web.calls.preservation import (
     BrokenRuleView,
     LetterParams,
     LetterResult,
-    PreparedActView,
     PreservationActParams,
     PreservationActResult,
     PreservationItemView,
@@ -319,6 +320,7 @@ CALLS: tuple[Call[Any, Any], ...] = (
     PRESERVATION_SHOW,
     PRESERVATION_ACT,
     PRESERVATION_LETTER,
+    *OFFICER_CALLS,
     *TRUST_CALLS,
     *ORAL_CALLS,
     CARRIER_EXPORT,

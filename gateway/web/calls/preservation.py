@@ -1,10 +1,11 @@
 """Preservation: where one stands, and every act in it, in one call; the content is the message's."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from gateway.web.calls.acts import PreparedActView
 from gateway.web.calls.requests import AttachmentFile, SubmissionView
 from gateway.web.calls.shape import Consents, Officer, Reference, Value, call
 
@@ -41,7 +42,7 @@ class PreservationActParams(Value, kw_only=True):
     ref: Reference
     act: PreservationActName
     content: Annotated[
-        dict[str, object], msgspec.Meta(description="members of the message's content (docs/preservation.md)")
+        dict[str, Any], msgspec.Meta(description="members of the message's content (docs/preservation.md)")
     ] = {}
     officer: Officer = "local"
     approver: (
@@ -56,18 +57,6 @@ class PreservationActParams(Value, kw_only=True):
     ) = None
     attachments: Annotated[list[AttachmentFile], msgspec.Meta(max_length=64)] = []
     consents: Consents = []
-
-
-class PreparedActView(Value, kw_only=True):
-    """An act that waits for its officer's passkey, at the duty page."""
-
-    id: str
-    officer: str
-    message_type: str
-    bid: str
-    digest: str
-    challenge: str
-    expires_at: datetime
 
 
 class PreservationActResult(Value, kw_only=True):

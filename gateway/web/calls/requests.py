@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from gateway.web.calls.acts import PreparedActView
 from gateway.web.calls.shape import ChannelName, Consents, Nothing, Officer, Reference, Value, call
 
 
@@ -40,7 +41,11 @@ class FindingView(Value, kw_only=True):
 
 
 class SubmissionView(Value, kw_only=True):
-    """A bundle that was sealed and queued, durably."""
+    """A bundle that was sealed and queued, durably; or an act that waits for its officer's passkey.
+
+    Attributes:
+        state: ``PREPARED`` where ``act`` says what has to be signed; nothing was sent then.
+    """
 
     sender: str
     bid: str
@@ -51,6 +56,7 @@ class SubmissionView(Value, kw_only=True):
     state: str
     receipt: Annotated[str | None, msgspec.Meta(description="signed submission receipt (JWS)")] = None
     findings: list[FindingView] = []
+    act: PreparedActView | None = None
 
 
 class InboxItemView(Value, kw_only=True):
@@ -221,6 +227,7 @@ class AcknowledgeParams(Value, kw_only=True):
         office: The office that speaks; from the own directory record if it is not said.
         reference: Own reference, so that both sides can name the case; made if it is not said.
         email: The office's e-mail address; from the own directory record if it is not said.
+        second: Who rang back the officer whose phone is lost; no passkey is asked for then.
     """
 
     ref: Reference
@@ -228,6 +235,7 @@ class AcknowledgeParams(Value, kw_only=True):
     office: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
     reference: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
     email: Annotated[str, msgspec.Meta(min_length=3, max_length=254)] | None = None
+    second: Officer | None = None
     consents: Consents = []
 
 

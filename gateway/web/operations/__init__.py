@@ -14,6 +14,7 @@ from gateway.web.operations import (
     gateway,
     keys,
     mail,
+    officers,
     oral,
     preservation,
     requests,
@@ -28,6 +29,7 @@ R = TypeVar("R")
 _HANDLERS: Mapping[str, Handler] = {
     **gateway.HANDLERS,
     **requests.HANDLERS,
+    **officers.HANDLERS,
     **preservation.HANDLERS,
     **carrier.HANDLERS,
     **mail.HANDLERS,

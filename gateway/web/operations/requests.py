@@ -6,9 +6,11 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from gateway.errors import GatewayRefusal
 from gateway.model.contents import Finding
+from gateway.services.acts.acts import PreparedAct
 from gateway.services.casefile import ReceiptInfo
 from gateway.services.handin import Attachment
 from gateway.services.submit import Submission
@@ -26,6 +28,7 @@ from gateway.web.calls import (
     Nothing,
     OpenParams,
     OpenResult,
+    PreparedActView,
     Progress,
     ReceiptsResult,
     ReceiptView,
@@ -46,14 +49,14 @@ async def _submit(desk: Desk, params: SubmitParams, progress: Progress) -> Submi
         done += count
         progress(done, total)
 
-    submission = await desk.submitter.submit(
+    made = await desk.acts.submit(
         form_bytes=bytes(params.form),
         attachments=attachments,
         officer=params.officer,
         consents=params.consents,
         progress=sealed,
     )
-    return submission_view(submission)
+    return act_view(made)
 
 
 def attachment_of(item: AttachmentFile) -> Attachment:
@@ -76,6 +79,22 @@ def _open_regular(path: Path, filename: str) -> io.BufferedReader:
         os.close(handle)
         raise GatewayRefusal("attachment-unreadable", field=filename)
     return os.fdopen(handle, "rb")
+
+
+def act_view(done: Submission | PreparedAct) -> SubmissionView:
+    """Return what came of an act: sent, or prepared for its officer's passkey."""
+    if isinstance(done, Submission):
+        return submission_view(done)
+    return SubmissionView(
+        sender=done.sender,
+        bid=done.bid,
+        to=done.to,
+        thread_id=done.thread_id,
+        lane=done.lane,
+        channel=None,
+        state="PREPARED",
+        act=view(PreparedActView, done),
+    )
 
 
 def submission_view(submission: Submission) -> SubmissionView:
@@ -138,16 +157,18 @@ async def _open(desk: Desk, params: OpenParams, progress: Progress) -> OpenResul
 
 
 async def _acknowledge(desk: Desk, params: AcknowledgeParams, _progress: Progress) -> SubmissionView:
-    return submission_view(
-        await desk.cases.acknowledge(
-            params.ref,
-            officer=params.officer,
-            office=params.office,
-            reference=params.reference,
-            email=params.email,
-            consents=params.consents,
+    said: dict[str, Any] = {
+        "office": params.office,
+        "reference": params.reference,
+        "email": params.email,
+        "consents": params.consents,
+    }
+    if params.second is not None:
+        by_telephone = desk.cases.acknowledge_by_telephone
+        return submission_view(
+            await by_telephone(params.ref, officer=params.officer, second=params.second, **said)
         )
-    )
+    return act_view(await desk.cases.acknowledge(params.ref, officer=params.officer, **said))
 
 
 async def _consent(desk: Desk, params: ConsentParams, _progress: Progress) -> ConsentResult:

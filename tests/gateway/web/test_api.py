@@ -6,6 +6,7 @@ import json
 import os
 import stat
 from collections.abc import AsyncIterator
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -72,28 +73,16 @@ class FakeCases:
 
 
 def desk(paths: HomePaths, submitter: FakeSubmitter) -> Desk:
-    nothing: Any = SimpleNamespace()
-    cases: Any = FakeCases()
-    return Desk(
-        paths=paths,
-        settings=SETTINGS,
-        clock=SimpleNamespace(now=lambda: datetime(2026, 11, 21, tzinfo=UTC)),  # type: ignore[arg-type]
-        keyring=nothing,
-        directory=SimpleNamespace(version=7),  # type: ignore[arg-type]
-        submitter=submitter,  # type: ignore[arg-type]
-        cases=cases,
-        consents=nothing,
-        routes=nothing,
-        doctor=nothing,
-        liveness=nothing,
-        upkeep=nothing,
-        revocations=nothing,
-        networks=nothing,
-        carrier_export=nothing,
-        carrier_import=nothing,
-        quarantine=nothing,
-        replies=nothing,
-    )
+    given: dict[str, Any] = {each.name: SimpleNamespace() for each in fields(Desk)}
+    given |= {
+        "paths": paths,
+        "settings": SETTINGS,
+        "clock": SimpleNamespace(now=lambda: datetime(2026, 11, 21, tzinfo=UTC)),
+        "directory": SimpleNamespace(version=7),
+        "acts": submitter,
+        "cases": FakeCases(),
+    }
+    return Desk(**given)
 
 
 @pytest.fixture

@@ -1,0 +1,86 @@
+"""Officers, their passkeys and their acts in one gateway."""
+
+from datetime import datetime
+
+from gateway.services.acts.acts import Acts
+from gateway.services.acts.keeping import ActStore
+from gateway.services.casebook import Casebook
+from gateway.services.courier import Courier
+from gateway.services.failover import Failover
+from gateway.services.officers.officers import Officers
+from gateway.services.officers.people import RelyingParty
+from gateway.services.signing import Signing
+from gateway.services.stamp import Stamp
+from gateway.services.submit import Submitter
+from gateway.services.way import Ways
+from gateway.storage import officers
+from gateway.storage.database import Connection
+from gateway.wiring.ground import Ground
+
+
+class ActRoom:
+    """Everything that stands behind a person's act."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        *,
+        stamp: Stamp,
+        casebook: Casebook,
+        courier: Courier,
+        failover: Failover,
+        signing: Signing,
+    ) -> None:
+        self.submitter = Submitter(
+            database=ground.database,
+            blobs=ground.blobs,
+            directory=ground.directory,
+            keyring=ground.keyring,
+            vault=ground.vault,
+            stamp=stamp,
+            casebook=casebook,
+            courier=courier,
+            ways=Ways(
+                directory=ground.directory,
+                failover=failover,
+                clock=ground.clock,
+                max_message_bytes=ground.settings.mail.max_message_bytes,
+            ),
+            signing=signing,
+            clock=ground.clock,
+        )
+        self.officers = Officers(
+            database=ground.database, keyring=ground.keyring, party=relying_party(ground), clock=ground.clock
+        )
+        self.acts = Acts(
+            database=ground.database,
+            directory=ground.directory,
+            officers=self.officers,
+            submitter=self.submitter,
+            store=ActStore(
+                blobs=ground.blobs,
+                vault=ground.vault,
+                drafter=self.submitter.drafter,
+                authority_id=ground.authority_id,
+            ),
+            clock=ground.clock,
+        )
+
+    async def look(self, now: datetime) -> None:
+        """Do what is due: links, passkeys and acts whose time is over."""
+        await self.officers.look(now)
+        await self.acts.look(now)
+
+
+def relying_party(ground: Ground) -> RelyingParty | None:
+    """Return where passkeys are used, ``None`` where the settings name no duty page."""
+    duty = ground.settings.duty
+    if not duty.origin:
+        return None
+    return RelyingParty(rp=duty.rp, origin=duty.origin, name=ground.directory.own.name_en)
+
+
+def role_of(connection: Connection, pseudonym: str) -> str | None:
+    """Return the role of an officer in force, ``None`` for anybody else."""
+    row = officers.find_officer(connection, pseudonym)
+    return row.role if row is not None and row.status == "active" else None
