@@ -5,6 +5,8 @@ from types import MappingProxyType
 
 PRESERVATION: Mapping[str, str] = MappingProxyType(
     {
+        "breach": "A message of the other authority breaks a rule, so it moved nothing: see which with "
+        "`rogatory preservation show`, and tell that authority.",
         "letter-unprintable": "The letter cannot be set on this machine; install what is named.",
         "not-a-preservation": "This is no request to preserve data; name one that is.",
         "override-impossible": "Only a preservation or an emergency disclosure can go out incomplete, with a "

@@ -18,7 +18,7 @@ from crypto.errors import Refusal
 from crypto.human import VerifiedHuman
 from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
-from gateway.model.case import CaseView
+from gateway.model.case import CaseView, Effect
 from gateway.model.case_message import CaseMessage, case_message
 from gateway.model.manifest import ThreadContext, is_request_form
 from gateway.model.opening import ORAL_NOTE
@@ -32,6 +32,7 @@ from gateway.services.caserows import (
 from gateway.services.followers import Added, Consigned, Follower
 from gateway.services.library import Library
 from gateway.services.linking import Linking
+from gateway.services.preservation.breaches import refuse_breach, refuse_unasked
 from gateway.services.refold import CASE_TASK, EARLY_STOP, OVERDUE, Refold
 from gateway.services.tasks import close_tasks, raise_task
 from gateway.storage import cases
@@ -39,6 +40,10 @@ from gateway.storage.database import Database, Transaction
 
 #: An overdue case is shown again after this time.
 _REMINDED_AGAIN = timedelta(days=1)
+
+
+#: Code of the task about a peer's message that breaks a rule.
+BREACH = "breach"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +137,8 @@ class Casebook:
             stored_at=incoming.stored_at,
         )
         told = ["unknown-code"] if incoming.has_unknown_codes else []
+        if view.effect_of(said.message_id) is Effect.BREACH:
+            told.append(BREACH)
         if said.message_id in {message.message_id for message in view.early_stops}:
             told.append(EARLY_STOP)
         for code in told:
@@ -147,11 +154,12 @@ class Casebook:
     def send(self, tx: Transaction, outgoing: Outgoing) -> None:
         """Add our own message to its case, opening the case if this is its first one.
 
-        Raises ``GatewayRefusal`` ``duplicate``; ``sequence`` if its counters do not follow the thread (V29).
+        Raises ``GatewayRefusal`` ``duplicate``; ``sequence`` if its counters do not follow the thread (V29);
+        ``rule-broken``.
         """
         form = outgoing.form
         said = case_message(form, message_id=f"{self._authority_id}/{outgoing.bid}", consigned_at=None)
-        rows, _ = self.add(
+        rows, view = self.add(
             tx,
             form,
             said,
@@ -167,6 +175,7 @@ class Casebook:
         theirs = [row.seq for row in rows if row.sender != self._authority_id]
         if said.seq != max(own, default=0) + 1 or said.seen > max(theirs, default=0):
             raise GatewayRefusal("sequence")
+        refuse_breach(view, said.message_id)
         if rows:
             # Who writes has read what waited: a code new to this version, say.
             close_tasks(
@@ -200,7 +209,8 @@ class Casebook:
         """Add a message, fold, store; return the messages that were there before, and what all say now.
 
         What was recorded from mail is not numbered: we keep it, and the other side speaks in it. Raises
-        ``Refusal`` ``form-invalid`` if a sealed message speaks for the side that its sender has not.
+        ``Refusal`` ``form-invalid`` if a sealed message speaks for the side that its sender has not, or
+        answers a request that was sent to another authority.
         """
         connection = tx.view(("case", thread_id, peer))
         case = cases.find_case(connection, thread_id, peer)
@@ -227,6 +237,8 @@ class Casebook:
             via=None if said.numbered else "mail",
         )
         if case is None:
+            if said.numbered and sender != self._authority_id:
+                refuse_unasked(cases.cases_of_thread(tx.connection, thread_id), said)
             case = new_case(form, said, own=self._authority_id, thread_id=thread_id, peer=peer, now=stored_at)
             # A request of another thread that acts on this one may have come before it.
             linked = cases.linked_messages(connection, thread_id, peer)

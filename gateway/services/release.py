@@ -32,6 +32,8 @@ from gateway.services.casebook import Casebook, Incoming
 from gateway.services.directory import Directory
 from gateway.services.forms import check_received
 from gateway.services.keyring import Keyring
+from gateway.services.lanes import Gate, Lanes
+from gateway.services.preservation.breaches import ActRefused
 from gateway.services.shelf import shelve, shelve_key
 from gateway.services.stamp import Stamp, Subject
 from gateway.services.tokens import RequestToken
@@ -40,10 +42,14 @@ from gateway.services.wire import ReceiptWire
 from gateway.storage import bundles, uploads
 from gateway.storage.blobs import BlobRef, Blobs
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction
+from gateway.storage.disk import in_thread
 from gateway.storage.receipts import ReceiptRow, own_receipts
 
 #: Longest time an answer waits for the bundle to be opened; then it carries a relay receipt.
 OPENING_PATIENCE_S = 10.0
+
+#: Large routine bundles that are opened in threads at once; urgent ones have threads of their own.
+_OPENED_APART = 2
 
 #: From here on opening goes to a thread; below, a thread hop costs more than the work.
 _INLINE_OPENING_BYTES = 256 * 1024
@@ -104,7 +110,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """A bundle that will never be acceptable, with the outward code; ``human``: why its act is not proved."""
+    """A bundle that will never be acceptable, with the outward code; ``human``: why its act is void."""
 
     code: str
     manifest_sha256: str | None
@@ -128,6 +134,7 @@ class Releaser:
         stamp: Stamp,
         casebook: Casebook,
         wire: ReceiptWire,
+        lanes: Lanes,
         clock: Clock,
         keep: Callable[[Key, Coroutine[Any, Any, None]], None],
     ) -> None:
@@ -140,6 +147,7 @@ class Releaser:
         self._casebook = casebook
         self._wire = wire
         self._clock = clock
+        self._openings = Gate(lanes, routine=_OPENED_APART)
         self._keep = keep
         self._opener = Opener()
 
@@ -209,7 +217,8 @@ class Releaser:
         try:
             if arrived.is_small:
                 return self._open(arrived)
-            return await asyncio.to_thread(self._open, arrived)
+            async with self._openings.passing(arrived.envelope.lane):
+                return await in_thread(self._open, arrived)
         except Refusal as refusal:
             # A version we do not speak, and a key we may only be late to know, are no defects of it.
             if refusal.code in ("version", "directory-stale"):
@@ -272,7 +281,11 @@ class Releaser:
             row = await self._database.write(lambda tx: self._release(tx, arrived, outcome, now))
         except Refusal as refusal:
             # What only the case can tell: the message speaks for another side than its sender's.
-            rejected = Rejected(code=refusal.code, manifest_sha256=arrived.envelope.manifest)
+            rejected = Rejected(
+                code=refusal.code,
+                manifest_sha256=arrived.envelope.manifest,
+                human=refusal.rule if isinstance(refusal, ActRefused) else None,
+            )
             return await self._store(arrived, rejected)
         except IntegrityError:
             return await self._answer_of_another(arrived.key)

@@ -82,6 +82,7 @@ class InboxRow:
 
 _KEY = and_(cases.c.thread_id == bindparam("b_thread"), cases.c.peer == bindparam("b_peer"))
 _FIND = select(cases).where(_KEY)
+_OF_THREAD = select(cases).where(cases.c.thread_id == bindparam("b_thread"))
 _BY_REFERENCE = (
     select(cases)
     .where(
@@ -278,6 +279,12 @@ def all_cases(connection: Connection, limit: int) -> list[CaseRow]:
 def due_cases(connection: Connection, now: datetime, limit: int) -> list[CaseRow]:
     """Return cases whose next action is due."""
     return [CaseRow(**row._mapping) for row in connection.execute(_DUE, {"b_now": now, "b_limit": limit})]
+
+
+def cases_of_thread(connection: Connection, thread_id: str) -> list[CaseRow]:
+    """Return the cases of a thread: one, unless an authority wrote that has no part in it."""
+    rows = connection.execute(_OF_THREAD, {"b_thread": thread_id})
+    return [CaseRow(**row._mapping) for row in rows]
 
 
 def messages_of(connection: Connection, thread_id: str, peer: str) -> list[MessageRow]:

@@ -30,6 +30,7 @@ from gateway.services.acts.acts import PreparedAct
 from gateway.services.directory import Directory
 from gateway.services.handin import Attachment, refuse_invalid
 from gateway.services.library import Library
+from gateway.services.preservation.breaches import refusal
 from gateway.services.preservation.documents import listed
 from gateway.services.preservation.standing import Standing, standing_of
 from gateway.services.submit import Submission
@@ -250,15 +251,6 @@ class PreservationDesk:
 
 #: Of a State's record: whether it declared the reservation of Budapest 29(4).
 _RESERVATION = "preservation_dual_criminality_reservation"
-
-
-def refusal(breaches: Sequence[Breach]) -> GatewayRefusal:
-    """Return the refusal of an act that breaks rules, each with code, article, place and sentence."""
-    items = [
-        {"code": b.code, "source": b.rule.source, "field": b.field, "sentence": b.rule.sentence}
-        for b in dict.fromkeys(breaches)
-    ]
-    return GatewayRefusal("rule-broken", field=breaches[0].field, items=items)
 
 
 def _answered(standing: Standing, act: Act) -> str | None:

@@ -20,7 +20,8 @@ from gateway.model.preservation_rules import Breach
 from gateway.services.acknowledgement import own_office, own_reference
 from gateway.services.directory import Directory
 from gateway.services.durablefile import write_durably
-from gateway.services.preservation.desk import PreservationDesk, refusal
+from gateway.services.preservation.breaches import refusal
+from gateway.services.preservation.desk import PreservationDesk
 from gateway.services.preservation.letter import TEMPLATE, Letter, Sender, item_numbers, letter_data
 from gateway.services.typeset import CannotPrint, Typesetter
 from gateway.storage.database import Database

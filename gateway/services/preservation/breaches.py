@@ -1,0 +1,44 @@
+"""How a broken rule is told: as a refusal of what our own officers say, and of what a peer has no part in."""
+
+from collections.abc import Sequence
+
+from crypto.errors import Refusal
+from gateway.errors import GatewayRefusal
+from gateway.model.case_message import CaseMessage
+from gateway.model.case_view import CaseView, Effect
+from gateway.model.codes import Side
+from gateway.model.preservation_rules import RULES, Breach
+from gateway.storage.cases import CaseRow
+
+
+class ActRefused(Refusal):
+    """A peer's message that it had no part in; ``rule`` stays with us, the peer reads ``form-invalid``."""
+
+    def __init__(self, rule: str) -> None:
+        super().__init__("form-invalid", RULES[rule].sentence, step=14)
+        self.rule = rule
+
+
+def refuse_unasked(held: Sequence[CaseRow], said: CaseMessage) -> None:
+    """Raise ``ActRefused`` for an answer to a request of ours that was sent to others (UNTOC 18(13)).
+
+    ``held`` are the cases of its thread; the answering authority has none.
+    """
+    if said.side is Side.REQUESTED and any(case.side == Side.REQUESTING for case in held):
+        raise ActRefused("asked_authority")
+
+
+def refusal(breaches: Sequence[Breach]) -> GatewayRefusal:
+    """Return the refusal of an act that breaks rules, each with code, article, place and sentence."""
+    items = [
+        {"code": b.code, "source": b.rule.source, "field": b.field, "sentence": b.rule.sentence}
+        for b in dict.fromkeys(breaches)
+    ]
+    return GatewayRefusal("rule-broken", field=breaches[0].field, items=items)
+
+
+def refuse_breach(view: CaseView, message_id: str) -> None:
+    """Raise ``GatewayRefusal`` ``rule-broken`` if the case says that a message of ours breaks a rule."""
+    for each in view.effects:
+        if each.message.message_id == message_id and each.effect is Effect.BREACH:
+            raise refusal([Breach(code=code, field="$.content") for code in each.broken])
