@@ -17,11 +17,9 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_skeleton, format_time
-from babel.lists import format_list
+from babel.dates import format_datetime, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.units import format_unit
 
 #: Code → how the language calls itself.
 LANGUAGES: Mapping[str, str] = MappingProxyType(
@@ -37,6 +35,22 @@ LANGUAGES: Mapping[str, str] = MappingProxyType(
 DEFAULT = "en"
 
 _LOCALES = MappingProxyType({"zh": "zh_Hans"})
+#: What stands between two units of time.
+_AND = MappingProxyType({"ar": " و", "zh": "", "en": ", ", "fr": " et ", "ru": " ", "es": " y "})
+_UNITS: tuple[Literal["day", "hour", "minute"], ...] = ("day", "hour", "minute")
+#: So many of a unit never become one of the next.
+_NEVER = 1e9
+#: Day and time on one line, short and without the year: what is urgent is of these days.
+_DAY_AND_TIME = MappingProxyType(
+    {
+        "ar": "EEEE d MMMM، HH:mm",
+        "zh": "M月d日 EEE HH:mm",
+        "en": "EEE d MMM, HH:mm",
+        "fr": "EEE d MMM, HH:mm",
+        "ru": "EEE, d MMM, HH:mm",
+        "es": "EEE d MMM, HH:mm",
+    }
+)
 _TAGS = MappingProxyType({"zh": "zh-Hans"})
 #: More of a header than this is not looked at.
 _HEADER_LIMIT = 500
@@ -66,24 +80,18 @@ class Language:
     def local(self, at: datetime, zone: ZoneInfo) -> str:
         """Return day and time on a clock of ``zone``, to the minute."""
         here = at.astimezone(zone)
-        day = format_skeleton("MMMEd", here, locale=self.locale)
-        return f"{day}, {format_time(here, 'HH:mm', locale=self.locale)}"
+        return format_datetime(here, _DAY_AND_TIME[self.code], locale=self.locale)
 
     def span(self, span: timedelta) -> str:
         """Return a span in its two largest units, at least a minute: ``1 hour, 24 minutes``."""
         minutes = max(1, span // _MINUTE)
         days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
-        units = [("duration-day", days), ("duration-hour", hours), ("duration-minute", rest)]
-        told = [(unit, count) for unit, count in units if count][:2]
-        if days and len(told) == 2 and told[1][0] == "duration-minute":
-            told.pop()
-        # The library's long words are missing for Chinese, where the short ones are the usual ones.
-        length: Literal["short", "long"] = "short" if self.code == "zh" else "long"
-        return format_list(
-            [format_unit(count, unit, length=length, locale=self.locale) for unit, count in told],
-            # The list of units that the library has for Arabic says the last one twice.
-            style="standard" if self.code == "ar" else "unit",
-            locale=self.locale,
+        parts = [timedelta(days=days), timedelta(hours=hours), timedelta(minutes=0 if days else rest)]
+        return _AND[self.code].join(
+            # One unit at a time: the library has its plurals, and gaps where it makes lists of them.
+            format_timedelta(part, granularity=unit, threshold=_NEVER, locale=self.locale)
+            for part, unit in zip(parts, _UNITS, strict=True)
+            if part
         )
 
     def tongue(self, code: str) -> str:

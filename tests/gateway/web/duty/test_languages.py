@@ -128,8 +128,31 @@ def test_spans_and_days_are_told_as_each_language_counts() -> None:
     assert language("ru").span(timedelta(minutes=84)) == "1 час 24 минуты"
     assert language("ar").span(timedelta(minutes=122)) == "ساعتان ودقيقتان"
     assert language("zh").span(timedelta(minutes=84)) == "1小时24分钟"
-    assert language("fr").local(at, zone) == "dim. 22 nov., 03:12"
-    assert language("zh").local(at, zone).endswith("03:12")
+    assert language("es").span(timedelta(days=1, hours=21)) == "1 día y 21 horas"
+    told = {code: language(code).local(at, zone) for code in LANGUAGES}
+    assert told == {
+        "ar": "الأحد 22 نوفمبر، 03:12",
+        "zh": "11月22日 周日 03:12",
+        "en": "Sun 22 Nov, 03:12",
+        "fr": "dim. 22 nov., 03:12",
+        "ru": "вс, 22 нояб., 03:12",
+        "es": "dom 22 nov, 03:12",
+    }
+
+
+@pytest.mark.parametrize("code", sorted(LANGUAGES))
+def test_every_span_and_every_month_can_be_told(code: str) -> None:
+    spoken = language(code)
+    for count in (1, 2, 3, 5, 11, 21, 22, 100):
+        for unit in (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)):
+            told = spoken.span(count * unit)
+            assert "duration" not in told
+            if code in SCRIPT:
+                assert not re.search("[A-Za-z]", told)
+    for month in range(1, 13):
+        assert spoken.local(datetime(2027, month, 28, 22, 5, tzinfo=UTC), ZoneInfo("UTC")).endswith("22:05")
+    assert spoken.tongue("ro") not in {"ro", ""}
+    assert spoken.tongue("not-a-language!") == "not-a-language!"
 
 
 def test_local_time_follows_the_clocks_of_the_zone_over_the_night_on_which_they_change() -> None:
