@@ -13,8 +13,6 @@ from gateway.services.signing import Signing
 from gateway.services.stamp import Stamp
 from gateway.services.submit import Submitter
 from gateway.services.way import Ways
-from gateway.storage import officers
-from gateway.storage.database import Connection
 from gateway.wiring.ground import Ground
 
 
@@ -78,9 +76,3 @@ def relying_party(ground: Ground) -> RelyingParty | None:
     if not duty.origin:
         return None
     return RelyingParty(rp=duty.rp, origin=duty.origin, name=ground.directory.own.name_en)
-
-
-def role_of(connection: Connection, pseudonym: str) -> str | None:
-    """Return the role of an officer in force, ``None`` for anybody else."""
-    row = officers.find_officer(connection, pseudonym)
-    return row.role if row is not None and row.status == "active" else None

@@ -16,9 +16,10 @@ from gateway.services.arrival import Arrivals
 from gateway.services.book import TransmissionBook
 from gateway.services.cases import Cases
 from gateway.services.consent import ConsentDesk
-from gateway.services.courier import Courier, LaneLimits
+from gateway.services.courier import Courier
 from gateway.services.failover import STANDING, Failover
 from gateway.services.formalroute import RouteDesk
+from gateway.services.lanes import LaneLimits, Lanes
 from gateway.services.library import Library
 from gateway.services.liveness import Liveness
 from gateway.services.logpages import StoredProofs
@@ -38,7 +39,7 @@ from gateway.services.upkeep import Upkeep
 from gateway.services.watch import Watch
 from gateway.services.wire import ReceiptWire
 from gateway.web.operations import Desk
-from gateway.wiring.acting import ActRoom, role_of
+from gateway.wiring.acting import ActRoom
 from gateway.wiring.carrying import CarryingRoom
 from gateway.wiring.casework import CaseRoom
 from gateway.wiring.channels import Channels
@@ -73,6 +74,7 @@ class Services:
         self.adapter: HTTPSAdapter = channels.https
         self.adapters: Mapping[str, Adapter] = channels.adapters
         self._rng = random.SystemRandom()
+        self._lanes = Lanes()
         self._post = PeerPost(directory=self.directory, https=channels.https, mailer=channels.mailer)
         serves = bool(self.settings.peer.listen)
         self._reach = DirectoryReach(self.directory, serves=serves, mails=channels.mailer is not None)
@@ -226,10 +228,11 @@ class Services:
             adapters=self.adapters,
             clock=clock,
             limits=LaneLimits(urgent=delivery.urgent_workers, routine=delivery.routine_workers),
+            lanes=self._lanes,
             on_dispatched=self.outbox.changed,
             composers=self._letters.composers,
         )
-        self.signing = Signing(keyring=self.keyring)
+        self.signing = Signing(keyring=self.keyring, lanes=self._lanes)
         self._acting = ActRoom(
             self._ground,
             stamp=self._stamp,
@@ -257,6 +260,7 @@ class Services:
             admission=Admission(
                 limits=AdmissionLimits(max_bundle_bytes=self.settings.peer.max_bundle_bytes), clock=clock
             ),
+            lanes=self._lanes,
             clock=clock,
         )
         self.arrivals = Arrivals(

@@ -21,21 +21,24 @@ from gateway.services.paging.pages import raise_page, settle_pages
 from gateway.services.tasks import close_tasks, raise_task
 from gateway.storage import trust
 from gateway.storage.database import Connection, Database, Transaction
+from gateway.storage.officers import all_officers, find_officer
 
 #: Kind of the tasks about it, and their codes by whom they are for.
 TASK = "second-signature"
 TOLD = {"shift_leader": "second-missing", "auditor": "second-missing-audit"}
+
+#: Roles that may be the second person.
+_APPROVING = frozenset({"approver", "shift_leader"})
 
 _LEVEL = "emergency"
 _AT_ONCE = 200
 
 
 class SecondPersons(Follower):
-    """What our own emergencies owe. ``role_of``: role of an enrolled officer, ``None`` if unknown."""
+    """What our own emergencies owe."""
 
-    def __init__(self, *, authority_id: str, role_of: Callable[[Connection, str], str | None]) -> None:
+    def __init__(self, *, authority_id: str) -> None:
         self._authority_id = authority_id
-        self._role_of = role_of
 
     def added(self, tx: Transaction, added: Added) -> None:
         """Enter what a sending of one officer owes; end what another officer takes back."""
@@ -104,7 +107,7 @@ class SecondPersons(Follower):
             raise GatewayRefusal("second-not-owed")
         if not is_second(officer, owed.officer):
             raise GatewayRefusal("second-same-person")
-        if self._role_of(tx.connection, officer) not in {None, "approver", "shift_leader"}:
+        if not _may_approve(tx.connection, officer):
             raise GatewayRefusal("second-not-approver")
         self.close(tx, owed, ClosedBy.SIGNATURE, officer=officer, now=now)
         body = {
@@ -144,6 +147,14 @@ class SecondDesk:
         if due:
             await self._database.write(lambda tx: _tell_all(tx, [(row.sender, row.bid) for row in due], now))
         return len(due)
+
+
+def _may_approve(connection: Connection, officer: str) -> bool:
+    """Tell whether an officer may stand by another's act; where nobody is enrolled, roles are not known."""
+    held = find_officer(connection, officer)
+    if held is None:
+        return not all_officers(connection)
+    return held.status == "active" and held.role in _APPROVING
 
 
 def _tell_all(tx: Transaction, keys: list[tuple[str, str]], now: datetime) -> None:
