@@ -80,7 +80,7 @@ class _Run:
         )
         self._history: list[StateEntry] = []
         self._effects: list[MessageEffect] = []
-        self._waiting_follow_ups: list[int] = []
+        self._waiting: list[int] = []
         self._broken: tuple[str, ...] = ()
         self._clocks: Mapping[int, ItemClock] = {}
 
@@ -92,10 +92,10 @@ class _Run:
                 message=message, effect=effect, state=self._state, implied=implied, broken=self._broken
             )
         )
-        if effect is Effect.WAITING:
-            self._waiting_follow_ups.append(len(self._effects) - 1)
-        elif message.message_type == "preservation_report" and effect in {Effect.APPLIED, Effect.IMPLIED}:
-            self._apply_waiting_follow_ups()
+        if effect is Effect.WAITING or self._is_late(effect):
+            self._waiting.append(len(self._effects) - 1)
+        elif message.message_type in _GIVE_ENDS and effect is Effect.APPLIED:
+            self._apply_waiting()
 
     def finish(
         self, now: datetime | None, passed: Mapping[int, datetime], decided: Mapping[str, datetime]
@@ -162,6 +162,8 @@ class _Run:
         guards = transition.guards | _ALSO.get(transition.id, frozenset())
         self._broken = failing_guards(guards, message, self._ledger, self._placed.taken)
         if self._broken:
+            if transition.id == "P9" and self._ledger.keeping.awaits_report(message):
+                return Effect.WAITING, ()
             return self._refused(message), ()
         for state in implied:
             self._enter(state, message.counts_at, message.message_id, is_implied=True)
@@ -188,8 +190,8 @@ class _Run:
         here = table.get((state, name)) or table.get((self._state, name))
         if here is not None:
             return here, ()
-        if state == "held_pending_decision" and name in _BY_ITEM and self._ledger.keeping.is_split:
-            # Items that are not held go on by themselves; the state stays the one of those that are.
+        if self._goes_on_by_item(name):
+            # Other items go on by themselves, or are still to be reported; the state sums up as before.
             return replace(table["partly_preserved", name], to=None, outcomes={}), ()
         steps = implied_order()
         if message.side is not Side.REQUESTED or self._track is not Track.REQUEST or self._state not in steps:
@@ -200,6 +202,12 @@ class _Run:
             if later is not None:
                 return later, steps[place + 1 : n + 1]
         return None
+
+    def _goes_on_by_item(self, name: str) -> bool:
+        keeping = self._ledger.keeping
+        if name == "preservation_report" and self._state in _REPORTED:
+            return keeping.has_open_items
+        return self._state == "held_pending_decision" and name in _BY_ITEM and keeping.is_split
 
     def _is_early(self, message: CaseMessage) -> bool:
         """Say whether this is a follow-up that waits for the preservation report (P9)."""
@@ -241,17 +249,22 @@ class _Run:
             self._history.append(StateEntry(state=state, at=at, message_id=message_id, is_implied=is_implied))
         self._state = state
 
-    def _apply_waiting_follow_ups(self) -> None:
-        """A follow-up that was sent before the report applies right after it (P9)."""
-        waiting, self._waiting_follow_ups = self._waiting_follow_ups, []
+    def _is_late(self, effect: Effect) -> bool:
+        """Say whether nothing but the end kept a message from its effect: a later end may let it in."""
+        return effect in _REFUSED and self._broken == ("consigned_before_end",)
+
+    def _apply_waiting(self) -> None:
+        """A follow-up that came before the report applies right after it (P9); so does one that was late
+        for an end that is prolonged, or for the items reported until then."""
+        waiting, self._waiting = self._waiting, []
         for place in waiting:
             message = self._effects[place].message
             effect, _ = self._judge(message)
             self._effects[place] = MessageEffect(
                 message=message, effect=effect, state=self._state, broken=self._broken
             )
-            if effect is Effect.WAITING:
-                self._waiting_follow_ups.append(place)
+            if effect is Effect.WAITING or self._is_late(effect):
+                self._waiting.append(place)
 
     def _standing(self) -> Standing:
         ledger = self._ledger
@@ -275,13 +288,17 @@ _BEFORE_REPORT = frozenset({"preservation_requested", "preservation_acknowledged
 #: What concerns the items it names, also while others are held.
 _BY_ITEM = frozenset(
     {
-        "preservation_report",
         "preservation_extension_request",
         "preservation_extension_report",
         "mla_follow_up_notice",
         "request",
     }
 )
+#: States in which every item is usually reported; where one is not, its report still comes.
+_REPORTED = frozenset({"preserved", "preservation_extended", "held_pending_decision"})
+#: Give items an end, or a later one.
+_GIVE_ENDS = frozenset({"preservation_report", "preservation_extension_report"})
+_REFUSED = frozenset({Effect.OVERTAKEN, Effect.OUT_OF_STATE})
 #: Count from when the other side had them, so they wait for the proof of that.
 _PROVED = frozenset({"P7", "P9"})
 #: Guards beside those of the table.

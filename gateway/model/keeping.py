@@ -57,6 +57,11 @@ class Named:
 
     items: frozenset[int] | None
     received: datetime
+    seq: int
+
+    def is_within(self, other: "Named") -> bool:
+        """Say whether it names nothing that the other does not."""
+        return other.items is None or (self.items is not None and self.items <= other.items)
 
     def covers(self, number: int, end: datetime | None) -> bool:
         """Say whether it counts for an item: it names it, and was there before the item's end."""
@@ -94,9 +99,12 @@ class Keeping:
     @property
     def is_split(self) -> bool:
         """Whether an item goes on by itself while others are held, or is still to be reported."""
-        return any(
-            status == "open" or (self.is_kept(n) and not self._is_held(n)) for n, status in self.items.items()
-        )
+        return self.has_open_items or any(self.is_kept(n) and not self._is_held(n) for n in self.items)
+
+    @property
+    def has_open_items(self) -> bool:
+        """Whether an item is still to be reported."""
+        return "open" in self.items.values()
 
     def is_kept(self, number: int) -> bool:
         """Say whether an item is in effect; with an end, a status of a newer version counts as kept."""
@@ -104,6 +112,11 @@ class Keeping:
         if status in _KEPT:
             return True
         return number in self.ends and status not in {"open", _RELEASED} and not _is_reported(status)
+
+    def awaits_report(self, message: CaseMessage) -> bool:
+        """Say whether a follow-up names an item that is still to be reported."""
+        named = message.facts.items or self.items
+        return any(self.items.get(number) == "open" for number in named)
 
     def in_time(self, message: CaseMessage) -> bool:
         """Say whether a follow-up or extension request was there before the end of an item it names."""
@@ -160,16 +173,23 @@ class Keeping:
                 if self.is_kept(number) and (message.at <= self.ends[number] or self._is_asked(number)):
                     self.ends[number] = end
                     self.renew_by.pop(number, None)
-        if message.in_reply_to in self.asked:
-            self.asked.pop(message.in_reply_to or "")
-        else:
-            self.asked.clear()
+        self._settle_asked(message)
         if facts.decision == "yes":
             return "yes"
         left = [n for n in self.items if self.is_kept(n) and not self._is_asked(n) and not self._is_held(n)]
         ends = [self.ends[n] for n in left if n in self.ends]
         still = any(self._is_asked(n) or self._is_held(n) for n in self.items if self.is_kept(n))
         return "no_after_end" if ends and not still and message.counts_at > max(ends) else "no"
+
+    def _settle_asked(self, message: CaseMessage) -> None:
+        """Take away the requests an answer speaks of: the one it names, and older ones for nothing more.
+
+        One that names none speaks of all its sender had seen; never of one that was under way meanwhile.
+        """
+        answered = self.asked.pop(message.in_reply_to or "", None)
+        for name, asked in tuple(self.asked.items()):
+            if asked.seq <= message.seen and (answered is None or asked.is_within(answered)):
+                del self.asked[name]
 
     def release(self, message: CaseMessage) -> str:
         """Release the items a message names, all without numbers; return ``some`` if others go on."""
@@ -257,7 +277,7 @@ class Keeping:
 
 
 def _named(message: CaseMessage, received: datetime) -> Named:
-    return Named(items=frozenset(message.facts.items) or None, received=received)
+    return Named(items=frozenset(message.facts.items) or None, received=received, seq=message.seq)
 
 
 def _is_past(number: int, end: datetime | None, now: datetime | None, passed: Mapping[int, datetime]) -> bool:

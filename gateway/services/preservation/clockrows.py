@@ -50,7 +50,7 @@ class ClockRows:
             if clock.ends_at is None:
                 continue
             before = held.get(number)
-            row, come = _work_out(case, clock, before, zone=zone, now=now)
+            row, come = work_out(case, clock, before, zone=zone, now=now)
             rows.append(row)
             if before is None:
                 preservation.add_clock(tx, row)
@@ -67,7 +67,7 @@ class ClockRows:
         _settle(notices, rows)
 
 
-def _work_out(
+def work_out(
     case: cases.CaseRow, clock: ItemClock, before: ClockRow | None, *, zone: str, now: datetime
 ) -> tuple[ClockRow, Mark | None]:
     """Return the row of an item, and the mark that has come and is to be told now."""
