@@ -93,6 +93,33 @@ GROUPS = {
         "The second person of an emergency that one officer sent.",
         {"sign": ("gateway.cli.trust:second_sign", "Stand by it as another officer.")},
     ),
+    "roster": (
+        "Who is on duty, hour by hour.",
+        {
+            "show": ("gateway.cli.roster:show", "Show who is on duty, and when nobody is."),
+            "add": ("gateway.cli.roster:add", "Enter a turn that comes again."),
+            "cover": ("gateway.cli.roster:cover", "Let one officer stand in for another."),
+            "remove": ("gateway.cli.roster:remove", "Take a turn or a cover away."),
+            "note": ("gateway.cli.roster:note", "Leave a note for the next shift."),
+            "notes": ("gateway.cli.roster:notes", "Show what the last shifts left."),
+        },
+    ),
+    "alarm": (
+        "How officers are called.",
+        {
+            "list": ("gateway.cli.pages:paths", "List the paths, and when a person last answered."),
+            "add": ("gateway.cli.pages:add", "Let an officer be called by e-mail or webhook."),
+            "remove": ("gateway.cli.pages:remove", "Take a path away."),
+            "test": ("gateway.cli.pages:try_out", "Send a test that a person has to answer."),
+        },
+    ),
+    "page": (
+        "What waits for a person.",
+        {
+            "list": ("gateway.cli.pages:list_", "List the pages that ring or were taken."),
+            "acknowledge": ("gateway.cli.pages:acknowledge", "Answer by the code of a notice."),
+        },
+    ),
     "mail": (
         "Mails that nobody takes by machine.",
         {

@@ -115,6 +115,7 @@ from gateway.web.calls.networks import (
 )
 from gateway.web.calls.officers import OFFICER_CALLS
 from gateway.web.calls.oral import ORAL_CALLS
+from gateway.web.calls.paging import PAGING_CALLS
 from gateway.web.calls.preservation import (
     PRESERVATION_ACT,
     PRESERVATION_LETTER,
@@ -323,6 +324,7 @@ CALLS: tuple[Call[Any, Any], ...] = (
     *OFFICER_CALLS,
     *TRUST_CALLS,
     *ORAL_CALLS,
+    *PAGING_CALLS,
     CARRIER_EXPORT,
     CARRIER_IMPORT,
     MAIL_LIST,

@@ -16,6 +16,7 @@ from gateway.web.operations import (
     mail,
     officers,
     oral,
+    paging,
     preservation,
     requests,
     trust,
@@ -37,6 +38,7 @@ _HANDLERS: Mapping[str, Handler] = {
     **directory.HANDLERS,
     **trust.HANDLERS,
     **oral.HANDLERS,
+    **paging.HANDLERS,
 }
 
 
