@@ -22,6 +22,7 @@ from gateway.services.casebook import Casebook
 from gateway.services.directory import Directory
 from gateway.services.intake import Intake, Reception, UploadState
 from gateway.services.keyring import Keyring
+from gateway.services.lanes import Gate, Lanes
 from gateway.services.release import Releaser
 from gateway.services.stamp import Stamp
 from gateway.services.tokens import request_token
@@ -31,6 +32,9 @@ from gateway.storage import bundles, uploads
 from gateway.storage.blobs import Blobs
 from gateway.storage.database import Database, Transaction
 from gateway.telemetry import get_log
+
+#: Small routine bundles that are opened and stored at once while nothing is urgent.
+_RELEASED_AT_ONCE = 64
 
 
 class Acceptor:
@@ -48,6 +52,7 @@ class Acceptor:
         casebook: Casebook,
         wire: ReceiptWire,
         admission: Admission,
+        lanes: Lanes,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -62,6 +67,7 @@ class Acceptor:
             stamp=stamp,
             casebook=casebook,
             wire=wire,
+            lanes=lanes,
             clock=clock,
             keep=self._keep,
         )
@@ -73,6 +79,8 @@ class Acceptor:
             admission=admission,
             releaser=self._releaser,
             opener=Opener(),
+            lanes=lanes,
+            gate=Gate(lanes, routine=_RELEASED_AT_ONCE),
             clock=clock,
             leave=self._leave,
         )

@@ -30,6 +30,7 @@ from gateway.services.container import ContainerSource, load_container
 from gateway.services.directory import Directory
 from gateway.services.evidence import CheckedReceipt, check_receipt
 from gateway.services.failover import STANDING, Failover, Leg
+from gateway.services.lanes import LaneLimits, Lanes
 from gateway.services.onward import Tried
 from gateway.services.peers import endpoint_at
 from gateway.services.rewrap import Rewrapper
@@ -52,14 +53,6 @@ _IDLE_S = 5.0
 _URGENT, _ROUTINE = "urgent", "routine"
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneLimits:
-    """Attempts in flight at once, by lane; urgent has its own, and goes first whenever one may begin."""
-
-    urgent: int
-    routine: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +95,7 @@ class Courier:
         adapters: Mapping[str, Adapter],
         clock: Clock,
         limits: LaneLimits,
+        lanes: Lanes,
         on_dispatched: Callable[[str], None],
         on_recorded: Callable[[tuple[str, str, str]], None] = lambda key: None,
         composers: Mapping[str, Composer] | None = None,
@@ -115,6 +109,7 @@ class Courier:
         self._adapters = adapters
         self._composers = composers or {}
         self._clock = clock
+        self._lanes = lanes
         self._limits = {_URGENT: limits.urgent, _ROUTINE: limits.routine}
         self._on_dispatched = on_dispatched
         self._on_recorded = on_recorded
@@ -168,21 +163,22 @@ class Courier:
         try:
             while True:
                 wake.clear()
-                while queue and len(busy) < slots and self._may_start(lane):
+                while queue and len(busy) < self._lanes.room(lane, slots) and self._may_start(lane):
                     task = asyncio.create_task(self._attempt_safely(queue.popleft()))
                     busy.add(task)
                     task.add_done_callback(ended)
                 if lane == _URGENT:
                     # Whatever waited for the urgent lane to begin its own may begin now.
                     self._wake[_ROUTINE].set()
-                if len(busy) < slots and not queue and loop.time() >= self._look_at[lane]:
-                    claimed = await self._guarded(partial(self.claim, lane, slots - len(busy)))
+                free = self._lanes.room(lane, slots) - len(busy)
+                if free > 0 and not queue and loop.time() >= self._look_at[lane]:
+                    claimed = await self._guarded(partial(self.claim, lane, free))
                     queue.extend(claimed or ())
                     if claimed:
                         continue
                     pause = await self._guarded(partial(self._pause, lane))
                     self._look_at[lane] = loop.time() + (_IDLE_S if pause is None else pause)
-                patience = self._look_at[lane] - loop.time() if len(busy) < slots else _IDLE_S
+                patience = self._look_at[lane] - loop.time() if free > 0 else _IDLE_S
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(max(patience, 0.0)):
                         await wake.wait()
@@ -244,7 +240,8 @@ class Courier:
     async def _attempt_safely(self, job: Job) -> None:
         """One attempt. Trouble of our own leaves the lease, which runs out; it never stops the lane."""
         try:
-            await self.attempt(job)
+            with self._lanes.working(job.lane):
+                await self.attempt(job)
         except GatewayError as error:
             self._log.warning("attempt.unrecorded", code=error.code, bid=job.key[1])
         except Exception as error:

@@ -19,6 +19,7 @@ from gateway.errors import GatewayRefusal, from_refusal
 from gateway.services.admission import Admission
 from gateway.services.directory import Directory
 from gateway.services.keyring import Keyring
+from gateway.services.lanes import Gate, Lanes
 from gateway.services.release import Answer, Arrived, Releaser
 from gateway.services.tokens import RequestToken
 from gateway.storage import bundles, uploads
@@ -53,6 +54,8 @@ class Reception:
     admission: Admission
     releaser: Releaser
     opener: Opener
+    lanes: Lanes
+    gate: Gate
     clock: Clock
     leave: Callable[["Intake", bool], None]
 
@@ -302,6 +305,11 @@ class Intake:
                 had_upload=self.durable > 0,
                 is_by_post=self._is_by_post,
             )
-            return await self._reception.releaser.answer(arrived)
+            lane = arrived.envelope.lane
+            with self._reception.lanes.working(lane):
+                if not arrived.is_small:
+                    return await self._reception.releaser.answer(arrived)
+                async with self._reception.gate.passing(lane):
+                    return await self._reception.releaser.answer(arrived)
         finally:
             self._reception.leave(self, False)

@@ -15,7 +15,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from crypto.keys import HYBRID_SIGNATURE_SIZE, Signer
+from gateway.model.codes import Lane
 from gateway.services.keyring import Keyring
+from gateway.services.lanes import Gate, Lanes, is_urgent
 from gateway.services.signingprocess import READY, question
 from gateway.telemetry import get_log
 
@@ -23,6 +25,9 @@ from gateway.telemetry import get_log
 #: at the network again: without a limit whatever waits is sealed first, and the peer waits for all of it.
 #: Fewer share a COMMIT too seldom.
 _SEALED_AT_ONCE = 12
+
+#: Urgent envelopes that are signed here before the process, where routine ones wait, is of use for them.
+_URGENT_HERE = 3
 
 #: Longest time an answer may take; it takes a few milliseconds.
 _PATIENCE_S = 5.0
@@ -83,13 +88,16 @@ class _Line(asyncio.Protocol):
 class Signing:
     """Signs envelopes of one gateway. Use from one event loop."""
 
-    def __init__(self, *, keyring: Keyring, processors: int | None = None) -> None:
+    def __init__(self, *, keyring: Keyring, lanes: Lanes, processors: int | None = None) -> None:
         self._keyring = keyring
+        self._lanes = lanes
         # On one processor the two would only take turns.
         self._is_of_use = (processors or len(os.sched_getaffinity(0))) > 1
-        self._turns = {lane: asyncio.Semaphore(_SEALED_AT_ONCE) for lane in ("urgent", "routine")}
+        self._urgent = asyncio.Semaphore(_SEALED_AT_ONCE)
+        self._routine = Gate(lanes, routine=_SEALED_AT_ONCE)
         #: Bundles that have a turn or wait for one.
         self._in_hand = 0
+        self._urgent_in_hand = 0
         self._process: asyncio.subprocess.Process | None = None
         self._line: _Line | None = None
         self._is_ready = False
@@ -98,16 +106,24 @@ class Signing:
     @asynccontextmanager
     async def turn(self, lane: str) -> AsyncIterator[None]:
         """Hold one of the lane's turns to seal and store a bundle."""
+        urgent = lane == Lane.URGENT
         self._in_hand += 1
+        self._urgent_in_hand += urgent
         try:
-            async with self._turns[lane]:
-                yield
+            with self._lanes.working(lane):
+                async with self._urgent if urgent else self._routine.passing(lane):
+                    yield
         finally:
             self._in_hand -= 1
+            self._urgent_in_hand -= urgent
 
     async def sign(self, signer: Signer, message: bytes) -> bytes:
-        """Return the signer's signature of an envelope; made here if no other bundle is being sealed."""
-        if self._is_of_use and self._in_hand > 1:
+        """Return the signer's signature of an envelope; made here if no other bundle is being sealed.
+
+        An urgent one waits behind no routine one: it is made here as well, unless many are urgent.
+        """
+        beside = self._urgent_in_hand > _URGENT_HERE if is_urgent() else self._in_hand > 1
+        if self._is_of_use and beside:
             if self._line is not None and self._is_ready:
                 signature = await self._asked(self._line, signer.public.kid, message)
                 if signature is not None:

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from gateway.errors import StorageDamaged
 from gateway.storage.database import Database, Transaction
-from gateway.storage.disk import in_thread, sync_folder
+from gateway.storage.disk import executor, in_thread, sync_folder
 from gateway.storage.faults import raise_as_ours
 from gateway.storage.schema import blob
 from gateway.storage.spool import COPY_BYTES, Spool
@@ -321,7 +321,7 @@ class BlobWriter:
         await self._caught_up()
         if self._gathered:
             data, self._gathered = self._gathered, bytearray()
-            self._ahead = asyncio.get_running_loop().run_in_executor(None, self._spool.write, data)
+            self._ahead = asyncio.get_running_loop().run_in_executor(executor(), self._spool.write, data)
 
     async def _caught_up(self) -> None:
         if self._ahead is not None:

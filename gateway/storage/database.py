@@ -2,7 +2,8 @@
 
 Decides which units share a group and when it runs; where it runs is in ``backends``, what happens inside
 it in ``group``. There is no fixed delay: whatever waits when the writer is free shares the next
-COMMIT, and what is submitted in the same turn of the event loop always does. One group runs at a time.
+COMMIT, and what is submitted in the same turn of the event loop always does. One group runs at a time. A
+group with an urgent unit gathers no more, and takes few routine ones along.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from gateway.storage.backends import Backend, PostgreSQLBackend, SQLiteBackend
 from gateway.storage.engines import parse_url, sqlite_path
 from gateway.storage.faults import raise_as_ours, storage_fault
 from gateway.storage.group import Commit, GroupHook, Outcome, Transaction, Unit, commit_now
+from gateway.storage.lane import is_urgent
 
 __all__ = ["Connection", "Database", "GroupHook", "IntegrityError", "Transaction"]
 
@@ -28,6 +30,8 @@ GROUP_LIMIT = 256
 #: Turns of the event loop that must bring no new unit before a group begins, and turns it may take in all.
 QUIET_TURNS = 3
 MOST_TURNS = 40
+#: Routine units that may share a group with an urgent one: each makes it wait.
+BESIDE_URGENT = 8
 
 
 class Database:
@@ -37,6 +41,7 @@ class Database:
         self._backend = backend
         self._group_limit = group_limit
         self._waiting: deque[tuple[Unit, asyncio.Future[Any]]] = deque()
+        self._urgent: deque[tuple[Unit, asyncio.Future[Any]]] = deque()
         self._kicked = False
         self._running: asyncio.Task[None] | None = None
         self._idle = asyncio.Event()
@@ -97,7 +102,7 @@ class Database:
         if self._closed:
             raise StorageUnavailable("The gateway is stopping. Try again once it runs.")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append((unit, future))
+        (self._urgent if is_urgent() else self._waiting).append((unit, future))
         self._idle.clear()
         self._kick()
         return await future
@@ -133,7 +138,7 @@ class Database:
         """Let the loop's other work bring more units: COMMIT costs more than turns."""
         waiting = len(self._waiting)
         quiet = quiet + 1 if waiting == seen else 0
-        if quiet < QUIET_TURNS and turns and waiting < self._group_limit:
+        if quiet < QUIET_TURNS and turns and waiting < self._group_limit and not self._urgent:
             asyncio.get_running_loop().call_soon(self._gather, waiting, quiet, turns - 1)
         else:
             self._start()
@@ -169,10 +174,14 @@ class Database:
 
     def _next_group(self) -> list[tuple[Unit, asyncio.Future[Any]]]:
         group: list[tuple[Unit, asyncio.Future[Any]]] = []
-        while self._waiting and len(group) < self._group_limit:
-            unit, future = self._waiting.popleft()
-            if not future.done():
-                group.append((unit, future))
+        limit = self._group_limit
+        for waiting in (self._urgent, self._waiting):
+            while waiting and len(group) < limit:
+                unit, future = waiting.popleft()
+                if not future.done():
+                    group.append((unit, future))
+            if group:
+                limit = min(limit, len(group) + BESIDE_URGENT)
         return group
 
     def _settle(self, group: list[tuple[Unit, asyncio.Future[Any]]], outcomes: list[Outcome]) -> None:
@@ -187,7 +196,7 @@ class Database:
                 future.set_result(outcome.value)
             else:
                 future.set_exception(outcome.error)
-        if self._waiting:
+        if self._waiting or self._urgent:
             self._kick()
         else:
             self._idle.set()

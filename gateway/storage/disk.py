@@ -3,12 +3,23 @@
 import asyncio
 import os
 from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from gateway.storage.faults import raise_as_ours
+from gateway.storage.lane import is_urgent
 
 T = TypeVar("T")
+
+
+#: Threads that only urgent work has: routine transfers may keep every other one busy.
+_RESERVED = ThreadPoolExecutor(4, thread_name_prefix="urgent")
+
+
+def executor() -> Executor | None:
+    """Return whose threads work for the present task; ``None`` for those that all routine work shares."""
+    return _RESERVED if is_urgent() else None
 
 
 async def in_thread(call: Callable[..., T], *arguments: object) -> T:
@@ -16,7 +27,7 @@ async def in_thread(call: Callable[..., T], *arguments: object) -> T:
 
     Raises ``FileNotFoundError`` as it is, any other ``OSError`` as ours: ``StorageFull`` and others.
     """
-    future = asyncio.get_running_loop().run_in_executor(None, call, *arguments)
+    future = asyncio.get_running_loop().run_in_executor(executor(), call, *arguments)
     try:
         return await asyncio.shield(future)
     except OSError as error:

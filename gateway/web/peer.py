@@ -8,8 +8,8 @@ the certificate is the one in the token, and on uploads the one in the path.
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from aiohttp import web
 from gateway.clock import Clock
 from gateway.errors import GatewayError, GatewayRefusal
 from gateway.model.message import wire_time
+from gateway.services.lanes import working_for
 from gateway.services.peergate import Caller, PeerGate
 from gateway.web.intake import PeerLimits, Places, body_chunks, body_length
 from gateway.web.ports import (
@@ -155,9 +156,12 @@ class PeerAPI:
             raise GatewayRefusal("auth-invalid", detail="token covers other bytes")
         return caller, sender, bid, length
 
-    def _place(self, http: web.Request, caller: Caller) -> AbstractContextManager[None]:
-        places = self._urgent if http.headers.get("Priority", "").startswith("u=1") else self._routine
-        return places.taken_by(caller.aid)
+    @contextmanager
+    def _place(self, http: web.Request, caller: Caller) -> Iterator[None]:
+        urgent = http.headers.get("Priority", "").startswith("u=1")
+        places = self._urgent if urgent else self._routine
+        with places.taken_by(caller.aid), working_for("urgent" if urgent else "routine"):
+            yield
 
     async def _receive(
         self, http: web.Request, intake: Intake, length: int, *, complete: bool, status: int

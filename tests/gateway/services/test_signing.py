@@ -17,6 +17,7 @@ from crypto.jws import _header_text, unsigned_token
 from crypto.keys import GW_HYB1, HYBRID_SIGNATURE_SIZE, KeyUse, PublicKey, Signer
 from gateway.services import signing as module
 from gateway.services.keyring import Keyring
+from gateway.services.lanes import Lanes
 from gateway.services.signing import Signing
 from gateway.services.signingprocess import READY, question, serve
 
@@ -52,7 +53,7 @@ def envelope_input(signer: Signer, n: int = 0) -> bytes:
 @pytest.fixture
 async def signing(keyring: Keyring, signer: Signer) -> AsyncIterator[Signing]:
     """One whose process is ready, in the midst of two bundles."""
-    made = Signing(keyring=keyring, processors=2)
+    made = Signing(keyring=keyring, lanes=Lanes(), processors=2)
     async with made.turn("routine"), made.turn("routine"):
         await made.sign(signer, envelope_input(signer))
         assert made._starting is not None
@@ -108,7 +109,7 @@ async def test_a_process_that_ends_or_hangs_costs_no_signature(
 async def test_a_bundle_alone_and_a_machine_with_one_processor_need_no_process(
     keyring: Keyring, signer: Signer, processors: int
 ) -> None:
-    signing = Signing(keyring=keyring, processors=processors)
+    signing = Signing(keyring=keyring, lanes=Lanes(), processors=processors)
     message = envelope_input(signer)
     async with signing.turn("routine"):
         signer.public.verify(message, await signing.sign(signer, message))
@@ -123,7 +124,7 @@ async def test_a_bundle_alone_and_a_machine_with_one_processor_need_no_process(
 async def test_a_process_that_is_not_ready_yet_is_ended_all_the_same(
     keyring: Keyring, signer: Signer
 ) -> None:
-    signing = Signing(keyring=keyring, processors=2)
+    signing = Signing(keyring=keyring, lanes=Lanes(), processors=2)
     async with signing.turn("routine"), signing.turn("routine"):
         await signing.sign(signer, envelope_input(signer))
         assert signing._starting is not None
@@ -137,9 +138,9 @@ async def test_a_process_that_cannot_begin_is_done_without(
     keyring: Keyring, signer: Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.executable", os.devnull)
-    signing = Signing(keyring=keyring, processors=2)
+    signing = Signing(keyring=keyring, lanes=Lanes(), processors=2)
     message = envelope_input(signer)
-    async with signing.turn("routine"), signing.turn("urgent"):
+    async with signing.turn("routine"), signing.turn("routine"):
         signer.public.verify(message, await signing.sign(signer, message))
         assert signing._starting is not None
         await signing._starting
@@ -211,3 +212,13 @@ def test_nothing_but_envelopes_is_signed(keyring: Keyring, name: str) -> None:
     assert asked.socket.recv(HYBRID_SIGNATURE_SIZE) == b""
     asked.end()
     assert asked.error is not None
+
+
+async def test_an_urgent_envelope_waits_behind_no_routine_one(keyring: Keyring, signer: Signer) -> None:
+    signing = Signing(keyring=keyring, lanes=Lanes(), processors=2)
+    message = envelope_input(signer)
+    async with signing.turn("routine"), signing.turn("routine"), signing.turn("urgent"):
+        signer.public.verify(message, await signing.sign(signer, message))
+        # Made here: nobody asked the process, where routine ones may wait.
+        assert signing._starting is None
+    await signing.aclose()
