@@ -1,9 +1,9 @@
 """One gateway as a process: a home opened, made reachable, and stopped in order.
 
 Opens a home for its one writer (under the home's lock) or for reading beside it; ``gateway.wiring``
-constructs what it is made of. Starting adds what others can reach: peers over HTTPS, the own people over
-a unix socket, and the background work. Stopping goes backwards: nobody new, running work ends, the log's
-head is signed, the database closes.
+constructs what it is made of. Starting adds what others can reach: peers over HTTPS, officers on the duty
+page, the own people over a unix socket, and the background work. Stopping goes backwards: nobody new,
+running work ends, the log's head is signed, the database closes.
 """
 
 import asyncio
@@ -32,6 +32,7 @@ from gateway.web.intake import PeerLimits
 from gateway.web.peer import PeerAPI
 from gateway.web.server import PeerServer
 from gateway.wiring.channels import Channels, Credentials, open_channels
+from gateway.wiring.duty import DutyRoom
 from gateway.wiring.founding import make_home as make_home
 from gateway.wiring.ground import Ground, open_ground
 from gateway.wiring.services import Services
@@ -51,6 +52,7 @@ class App(Services):
         self._identity = Credentials(ground).identity
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self.duty = DutyRoom(ground, self.desk)
 
     @classmethod
     @asynccontextmanager
@@ -102,6 +104,7 @@ class App(Services):
         listen = self.settings.peer.listen
         if listen:
             await self._listen(listen, self.sequencer)
+        await self.duty.start()
         self._local = LocalAPI(paths=self.home, desk=self.desk)
         await self._local.start()
         for name, run in self.background():
@@ -166,6 +169,7 @@ class App(Services):
         was_running = self._local is not None
         if self._server is not None:
             await self._server.stop()
+        await self.duty.stop()
         if self._local is not None:
             await self._local.aclose()
         for task in self._tasks:

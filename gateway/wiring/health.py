@@ -7,6 +7,7 @@ from gateway.services.diagnosis import Diagnosis
 from gateway.services.directorychecks import check_directory, check_networks
 from gateway.services.doctor import Doctor, Look
 from gateway.services.drop.watching import check_drop
+from gateway.services.duty.checks import check_page
 from gateway.services.liveness import Liveness
 from gateway.services.networks import Networks
 from gateway.services.presence import Presence
@@ -49,5 +50,6 @@ def make_doctor(
             "mail": mail,
             "drop": drop,
             "24/7": night,
+            "duty page": lambda: check_page(ground.paths, ground.settings, clock.now()),
         },
     )

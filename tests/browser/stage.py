@@ -41,7 +41,7 @@ _FLAGS = [
     "--host-resolver-rules=MAP * 127.0.0.1",
 ]
 #: Every one of these names has a certificate; the browser is told their keys.
-HOSTS = ("duty.ro-poc24.example", "duty.us-ccips.example")
+HOSTS = ("duty.ro-diicot.example", "duty.us-ccips.example")
 
 _RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 

@@ -1,24 +1,24 @@
-"""What rings for the officers, and who is on duty: what the pager and the roster know, for the duty page.
+"""What rings for the officers, and who is on duty: what pager and roster know, for the duty page.
 
 Answering is the pager's; a page that another officer answered meanwhile, or that settled itself, is gone.
 """
 
-from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from gateway.clock import Clock
 from gateway.services.directory import Directory
-from gateway.storage import paging
-from gateway.storage.database import Connection, Database
+from gateway.services.paging.pager import Pager
+from gateway.services.paging.rosters import Rosters
 
-#: Answers a page for an officer.
-Answer = Callable[[str, str], Awaitable[object]]
+#: A turn that ends later than this is shown without its end.
+_DAYS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
-    """A page nobody has answered; ``reasons`` with how often each stands on it, no content."""
+    """A page nobody has answered; ``count`` things wait on it, ``reasons`` names each reason once."""
 
     id: str
     peer: str
@@ -26,7 +26,8 @@ class Alarm:
     level: str
     audience: str
     raised_at: datetime
-    reasons: Sequence[tuple[str, int]]
+    count: int
+    reasons: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,50 +40,49 @@ class OnDuty:
 
 
 class DutyAlarms:
-    """The alarms of one authority. ``answer`` is the pager's, ``on_duty`` the roster's."""
+    """The alarms of one authority."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        directory: Directory,
-        answer: Answer,
-        on_duty: Callable[[], Awaitable[Sequence[OnDuty]]],
-    ) -> None:
-        self._database = database
+    def __init__(self, *, pager: Pager, rosters: Rosters, directory: Directory, clock: Clock) -> None:
+        self._pager = pager
+        self._rosters = rosters
         self._directory = directory
-        self._answer = answer
-        self._on_duty = on_duty
+        self._clock = clock
 
     async def ringing(self) -> Sequence[Alarm]:
         """Return the pages nobody has answered, the oldest first."""
-        return await self._database.read(self._ringing)
+        return [
+            Alarm(
+                id=page.id,
+                peer=page.peer,
+                peer_name=self._name(page.peer),
+                level=page.level,
+                audience=page.audience,
+                raised_at=page.raised_at,
+                count=page.count,
+                reasons=page.reasons,
+            )
+            for page in await self._pager.waiting()
+            if page.acknowledged_at is None
+        ]
 
     async def answer(self, page_id: str, *, officer: str) -> None:
-        """Note that an officer is on it. Raises as the pager does."""
-        await self._answer(page_id, officer)
+        """Note that an officer is on it. Raises ``GatewayRefusal`` ``page-unknown``."""
+        await self._pager.acknowledge(page_id, officer)
 
     async def on_duty(self) -> Sequence[OnDuty]:
         """Return who is on duty now; empty for a gap in the roster."""
-        return await self._on_duty()
-
-    def _ringing(self, connection: Connection) -> list[Alarm]:
-        found = []
-        for row in paging.waiting_pages(connection):
-            if not row.is_open:
-                continue
-            matters = paging.matters_of(connection, row.id)
-            reasons = Counter(matter.reason for matter in matters if matter.settled_at is None)
-            entry = self._directory.lookup(row.peer).entry
-            found.append(
-                Alarm(
-                    id=row.id,
-                    peer=row.peer,
-                    peer_name=row.peer if entry is None else entry.name_en,
-                    level=row.level,
-                    audience=row.audience,
-                    raised_at=row.raised_at,
-                    reasons=reasons.most_common(),
-                )
+        coming = await self._rosters.shifts(_DAYS)
+        now = self._clock.now()
+        seen_until = max((shift.ends_at for shift in coming), default=now)
+        return [
+            OnDuty(
+                part=shift.part, officer=officer, until=shift.ends_at if shift.ends_at < seen_until else None
             )
-        return found
+            for shift in coming
+            if shift.begins_at <= now < shift.ends_at
+            for officer in shift.officers
+        ]
+
+    def _name(self, authority_id: str) -> str:
+        entry = self._directory.lookup(authority_id).entry
+        return authority_id if entry is None else entry.name_en

@@ -23,7 +23,7 @@ from gateway.web.duty.room import Room
 from gateway.web.duty.site import duty_application
 
 NOW = datetime(2026, 11, 22, 1, 12, tzinfo=UTC)
-ORIGIN = "https://duty.ro-poc24.example"
+ORIGIN = "https://duty.ro-diicot.example"
 BID, ACT, PAGE = "1" * 32, "2" * 32, "3" * 32
 PEER = "us-ccips"
 CASE = f"/case/{PEER}/{BID}"
@@ -53,7 +53,7 @@ ACT_WAITING = PreparedAct(
     id=ACT,
     officer="duty-7",
     message_type="preservation_report",
-    sender="ro-poc24",
+    sender="ro-diicot",
     bid="5" * 32,
     to=PEER,
     thread_id="4" * 32,
@@ -251,7 +251,8 @@ class Stand:
                 level="urgent",
                 audience="duty",
                 raised_at=NOW,
-                reasons=[("arrived", 1), ("not-acknowledged", 2)],
+                count=3,
+                reasons=["arrived", "not-acknowledged"],
             )
         ]
 

@@ -13,7 +13,7 @@ from gateway.web.duty.rate import Rate
 from gateway.web.duty.visit import place
 from tests.gateway.web.duty.stand import ACT, CASE, CASE_SHOWN, ORIGIN, PAGE, Browser, Stand, card, served
 
-ELSEWHERE = "https://duty.ro-poc24.example.evil.test"
+ELSEWHERE = "https://duty.ro-diicot.example.evil.test"
 
 
 async def signed_in(browser: Browser) -> Browser:
@@ -28,7 +28,7 @@ async def signed_in(browser: Browser) -> Browser:
         {"Origin": None},
         {"Origin": ORIGIN.upper()},
         {"Origin": f"{ORIGIN}:8443"},
-        {"Origin": "http://duty.ro-poc24.example"},
+        {"Origin": "http://duty.ro-diicot.example"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
         {"Sec-Fetch-Site": "none"},

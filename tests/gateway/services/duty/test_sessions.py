@@ -1,0 +1,128 @@
+"""Sessions of the duty page end: by idleness, by age, by hand; and a token is nothing but a name for one."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.services.duty.sessions import IDLE, LONGEST, Sessions
+from gateway.storage import sessions
+from gateway.storage.database import Database
+from gateway.storage.migrate import upgrade
+from tests.gateway.services.paging.contactpoint import Journal
+from tests.world import FakeClock
+
+
+@dataclass
+class Held:
+    """The sessions of a page, with their clock and log."""
+
+    clock: FakeClock
+    journal: Journal
+    database: Database
+    sessions: Sessions
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with all tables, to copy from."""
+    path = tmp_path_factory.mktemp("tables") / "gateway.db"
+    asyncio.run(upgrade(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture
+async def held(tables: Path, tmp_path: Path) -> AsyncIterator[Held]:
+    """Sessions on a database of their own."""
+    clock, journal = FakeClock(), Journal()
+    file = shutil.copy(tables, tmp_path / "gateway.db")
+    database = await Database.open(str(file), hook=journal, inline=True)
+    yield Held(
+        clock=clock, journal=journal, database=database, sessions=Sessions(database=database, clock=clock)
+    )
+    await database.aclose()
+
+
+async def test_a_session_is_found_by_its_token_alone_which_is_kept_nowhere(held: Held) -> None:
+    session = await held.sessions.open("duty-7")
+    found = await held.sessions.find(session.token)
+    assert found is not None
+    assert (found.officer, found.form_token) == ("duty-7", session.form_token)
+    assert session.token not in repr(session)
+    assert session.form_token not in repr(session)
+    rows = await held.database.read(sessions.sessions)
+    assert session.token not in str(rows)
+    for token in ("", "x" * 43, session.token[:-1], session.token + "x", "é" * 43, rows[0].token_sha256):
+        assert await held.sessions.find(token) is None
+    assert found.is_from_its_pages(session.form_token)
+    assert not found.is_from_its_pages("")
+    assert not found.is_from_its_pages(session.token)
+    assert not found.is_from_its_pages("é")
+
+
+async def test_whoever_does_nothing_for_half_an_hour_is_out(held: Held) -> None:
+    session = await held.sessions.open("duty-7")
+    held.clock.at += IDLE - timedelta(seconds=1)
+    assert await held.sessions.find(session.token) is not None
+    held.clock.at += IDLE - timedelta(seconds=1)
+    assert await held.sessions.find(session.token) is not None, "something was done in between"
+    held.clock.at += IDLE
+    assert await held.sessions.find(session.token) is None
+
+
+async def test_that_the_page_looks_by_itself_keeps_nobody_in(held: Held) -> None:
+    session = await held.sessions.open("duty-7")
+    for _ in range(3):
+        held.clock.at += timedelta(minutes=9)
+        assert await held.sessions.find(session.token, is_seen=False) is not None
+    held.clock.at += timedelta(minutes=4)
+    assert await held.sessions.find(session.token, is_seen=False) is None
+
+
+async def test_after_twelve_hours_everybody_signs_in_anew(held: Held) -> None:
+    session, began = await held.sessions.open("duty-7"), held.clock.at
+    while held.clock.at - began < LONGEST - timedelta(minutes=20):
+        held.clock.at += timedelta(minutes=20)
+        assert await held.sessions.find(session.token) is not None
+    held.clock.at += timedelta(minutes=21)
+    assert await held.sessions.find(session.token) is None
+
+
+async def test_a_clock_that_is_set_back_makes_no_session_longer(held: Held) -> None:
+    session = await held.sessions.open("duty-7")
+    held.clock.at -= timedelta(hours=3)
+    assert await held.sessions.find(session.token) is None
+
+
+async def test_signing_in_again_ends_the_browsers_session_before(held: Held) -> None:
+    first = await held.sessions.open("duty-7")
+    second = await held.sessions.open("duty-7", instead_of=first.token)
+    assert await held.sessions.find(first.token) is None
+    assert await held.sessions.find(second.token) is not None
+    third = await held.sessions.open("duty-7", instead_of="planted" + "x" * 36)
+    assert third.token != second.token
+    assert len(await held.sessions.listed()) == 2
+
+
+async def test_signing_out_and_being_signed_out_end_sessions_and_are_logged_once(held: Held) -> None:
+    session = await held.sessions.open("duty-7")
+    await held.sessions.open("duty-7")
+    await held.sessions.open("duty-8")
+    await held.sessions.close(session)
+    await held.sessions.close(session)
+    assert await held.sessions.close_all("duty-7") == 1
+    assert await held.sessions.close_all("duty-7") == 0
+    assert [officer for officer, _ in await held.sessions.listed()] == ["duty-8"]
+    assert len(held.journal.of("person.signed_in")) == 3
+    assert held.journal.of("person.signed_out") == [{"officer": "duty-7"}] * 2
+
+
+async def test_what_ended_is_forgotten(held: Held) -> None:
+    await held.sessions.open("duty-7")
+    held.clock.at += IDLE
+    await held.sessions.open("duty-8")
+    assert [row.officer for row in await held.database.read(sessions.sessions)] == ["duty-8"]
