@@ -49,6 +49,8 @@ def submit(
     attach: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative=())] = None,
     officer: str = "local",
     consent: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
+    follows: str | None = None,
+    override: str | None = None,
     common: Common | None = None,
 ) -> int:
     """Check a request, seal it with its documents, and send it.
@@ -64,6 +66,11 @@ def submit(
     consent:
         Channels of the addressee that protect the content less, such as email_smime: they may be used once
         those before them brought no receipt in time. Without it, the gateway asks when that time comes.
+    follows:
+        Reference of the preservation that this request for assistance follows.
+    override:
+        Why a preservation or emergency request goes out although rules about its contents do not hold; the
+        addressee reads the reason too.
     """
     common = common or Common()
 
@@ -74,6 +81,8 @@ def submit(
             attachments=attached,
             officer=officer,
             consents=consent or [],
+            follows=follows,
+            override=override,
         )
         sent = await call(common, api.SUBMIT, params, label="Sealing")
 

@@ -101,6 +101,7 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
         "preservation.warned": {**_CASE, "days": _N},
         "preservation.lapsed": {**_CASE, "item": _N},
         "preservation.restored": {**_CASE, "item": _N},
+        "rule.overridden": {**_BUNDLE, "code": _C, "officer": _C},
         "request.checked": {**_BUNDLE, "authority": _A, "issue": _N},
         "message.recorded": {**_BUNDLE, "type": _C, "effect": _C},
         # The urgent lane: while no person has signed that they have a request

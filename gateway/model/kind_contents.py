@@ -1,10 +1,11 @@
 """What single kinds of request must say beyond the common contents, each with its article.
 
-Confiscation by limb (UNTOC 13(3), UNCAC 55(3)), preservation (Budapest 29(2)), and the details of
-other kinds, which warn: there the requested State decides what it needs. Never raises.
+Confiscation by limb (UNTOC 13(3), UNCAC 55(3)), preservation (Budapest 29(2)), traffic data (Budapest 30),
+emergencies (Second Additional Protocol 9), and the details of other kinds, which warn: there the requested
+State decides what it needs. Never raises.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -40,7 +41,19 @@ _DETAILS: Mapping[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
     ),
     "maritime_flag_state": ((("vessel",), "Name and describe the vessel.", "1988 Convention 17(3)"),),
     "emergency_disclosure": (
-        (("risk_facts",), "Give the facts that show the imminent risk.", "Second Additional Protocol 9, 10"),
+        (("custodian",), "Name the provider or whoever holds the data.", "Second Additional Protocol 9(3)"),
+        (("data_items",), "Describe the data in detail.", "Second Additional Protocol 9(3)"),
+        (("useful_until",), "Say until when the data is of use.", "Second Additional Protocol 9, 10"),
+        (
+            ("return_channel",),
+            "Say by which way the data is to come back.",
+            "Second Additional Protocol 9(3)",
+        ),
+        (("certified_by",), "Name the office that certifies the emergency.", "design rule"),
+    ),
+    "preserved_traffic_data_disclosure": (
+        (("communication", "data_items"), "Identify the communication.", "Budapest Convention 30(1)"),
+        (("custodian",), "Name the provider that preserved the data.", "Budapest Convention 30(1)"),
     ),
 }
 #: Documents by kind: roles of which one must be attached.
@@ -65,6 +78,7 @@ def kind_lacks(form: Mapping[str, Any], kind: str) -> Iterator[Lack]:
             yield Lack(
                 field=f"$.kind_details.{members[0]}", sentence=sentence, severity=Severity.W, source=source
             )
+    yield from _LACKS_OF.get(kind, _nothing)(form)
     enforces = kind == "extradition" and text(details, "purpose") == "enforcement_of_sentence"
     if enforces and not is_given(at(details, "remaining_sentence")):
         yield Lack(
@@ -76,6 +90,47 @@ def kind_lacks(form: Mapping[str, Any], kind: str) -> Iterator[Lack]:
     for roles, sentence, source in _DOCUMENTS.get(kind, ()):
         if not set(roles) & _attached(form):
             yield Lack(field="$.attachments", sentence=sentence, severity=Severity.W, source=source)
+
+
+def _nothing(form: Mapping[str, Any]) -> Iterator[Lack]:
+    yield from ()
+
+
+def _emergency_lacks(form: Mapping[str, Any]) -> Iterator[Lack]:
+    """Yield what makes it an emergency, which nothing can stand in for (Second Additional Protocol 9(3))."""
+    for member, sentence in (
+        ("risk_facts", "Give the facts that show the imminent risk to life or safety."),
+        ("relationship_to_risk", "Say how the data relates to that risk."),
+    ):
+        if not text(form, "kind_details", member):
+            yield Lack(
+                field=f"$.kind_details.{member}", sentence=sentence, source="Second Additional Protocol 9(3)"
+            )
+    if not any(text(row, "max_penalty") for _, row in rows(form, "offences")):
+        yield Lack(
+            field="$.offences",
+            sentence="Name the offence with its penalty.",
+            severity=Severity.W,
+            source="Second Additional Protocol 9(3)",
+        )
+
+
+def _traffic_lacks(form: Mapping[str, Any]) -> Iterator[Lack]:
+    """Yield what ties a disclosure of traffic data to its preservation (Budapest 30(1))."""
+    related = [text(row, "relation") for _, row in rows(form, "related_references")]
+    if "follows_preservation" not in related and not text(form, "kind_details", "preservation_reference"):
+        yield Lack(
+            field="$.related_references",
+            sentence="Name the preservation in which the data is kept.",
+            source="Budapest Convention 30(1)",
+        )
+
+
+#: What a kind lacks beyond ``_DETAILS``.
+_LACKS_OF: Mapping[str, Callable[[Mapping[str, Any]], Iterator[Lack]]] = {
+    "emergency_disclosure": _emergency_lacks,
+    "preserved_traffic_data_disclosure": _traffic_lacks,
+}
 
 
 def confiscation_lacks(form: Mapping[str, Any], instruments: frozenset[str]) -> Iterator[Lack]:

@@ -22,6 +22,7 @@ from gateway.model.case import CaseView, Effect
 from gateway.model.case_message import CaseMessage, case_message
 from gateway.model.manifest import ThreadContext, is_request_form
 from gateway.model.opening import ORAL_NOTE
+from gateway.model.overrides import overridden
 from gateway.model.request import REQUEST_TYPES
 from gateway.services.caserows import (
     folded,
@@ -176,6 +177,10 @@ class Casebook:
         if said.seq != max(own, default=0) + 1 or said.seen > max(theirs, default=0):
             raise GatewayRefusal("sequence")
         refuse_breach(view, said.message_id)
+        for code in overridden(form) if is_request_form(form) else ():
+            aside = {"from": self._authority_id, "bid": outgoing.bid, "code": code}
+            body = {**aside, "officer": outgoing.officer}
+            tx.audit(PendingAuditEntry(event="rule.overridden", body=body, at=outgoing.stored_at))
         if rows:
             # Who writes has read what waited: a code new to this version, say.
             close_tasks(

@@ -15,10 +15,11 @@ from crypto.encoding import is_aid, is_bid
 from crypto.parts import SealedPart
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal
-from gateway.model.contents import Finding, blocking, check_contents
+from gateway.model.contents import Finding, check_contents
 from gateway.model.fields import rows
 from gateway.model.manifest import ThreadContext, is_request_form
 from gateway.model.opening import opening_context
+from gateway.model.overrides import OverrideImpossible, standing_in_the_way
 from gateway.model.request import first_thread, lane_of
 from gateway.services.casebook import Casebook
 from gateway.services.directory import Directory
@@ -166,7 +167,10 @@ class Drafter:
         if isinstance(author, dict) and author.get("authority_id") not in (None, self._own):
             raise GatewayRefusal("not-own-message", field="requesting_authority/authority_id")
         findings = check_contents(form, facts=self._directory.facts(form), documents=None, today=now.date())
-        failed = blocking(findings)
+        try:
+            failed = standing_in_the_way(findings, form)
+        except OverrideImpossible:
+            raise GatewayRefusal("override-impossible", field="special_circumstances/override") from None
         if failed:
             raise GatewayRefusal("contents-missing", field=failed[0].field, items=[_item(f) for f in failed])
         # Before the schema, whose pattern for names could not say what is wrong with one.

@@ -9,7 +9,7 @@ import io
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from crypto import strictjson
 from gateway.clock import Clock
@@ -18,47 +18,36 @@ from gateway.model.audit import PendingAuditEntry
 from gateway.model.case import Effect
 from gateway.model.case_message import case_message
 from gateway.model.codes import Side, Track
+from gateway.model.contents import check_contents
 from gateway.model.fields import text
 from gateway.model.manifest import FORM_MAX_BYTES
 from gateway.model.message import MessageInvalid, Office, Place, ThreadParties, build_message
+from gateway.model.overrides import OverrideImpossible, with_override
 from gateway.model.preservation_form_rules import form_breaches, instant
 from gateway.model.preservation_forms import ACTS, Act, Known, needs_approver
 from gateway.model.preservation_rules import RULES, Breach
 from gateway.model.preservation_sender_rules import sender_breaches
 from gateway.services.acknowledgement import counters, own_office, own_reference
-from gateway.services.acts.acts import PreparedAct
+from gateway.services.acts.acts import Acts, PreparedAct
 from gateway.services.directory import Directory
-from gateway.services.handin import Attachment, refuse_invalid
+from gateway.services.handin import Attachment, read_form, refuse_invalid
 from gateway.services.library import Library
 from gateway.services.preservation.breaches import refusal
 from gateway.services.preservation.documents import listed
+from gateway.services.preservation.followup import notice_about, with_link
 from gateway.services.preservation.standing import Standing, standing_of
+from gateway.services.seal import encode_form
 from gateway.services.submit import Submission
 from gateway.storage.database import Database
 
 _COUNTS = frozenset({Effect.APPLIED, Effect.IMPLIED, Effect.WAITING})
 
 
-class Performing(Protocol):
-    """What sends an act, or prepares it for the officer's passkey: ``gateway.services.acts``."""
-
-    async def perform(
-        self,
-        form: Mapping[str, Any],
-        *,
-        officer: str,
-        attachments: Sequence[Attachment] = (),
-        consents: Sequence[str] = (),
-    ) -> Submission | PreparedAct:
-        """Send the act, or prepare it for its officer; durable when it returns."""
-        raise NotImplementedError
-
-
 class PreservationDesk:
     """The acts of officers in preservations, of either side."""
 
     def __init__(
-        self, *, database: Database, library: Library, directory: Directory, acts: Performing, clock: Clock
+        self, *, database: Database, library: Library, directory: Directory, acts: Acts, clock: Clock
     ) -> None:
         self._database = database
         self._library = library
@@ -89,7 +78,7 @@ class PreservationDesk:
 
         Args:
             ref: A bundle id, from/bid, or either side's reference, of any message of the thread.
-            message_type: One of ``ACTS``.
+            message_type: One of ``ACTS``. A follow-up notice may name a request of ours by ``mla`` alone.
             officer: Pseudonym of who says it; where an approver is needed, of who drafted it.
             approver: Pseudonym of the approver, who signs; only where one is needed.
             attachments: Documents that go with it.
@@ -104,6 +93,7 @@ class PreservationDesk:
         standing = await self.standing(ref)
         if standing.side is not act.side:
             raise refusal([Breach(code="act_of_side")])
+        said = await self._with_request(act, said)
         documents = await listed(attachments, act.document_role, standing.case.language)
         form = await self._form(standing, act, said, approver=approver, documents=documents)
         refuse_invalid(form, "message")
@@ -113,6 +103,38 @@ class PreservationDesk:
         if signer != officer:
             await self._note_draft(form, officer)
         return await self._acts.perform(form, officer=signer, attachments=attachments, consents=consents)
+
+    async def complete_request(
+        self, form_bytes: bytes, *, follows: str | None = None, override: str | None = None
+    ) -> bytes:
+        """Return a request form that says which preservation it follows, or why rules are set aside.
+
+        Args:
+            follows: A reference of the preservation that it follows.
+            override: The reason for which an officer sends it although rules about contents do not hold.
+
+        Nothing is sent by this. Raises ``GatewayRefusal`` as ``standing``; ``form-unreadable``,
+        ``form-invalid``, ``rule-broken``, ``override-impossible``.
+        """
+        form = dict(read_form(form_bytes))
+        if follows is not None:
+            form = with_link(form, await self.standing(follows), self._directory.own.authority_id)
+        if override is not None:
+            today, facts = self._clock.now().date(), self._directory.facts(form)
+            try:
+                found = check_contents(form, facts=facts, documents=None, today=today)
+                form = with_override(form, found, override)
+            except OverrideImpossible:
+                raise GatewayRefusal("override-impossible") from None
+        return encode_form(form)
+
+    async def _with_request(self, act: Act, said: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Say of a request of ours, where it is named by ``mla``, what a follow-up notice has to."""
+        ref, own = said.get("mla"), self._directory.own.authority_id
+        if act.message_type != "mla_follow_up_notice" or not isinstance(ref, str):
+            return said
+        known = await self._database.read(lambda c: notice_about(c, ref, own))
+        return {**known, **{member: value for member, value in said.items() if member != "mla"}}
 
     async def _form(
         self,

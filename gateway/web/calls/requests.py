@@ -27,6 +27,22 @@ class SubmitParams(Value, kw_only=True):
     attachments: list[AttachmentFile] = []
     officer: Officer = "local"
     consents: Consents = []
+    follows: (
+        Annotated[
+            str,
+            msgspec.Meta(min_length=1, max_length=128, description="preservation that this request follows"),
+        ]
+        | None
+    ) = None
+    override: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                min_length=3, max_length=1000, description="why it goes out although rules do not hold"
+            ),
+        ]
+        | None
+    ) = None
 
 
 class FindingView(Value, kw_only=True):

@@ -49,8 +49,13 @@ async def _submit(desk: Desk, params: SubmitParams, progress: Progress) -> Submi
         done += count
         progress(done, total)
 
+    form_bytes = bytes(params.form)
+    if params.follows is not None or params.override is not None:
+        form_bytes = await desk.preservation.complete_request(
+            form_bytes, follows=params.follows, override=params.override
+        )
     made = await desk.acts.submit(
-        form_bytes=bytes(params.form),
+        form_bytes=form_bytes,
         attachments=attachments,
         officer=params.officer,
         consents=params.consents,
