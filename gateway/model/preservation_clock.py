@@ -98,13 +98,13 @@ def end_of_day(day: date, zone: str) -> datetime:
     return datetime.combine(day + timedelta(days=1), time(), there).astimezone(UTC)
 
 
-def due_mark(of: tuple[Mark, ...], *, now: datetime, told: datetime | None) -> Mark | None:
-    """Return the last mark that has come and was not told; what it overtakes needs no telling any more.
+def due_marks(of: tuple[Mark, ...], *, now: datetime, told: datetime | None) -> tuple[Mark, ...]:
+    """Return the last mark of each kind that has come and was not told, earliest first.
 
-    ``told``: instant of the last mark that was told.
+    What a later one of its kind overtakes needs no telling any more. ``told``: until when people were told.
     """
     come = [mark for mark in of if mark.at <= now and (told is None or mark.at > told)]
-    return come[-1] if come else None
+    return tuple(sorted({mark.kind: mark for mark in come}.values()))
 
 
 def next_mark(of: tuple[Mark, ...], *, told: datetime | None) -> Mark | None:

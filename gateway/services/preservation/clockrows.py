@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.case import CaseView
 from gateway.model.codes import Side
-from gateway.model.preservation_clock import ItemClock, ItemState, Mark, MarkKind, due_mark, marks, next_mark
+from gateway.model.preservation_clock import ItemClock, ItemState, Mark, MarkKind, due_marks, marks, next_mark
 from gateway.services.preservation.notices import Notices
 from gateway.storage import cases, preservation
 from gateway.storage.database import Transaction
@@ -59,8 +59,8 @@ class ClockRows:
                 if before.acted_at > now + SET_BACK:
                     notices.set_back()
             _log(tx, before, row, now)
-            if come is not None:
-                notices.come(row, come)
+            for mark in come:
+                notices.come(row, mark)
             if row.standing == ItemState.LAPSED and (before is None or before.standing != ItemState.LAPSED):
                 notices.lapsed(row)
         notices.tell()
@@ -69,8 +69,8 @@ class ClockRows:
 
 def work_out(
     case: cases.CaseRow, clock: ItemClock, before: ClockRow | None, *, zone: str, now: datetime
-) -> tuple[ClockRow, Mark | None]:
-    """Return the row of an item, and the mark that has come and is to be told now."""
+) -> tuple[ClockRow, tuple[Mark, ...]]:
+    """Return the row of an item, and the marks that have come and are to be told now."""
     end = clock.ends_at
     if end is None:
         raise ValueError("an item without an end has no clock")
@@ -83,10 +83,10 @@ def work_out(
         passed = end if passed is None else max(passed, end)
     # Entered as lapsed by a clock that was ahead: its end is still watched.
     is_armed = clock.has_deadline or (clock.state is ItemState.LAPSED and now < end)
-    come = due_mark(found[:-1], now=now, told=told) if is_armed else None
+    come = due_marks(found[:-1], now=now, told=told) if is_armed else ()
     if is_armed and clock.state is ItemState.AWAITING and _is_unanswered(end, told, now):
-        come = Mark(at=now, kind=MarkKind.END, days=0)
-    told = told if come is None else come.at
+        come = (Mark(at=now, kind=MarkKind.END, days=0),)
+    told = come[-1].at if come else told
     due, next_at = _next(found, clock, told) if is_armed else ("none", None)
     row = ClockRow(
         thread_id=case.thread_id,

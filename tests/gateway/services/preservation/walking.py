@@ -15,7 +15,7 @@ from typing import Any
 from gateway.model.case import CaseView, fold
 from gateway.model.case_message import CaseMessage, MessageFacts
 from gateway.model.codes import Side, Track
-from gateway.model.preservation_clock import ItemState, Mark, due_mark, marks
+from gateway.model.preservation_clock import ItemState, Mark, due_marks, marks
 from gateway.services.preservation.clockrows import work_out
 from gateway.services.threadlinks import decided_at
 from gateway.storage.cases import CaseRow
@@ -111,14 +111,13 @@ class Peer:
             before = self.rows.get(number)
             row, come = work_out(self.case, clock, before, zone=ZONE, now=now)
             self.rows[number] = row
-            if come is not None:
-                self.told.append(Telling(item=number, end=clock.ends_at, mark=come))
+            self.told += [Telling(item=number, end=clock.ends_at, mark=mark) for mark in come]
             if clock.state is ItemState.LAPSED and (before is None or before.standing != "lapsed"):
                 self.lapses.append((number, clock.ends_at))
             if clock.state in ARMED:
                 assert row.next_action_at is not None
                 found = marks(clock.ends_at, renew_by=clock.renew_by, zone=ZONE)
-                assert due_mark(found[:-1], now=now, told=row.told_at) is None
+                assert not due_marks(found[:-1], now=now, told=row.told_at)
                 assert row.next_action_at > now or row.next_action_at == row.ends_at
             else:
                 assert row.next_action_at is None or now < clock.ends_at
