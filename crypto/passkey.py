@@ -110,6 +110,7 @@ def verify_registration(response: Mapping[str, Any], *, challenge: bytes, rp: st
     """
     client, attestation, named = _answer(response)
     check_client_data(client, kind="webauthn.create", challenge=challenge, origin=origin)
+    check_authenticator_data(_authenticator_data(attestation), rp=rp)
     answer = {"clientDataJSON": b64u(client), "attestationObject": b64u(attestation)}
     try:
         made = verify_registration_response(
@@ -117,15 +118,12 @@ def verify_registration(response: Mapping[str, Any], *, challenge: bytes, rp: st
             expected_challenge=challenge,
             expected_rp_id=rp,
             expected_origin=origin,
-            # Asked for below, where a missing one has a code of its own.
-            require_user_presence=False,
+            require_user_verification=True,
             supported_pub_key_algs=_ASKED,
         )
-        data = _authenticator_data(attestation)
     except Exception as error:
         # The library expects what a browser made; anything else may fail in it in any way.
         raise HumanRefusal("human-form", f"registration: {type(error).__name__}") from None
-    check_authenticator_data(data, rp=rp)
     if made.fmt not in _STATEMENTS or not 0 < len(made.credential_id) <= MAX_CREDENTIAL_BYTES:
         raise HumanRefusal("human-form", "registration: statement or identifier")
     if b64u(made.credential_id) != named:
@@ -152,7 +150,12 @@ def _answer(response: Mapping[str, Any]) -> tuple[bytes, bytes, str]:
 
 
 def _authenticator_data(attestation: bytes) -> bytes:
-    data: bytes = parse_cbor(attestation)["authData"]
+    try:
+        data = parse_cbor(attestation)["authData"]
+    except Exception as error:
+        raise HumanRefusal("human-form", f"registration: {type(error).__name__}") from None
+    if not isinstance(data, bytes):
+        raise HumanRefusal("human-form", "registration: authenticator data")
     return data
 
 

@@ -23,6 +23,7 @@ from gateway.app import App, make_home
 from gateway.config import (
     AuthoritySettings,
     DatabaseSettings,
+    DutySettings,
     HomePaths,
     MailSettings,
     NetworkSettings,
@@ -519,6 +520,7 @@ async def make_lab_home(
         database=DatabaseSettings(url=url),
         peer=PeerSettings(listen="" if pull_only else "127.0.0.1:8443"),
         mail=mail or MailSettings(),
+        duty=DutySettings(origin=f"https://duty.{aid}.example"),
     )
     address = "" if pull_only else "https://127.0.0.1:8443"
     record, state = plan_record(settings=settings, address=address, given=directory)

@@ -43,13 +43,13 @@ class Challenges:
         return body + self._tag(body)
 
     def is_good(self, challenge: bytes, now: datetime) -> bool:
-        """Tell whether it was made here within its time and not used."""
+        """Tell whether it was made here, within its time; ``use`` says whether it was used."""
         body, tag = challenge[: _RANDOM + _TIME], challenge[_RANDOM + _TIME :]
         if len(challenge) != _RANDOM + _TIME + _TAG or not hmac.compare_digest(tag, self._tag(body)):
             return False
         made_at = datetime.fromtimestamp(int.from_bytes(body[_RANDOM:], "big"), UTC)
         # A clock that was set back must not lengthen it for ever.
-        return challenge not in self._used and -_WAIT < now - made_at <= _WAIT
+        return -_WAIT < now - made_at <= _WAIT
 
     def use(self, challenge: bytes, now: datetime) -> bool:
         """Use it up; ``False`` if somebody else just did."""
