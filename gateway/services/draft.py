@@ -21,6 +21,7 @@ from gateway.model.manifest import ThreadContext, is_request_form
 from gateway.model.opening import opening_context
 from gateway.model.overrides import OverrideImpossible, standing_in_the_way
 from gateway.model.request import first_thread, lane_of
+from gateway.services.bulk import Bulk
 from gateway.services.casebook import Casebook
 from gateway.services.directory import Directory
 from gateway.services.handin import (
@@ -77,6 +78,7 @@ class Drafter:
         authority_id: str,
         casebook: Casebook,
         ways: Ways,
+        bulk: Bulk,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -85,6 +87,7 @@ class Drafter:
         self._own = authority_id
         self._casebook = casebook
         self._ways = ways
+        self._bulk = bulk
         self._clock = clock
 
     async def draft(
@@ -214,7 +217,13 @@ class Drafter:
         content_key = secrets.token_bytes(32)
         try:
             sealed = await seal_documents(
-                self._blobs, bid=bid, content_key=content_key, documents=documents, progress=progress
+                self._blobs,
+                bid=bid,
+                content_key=content_key,
+                documents=documents,
+                progress=progress,
+                lane=lane,
+                bulk=self._bulk,
             )
         except ValueError:
             raise GatewayRefusal("attachment-mismatch") from None

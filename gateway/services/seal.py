@@ -6,10 +6,10 @@ durable together; ``submit`` stores the result in its transaction, and a crash b
 unreferenced blobs.
 """
 
-import asyncio
 import io
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -21,7 +21,10 @@ from crypto.encoding import sha256_hex
 from crypto.keys import PublicKey
 from crypto.parts import SealedPart, padme, seal_part, sealed_size
 from gateway.model.manifest import FORM_ROLE, ThreadContext, manifest_fields
+from gateway.services.bulk import APART_BYTES, Bulk, BulkGone
+from gateway.services.lanes import working_for
 from gateway.storage.blobs import BlobRef, Blobs
+from gateway.storage.disk import in_thread
 
 #: How long a bundle may be delivered: far beyond the retry horizon, short enough to be forgotten.
 LIFE = timedelta(days=60)
@@ -94,16 +97,74 @@ class SealedBundle:
 
 
 async def seal_documents(
-    blobs: Blobs, *, bid: str, content_key: bytes, documents: Sequence[Document], progress: Progress | None
+    blobs: Blobs,
+    *,
+    bid: str,
+    content_key: bytes,
+    documents: Sequence[Document],
+    progress: Progress | None,
+    lane: str,
+    bulk: Bulk | None = None,
 ) -> list[tuple[SealedPart, BlobRef]]:
-    """Seal every document into the blob store, as parts 2 and up.
+    """Seal every document into the blob store, as parts 2 and up; large ones apart from this process.
 
     Raises ``ValueError`` if a document does not have the size it was announced with.
     """
     sealed = []
-    for n, document in enumerate(documents, start=2):
-        sealed.append(await _seal_one(blobs, bid, content_key, n, document.open, document.size, progress))
+    with working_for(lane):
+        for n, document in enumerate(documents, start=2):
+            part = None
+            if bulk is not None and document.size >= APART_BYTES:
+                part = await _seal_apart(blobs, bulk, bid, content_key, n, document, lane, progress)
+            if part is None:
+                turn = nullcontext() if bulk is None else bulk.in_threads.passing(lane)
+                async with turn:
+                    part = await _seal_one(blobs, bid, content_key, n, document.open, document.size, progress)
+            sealed.append(part)
     return sealed
+
+
+async def _seal_apart(
+    blobs: Blobs,
+    bulk: Bulk,
+    bid: str,
+    content_key: bytes,
+    n: int,
+    document: Document,
+    lane: str,
+    progress: Progress | None,
+) -> tuple[SealedPart, BlobRef] | None:
+    """Seal a large file in another process; ``None`` where that cannot be done: then it is done here."""
+    spool = blobs.sink(sealed_size(padme(document.size)))
+    try:
+        with document.open() as source:
+            part = await bulk.seal(
+                _descriptor(source),
+                spool.lend(),
+                lane=lane,
+                content_key=content_key,
+                bid=bid,
+                n=n,
+                plain_size=document.size,
+                progress=progress,
+            )
+        spool.returned(part.size)
+    except BulkGone:
+        spool.close(remove=True)
+        return None
+    except BaseException:
+        spool.close(remove=True)
+        raise
+    return part, await blobs.keep(spool, part.sha256, part.size)
+
+
+def _descriptor(source: OpenFile) -> int:
+    """Return the descriptor of a file on the disk. Raises ``BulkGone`` for what lies in memory only."""
+    try:
+        number = source.fileno()  # type: ignore[attr-defined]
+    except (AttributeError, OSError):
+        raise BulkGone from None
+    return int(number)
 
 
 async def _seal_one(
@@ -127,7 +188,7 @@ async def _seal_one(
             return seal_part(source, spool, bk=content_key, bid=bid, n=n, plain_size=size, progress=progress)
 
     try:
-        part = await asyncio.to_thread(work)
+        part = await in_thread(work)
     except BaseException:
         spool.close(remove=True)
         raise

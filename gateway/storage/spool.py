@@ -80,6 +80,22 @@ class Spool:
                 raise_as_ours(error)
             return len(data)
 
+    def lend(self) -> int:
+        """Return the descriptor of the file, for another process to write it; then call ``returned``."""
+        with self._lock:
+            self._check_open()
+            return self._to_file().fileno()
+
+    def returned(self, size_bytes: int) -> None:
+        """Take back what was lent. Raises ``ValueError`` unless so many bytes were written."""
+        with self._lock:
+            self._check_open()
+            held = self._to_file()
+            if os.fstat(held.fileno()).st_size != size_bytes:
+                raise ValueError("another number of bytes was written than was said")
+            held.seek(0, io.SEEK_END)
+            self.size_bytes = size_bytes
+
     def _to_file(self) -> BinaryIO:
         if self._file is None:
             self.path = self._folder / secrets.token_hex(16)

@@ -45,6 +45,7 @@ class ActRoom:
                 max_message_bytes=ground.settings.mail.max_message_bytes,
             ),
             signing=signing,
+            lanes=ground.lanes,
             clock=ground.clock,
         )
         self.officers = Officers(

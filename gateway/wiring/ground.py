@@ -5,7 +5,7 @@ and may work beside a running service. What is opened is closed by the stack it 
 """
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from adapters.egress import EgressPolicy, Network
 from crypto.errors import Refusal
@@ -15,6 +15,7 @@ from gateway.errors import GatewayRefusal
 from gateway.services.directory import Directory
 from gateway.services.headstore import HeadStore
 from gateway.services.keyring import Keyring, KeyringError
+from gateway.services.lanes import Lanes
 from gateway.services.lockfile import locked
 from gateway.services.sequence import Sequencer
 from gateway.services.vault import Vault
@@ -40,6 +41,7 @@ class Ground:
     staging: Staging
     vault: Vault
     sequencer: Sequencer | None
+    lanes: Lanes = field(default_factory=Lanes)
 
     @property
     def authority_id(self) -> str:

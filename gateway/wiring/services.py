@@ -19,7 +19,7 @@ from gateway.services.consent import ConsentDesk
 from gateway.services.courier import Courier
 from gateway.services.failover import STANDING, Failover
 from gateway.services.formalroute import RouteDesk
-from gateway.services.lanes import LaneLimits, Lanes
+from gateway.services.lanes import LaneLimits
 from gateway.services.library import Library
 from gateway.services.liveness import Liveness
 from gateway.services.logpages import StoredProofs
@@ -74,7 +74,6 @@ class Services:
         self.adapter: HTTPSAdapter = channels.https
         self.adapters: Mapping[str, Adapter] = channels.adapters
         self._rng = random.SystemRandom()
-        self._lanes = Lanes()
         self._post = PeerPost(directory=self.directory, https=channels.https, mailer=channels.mailer)
         serves = bool(self.settings.peer.listen)
         self._reach = DirectoryReach(self.directory, serves=serves, mails=channels.mailer is not None)
@@ -228,11 +227,11 @@ class Services:
             adapters=self.adapters,
             clock=clock,
             limits=LaneLimits(urgent=delivery.urgent_workers, routine=delivery.routine_workers),
-            lanes=self._lanes,
+            lanes=self._ground.lanes,
             on_dispatched=self.outbox.changed,
             composers=self._letters.composers,
         )
-        self.signing = Signing(keyring=self.keyring, lanes=self._lanes)
+        self.signing = Signing(keyring=self.keyring, lanes=self._ground.lanes)
         self._acting = ActRoom(
             self._ground,
             stamp=self._stamp,
@@ -260,7 +259,7 @@ class Services:
             admission=Admission(
                 limits=AdmissionLimits(max_bundle_bytes=self.settings.peer.max_bundle_bytes), clock=clock
             ),
-            lanes=self._lanes,
+            lanes=self._ground.lanes,
             clock=clock,
         )
         self.arrivals = Arrivals(

@@ -129,7 +129,7 @@ class Recorder:
         content_key = secrets.token_bytes(32)
         documents = [_document(n, each) for n, each in enumerate(files, 1)]
         sealed = await seal_documents(
-            self._blobs, bid=bid, content_key=content_key, documents=documents, progress=None
+            self._blobs, bid=bid, content_key=content_key, documents=documents, progress=None, lane=lane
         )
         signer = self._keyring.signer(KeyUse.SIG, now)
         context = ThreadContext(

@@ -1,6 +1,7 @@
 """Bundles are sealed a few at a time, so that the first ones travel while others are still being sealed."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,13 @@ async def test_requests_that_come_together_are_made_durable_in_several_groups(tm
 
 async def test_an_urgent_request_waits_for_no_turn_of_the_routine_lane(tmp_path: Path) -> None:
     async with World.create(tmp_path, "ro-diicot", "us-ccips") as world:
-        turns = world["ro-diicot"].signing._turns["routine"]
-        for _ in range(_SEALED_AT_ONCE):
-            await turns.acquire()
+        signing = world["ro-diicot"].signing
         form, documents = sample_request(3)
-        async with asyncio.timeout(10):
-            sent = await world.submit("ro-diicot", form, documents)
+        async with AsyncExitStack() as stack:
+            for _ in range(_SEALED_AT_ONCE):
+                await stack.enter_async_context(signing.turn("routine"))
+            async with asyncio.timeout(10):
+                sent = await world.submit("ro-diicot", form, documents)
         key: Any = ("ro-diicot", sent.bid, "us-ccips")
         row = await world["ro-diicot"].database.read(lambda c: transmissions.find_transmission(c, *key))
         assert row is not None

@@ -1,0 +1,170 @@
+"""Large documents are sealed in another process, as a thread would have sealed them, or by a thread."""
+
+import asyncio
+import hashlib
+import io
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from crypto.parts import open_part
+from gateway.services import bulk as bulk_module
+from gateway.services import seal
+from gateway.services.bulk import Bulk, BulkGone
+from gateway.services.lanes import Lanes
+from gateway.services.seal import Document, seal_documents
+from gateway.storage.blobs import Blobs
+from gateway.storage.database import Database
+from gateway.storage.migrate import upgrade
+
+pytestmark = pytest.mark.slow
+
+BID, KEY = "ab" * 16, bytes(range(32))
+SIZE = 3 * 1024 * 1024 + 17
+
+
+@pytest.fixture
+async def blobs(tmp_path: Path) -> AsyncIterator[Blobs]:
+    url = f"sqlite:///{tmp_path}/test.db"
+    await upgrade(url)
+    database = await Database.open(url)
+    made = Blobs(tmp_path / "blobs", database)
+    await made.prepare()
+    yield made
+    await database.aclose()
+
+
+@pytest.fixture(autouse=True)
+def _small_ones_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seal, "APART_BYTES", 1024 * 1024)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "evidence.bin"
+    path.write_bytes(os.urandom(SIZE))
+    return path
+
+
+def document(path: Path, size: int = SIZE) -> Document:
+    return Document(
+        attachment_id="A1",
+        role="digital_evidence",
+        name="evidence.bin",
+        media="application/octet-stream",
+        lang=None,
+        of=None,
+        size=size,
+        open=lambda: open(path, "rb"),
+    )
+
+
+async def sealed(blobs: Blobs, bulk: Bulk, one: Document, told: list[int], lane: str = "routine") -> bytes:
+    ((part, ref),) = await seal_documents(
+        blobs,
+        bid=BID,
+        content_key=KEY,
+        documents=[one],
+        progress=told.append,
+        lane=lane,
+        bulk=bulk,
+    )
+    assert (part.n, part.plain_size, ref.sha256, ref.size_bytes) == (2, SIZE, part.sha256, part.size)
+    with blobs.open_sync(ref) as source:
+        data = source.read()
+    assert hashlib.sha256(data).hexdigest() == part.sha256
+    plain = io.BytesIO()
+    open_part(io.BytesIO(data), plain, bk=KEY, bid=BID, n=2, plain_size=SIZE, plain_sha256=part.plain_sha256)
+    assert hashlib.sha256(plain.getvalue()).hexdigest() == part.plain_sha256
+    return plain.getvalue()
+
+
+@pytest.mark.parametrize("lane", ["routine", "urgent"])
+async def test_another_process_seals_what_a_thread_would_have_sealed(
+    blobs: Blobs, path: Path, lane: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seal, "_seal_one", None)
+    told: list[int] = []
+    assert await sealed(blobs, Bulk(lanes=Lanes()), document(path), told, lane) == path.read_bytes()
+    assert sum(told) == SIZE
+
+
+async def test_a_document_of_another_size_than_announced_is_refused_and_nothing_is_kept(
+    blobs: Blobs, path: Path, tmp_path: Path
+) -> None:
+    for size in (SIZE - 1, SIZE + 1):
+        with pytest.raises(ValueError, match="size"):
+            await sealed(blobs, Bulk(lanes=Lanes()), document(path, size), [])
+    assert [p for p in (tmp_path / "blobs").rglob("*") if p.is_file()] == []
+
+
+async def test_a_process_that_cannot_begin_or_dies_is_done_without(
+    blobs: Blobs, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for program in ("/nonexistent/python", "/bin/true", "/bin/cat"):
+        monkeypatch.setattr("sys.executable", program)
+        assert await sealed(blobs, Bulk(lanes=Lanes()), document(path), []) == path.read_bytes()
+
+
+async def test_what_lies_in_memory_is_sealed_here(
+    blobs: Blobs, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_module, "_ask", None)
+    data = path.read_bytes()
+    one = Document(
+        attachment_id="A1",
+        role="digital_evidence",
+        name="evidence.bin",
+        media="application/octet-stream",
+        lang=None,
+        of=None,
+        size=SIZE,
+        open=lambda: io.BytesIO(data),
+    )
+    assert await sealed(blobs, Bulk(lanes=Lanes()), one, []) == data
+
+
+async def test_an_urgent_document_waits_behind_no_routine_one(blobs: Blobs, path: Path) -> None:
+    bulk = Bulk(lanes=Lanes())
+    await bulk._apart["routine"].acquire()
+    waiting = asyncio.create_task(sealed(blobs, bulk, document(path), []))
+    assert await sealed(blobs, bulk, document(path), [], "urgent") == path.read_bytes()
+    assert not waiting.done()
+    bulk._apart["routine"].release()
+    assert await waiting == path.read_bytes()
+
+
+async def test_whoever_stops_waiting_ends_the_process_and_leaves_no_file(
+    blobs: Blobs, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began: list[asyncio.subprocess.Process] = []
+    started = asyncio.Event()
+    create = asyncio.create_subprocess_exec
+
+    async def noted(*command: str, **more: object) -> asyncio.subprocess.Process:
+        process = await create(*command, **more)  # type: ignore[arg-type]
+        began.append(process)
+        started.set()
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", noted)
+    work = asyncio.create_task(sealed(blobs, Bulk(lanes=Lanes()), document(path), []))
+    await started.wait()
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    assert began[0].returncode is not None
+    assert [p for p in (tmp_path / "blobs").rglob("*") if p.is_file()] == []
+
+
+async def test_an_answer_that_is_none_is_no_sealed_part(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nonsense(*_: object) -> dict[str, object]:
+        return {"n": 2}
+
+    monkeypatch.setattr(bulk_module, "_ask", nonsense)
+    with pytest.raises(BulkGone):
+        await Bulk(lanes=Lanes()).seal(
+            0, 0, lane="routine", content_key=KEY, bid=BID, n=2, plain_size=SIZE, progress=None
+        )
