@@ -19,7 +19,7 @@ from aiohttp import web
 from axe_playwright_python.async_playwright import Axe
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, Playwright, Request, async_playwright
 
 from crypto.pagecert import make_page_certificate, make_page_issuer, page_tls
 from gateway.web.duty.server import DutyServer
@@ -143,10 +143,15 @@ class Phone:
             "automaticPresenceSimulation": True,
         }
         await client.send("WebAuthn.addVirtualAuthenticator", {"options": options})
-        phone.page.on("requestfailed", lambda request: phone.wrong.append(f"failed: {request.url}"))
+        phone.page.on("requestfailed", phone._missed)
         phone.page.on("pageerror", lambda error: phone.wrong.append(f"script: {error}"))
         phone.page.on("console", phone._heard)
         return phone
+
+    def _missed(self, request: Request) -> None:
+        # What the page left behind when it went on to another one is nothing wrong.
+        if request.failure != "net::ERR_ABORTED":
+            self.wrong.append(f"failed: {request.url}")
 
     def _heard(self, message: Any) -> None:
         # The browser reports every answer that is a refusal; those a test asks for by itself.
