@@ -113,6 +113,9 @@ class Linking:
     def consigned(self, tx: Transaction, row: cases.MessageRow, *, at: datetime, now: datetime) -> None:
         """The peer has proved that it holds a request of ours that acts on other threads."""
         links = preservation.links_by(tx.connection, row.sender, row.bid)
+        for link in links:
+            # Said first, so that folding reads what is written here.
+            tx.view(("case", link.thread_id, row.peer))
         preservation.set_links_consigned(tx, row.sender, row.bid, at)
         for link in links:
             self._refold.again(tx, link.thread_id, row.peer, now)
