@@ -7,42 +7,31 @@ nothing stays on the disk either, unless ``--keep`` names a folder.
 import asyncio
 import contextlib
 import multiprocessing
-import shutil
 import signal
-import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from gateway.cli.demonight import NightDemonstration
+from gateway.cli.demoplace import ask, check_room, places, stop_signals
 from gateway.cli.output import CommandFailed, Common, as_failure, note, print_failure, print_json
-from gateway.cli.session import ask_service
 from gateway.demo.carried import CarriedWay
-from gateway.demo.documents import Enclosed, free_bytes, parse_size, print_all
+from gateway.demo.documents import Enclosed, parse_size, print_all
 from gateway.demo.letterway import LetterWay
 from gateway.demo.mailed import FailingWay, MailedWay
-from gateway.demo.network import DemoFailed, LabNetwork, Progress
+from gateway.demo.network import DemoFailed, LabNetwork
 from gateway.demo.registry import DemoDirectory
 from gateway.demo.samples import LARGE_EVIDENCE, read_directory, read_samples, read_states
 from gateway.demo.story import Story
 from gateway.demo.telling import Teller, as_data
 from gateway.demo.ways import Way
-from gateway.errors import GatewayRefusal
 from gateway.services.typeset import CannotPrint
-from gateway.web.calls import Call
-
-P = TypeVar("P")
-R = TypeVar("R")
 
 Channel = Literal["gateway_https", "email_sealed", "email_smime", "offline_media"]
 Failing = Literal["https"]
-
-#: Room per byte of evidence: sealed at the sender, sealed at the recipient, and opened once.
-_ROOM_PER_BYTE = 3.4
-_ROOM_BYTES = 800 * 1024 * 1024
+Night = Literal["preservation"]
 
 
 def demo(
@@ -52,6 +41,7 @@ def demo(
     keep_running: Annotated[bool, Parameter(negative=())] = False,
     channel: Channel | None = None,
     fail: Failing | None = None,
+    story: Night | None = None,
     common: Common | None = None,
 ) -> int:
     """Run six sample requests between twelve authorities on this machine; takes about half a minute.
@@ -71,6 +61,9 @@ def demo(
         program, or media carried by hand. Mail goes through Postfix and Dovecot, which must be installed.
     fail:
         Let the HTTPS of one addressee be down: its urgent request goes out by sealed mail in time.
+    story:
+        Play another story: data preserved at night between two contact points, each act signed with a
+        passkey, and held until two central authorities have dealt with the formal request.
     """
     common = common or Common()
     try:
@@ -80,9 +73,17 @@ def demo(
             )
         if channel is not None and fail is not None:
             raise CommandFailed("usage", "Name a channel or what fails, not both.")
+        if story is not None and (channel is not None or fail is not None or keep_running):
+            raise CommandFailed("usage", "This story has a way of its own; only --keep goes with it.")
         size = _size(evidence_size)
-        with _places(keep) as (work, homes):
-            _check_room(work, homes, size)
+        with places(keep) as (work, homes):
+            check_room(work, homes, 0 if story is not None else size)
+            if story is not None:
+                night = NightDemonstration(common, work, homes, kept=keep is not None)
+                try:
+                    return asyncio.run(night.run())
+                finally:
+                    night.network.kill()
             way = _way(channel, fail)
             demonstration = _Demonstration(
                 common, way, size, work, homes, keep_running, kept=keep is not None
@@ -142,7 +143,7 @@ class _Demonstration:
             homes=homes,
             logs=work / "logs",
             directory=read_directory(),
-            ask=_ask,
+            ask=ask,
             settings=way.settings,
             channels=way.channels,
         )
@@ -153,7 +154,7 @@ class _Demonstration:
         teller.begin(evidence_size_bytes=self._size, way=self._way.told)
         story: Story | None = None
         failure: DemoFailed | None = None
-        with _stop_signals():
+        with stop_signals():
             try:
                 with teller:
                     enclosed, directory = await self._prepare(teller)
@@ -233,72 +234,8 @@ def _leave_interrupts_to_us() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-async def _ask(home: Path, asked: Call[P, R], params: P, *, progress: Progress | None = None) -> R:
-    """Ask a home's service as every command does; a refusal ends the story."""
-    try:
-        return await ask_service(home, asked, params, progress or (lambda done, total: None))
-    except (CommandFailed, GatewayRefusal) as error:
-        refused = as_failure(error)
-        if refused is None:
-            raise
-        items = "".join(
-            f" {' – '.join(str(part) for part in item.values() if part)}" for item in refused.items
-        )
-        raise DemoFailed(
-            f"{home.name} refused to {asked.name.replace('_', ' ')} [{refused.code}]: "
-            f"{refused.sentence}{items}",
-            authorities=(home.name,),
-        ) from None
-
-
 def _size(text: str) -> int:
     try:
         return parse_size(text)
     except ValueError as error:
         raise CommandFailed("usage", f"--evidence-size: {error}.") from None
-
-
-@contextmanager
-def _places(keep: Path | None) -> Iterator[tuple[Path, Path]]:
-    """Give a folder for what passes, which goes away, and one for the homes, which goes unless it is kept."""
-    if keep is not None:
-        keep = keep.expanduser().absolute()
-        if keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
-            raise CommandFailed(
-                "folder-not-empty", f"{keep} is not an empty folder; name a new one for --keep."
-            )
-        keep.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix="rogatory-demo-"))
-    try:
-        yield work, keep if keep is not None else work / "homes"
-    finally:
-        # A second Ctrl-C must not leave half of it.
-        interrupts = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        shutil.rmtree(work, ignore_errors=True)
-        signal.signal(signal.SIGINT, interrupts)
-
-
-def _check_room(work: Path, homes: Path, size: int) -> None:
-    """Refuse before anything is made if the disk cannot hold it."""
-    needed = int(size * _ROOM_PER_BYTE) + _ROOM_BYTES
-    for place in (work, homes):
-        free = free_bytes(place)
-        if free < needed:
-            raise CommandFailed(
-                "storage-full",
-                f"About {needed / 1024**3:.1f} GiB are needed in {place}, {free / 1024**3:.1f} GiB are free. "
-                "Choose a smaller --evidence-size, or point TMPDIR and --keep at a larger disk.",
-            )
-
-
-@contextmanager
-def _stop_signals() -> Iterator[None]:
-    """Let SIGTERM end the demonstration like Ctrl-C, so that its processes are stopped."""
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    if task is None:
-        raise TypeError("must run in a task")
-    loop.add_signal_handler(signal.SIGTERM, task.cancel)
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGTERM)

@@ -147,7 +147,8 @@ def _archive(sample: Sample, seed: str) -> bytes:
 def _table(sample: Sample, seed: str) -> bytes:
     """Return the rows of a table: shipments and payments, or firewall sessions."""
     source = random.Random(seed)  # noqa: S311 - fills a table, protects nothing
-    rows = _sessions(source) if sample.form["request_kind"] == "preservation" else _transfers(source)
+    is_online = sample.form["instruments"][0]["code"] == "budapest"
+    rows = _sessions(source) if is_online else _transfers(source)
     return _csv([*rows, ["# fictional case, made for a demonstration"]])
 
 

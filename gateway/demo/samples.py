@@ -24,6 +24,9 @@ HEADLINES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+#: The formal request for what the third request had preserved: another story's.
+FOLLOW_UP = "07_mla_stored_data_en"
+
 #: The one attachment whose size the person at the keyboard may choose: (sample, attachment).
 LARGE_EVIDENCE = ("06_transfer_of_proceedings_en", "A4")
 
@@ -75,6 +78,11 @@ def read_samples() -> tuple[Sample, ...]:
     """Return the six requests, in the order of the story."""
     names = sorted(HEADLINES)
     return tuple(Sample(name=name, form=_parsed(f"samples/{name}.json")) for name in names)
+
+
+def read_follow_up() -> Sample:
+    """Return the request for mutual assistance that follows the preservation."""
+    return Sample(name=FOLLOW_UP, form=_parsed(f"samples/{FOLLOW_UP}.json"))
 
 
 def read_directory() -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.cli import main
-from gateway.cli.demo import _ask
+from gateway.cli.demoplace import ask as _ask
 from gateway.demo.documents import print_all
 from gateway.demo.network import DemoFailed, LabNetwork
 from gateway.demo.registry import DemoDirectory

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.cli import main
-from gateway.cli.demo import _ask
+from gateway.cli.demoplace import ask as _ask
 from gateway.demo.carried import CarriedWay
 from gateway.demo.documents import Enclosed, print_all
 from gateway.demo.letterway import LetterWay
