@@ -251,6 +251,16 @@ class AlarmSettings(_Section, frozen=True, kw_only=True):
     test_answer_s: Seconds = 1800.0
 
 
+class DrillSettings(_Section, frozen=True, kw_only=True):
+    """Drills of other authorities (docs/drills.md).
+
+    Attributes:
+        agreed: Authorities whose drills may ring here at any hour; all others ring by day.
+    """
+
+    agreed: tuple[Annotated[str, msgspec.Meta(pattern=_AID)], ...] = ()
+
+
 class LogSettings(_Section, frozen=True, kw_only=True):
     """The audit log.
 
@@ -295,6 +305,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     drop: DropSettings = DropSettings()
     duty: DutySettings = DutySettings()
     alarm: AlarmSettings = AlarmSettings()
+    drills: DrillSettings = DrillSettings()
     log: LogSettings = LogSettings()
     storage: StorageSettings = StorageSettings()
     telemetry: TelemetrySettings = TelemetrySettings()

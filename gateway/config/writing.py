@@ -6,6 +6,7 @@ import msgspec
 
 from gateway.config.sections import (
     AlarmSettings,
+    DrillSettings,
     DutySettings,
     LadderSettings,
     MailSettings,
@@ -44,12 +45,18 @@ def render_settings(settings: Settings) -> str:
         drop=f"[drop]\nfolder = {_quoted(settings.drop.folder)}\n\n" if settings.drop.folder else "",
         duty="" if settings.duty == DutySettings() else _duty(settings.duty),
         alarm="" if settings.alarm == AlarmSettings() else _alarm(settings.alarm),
+        drills=_drills(settings.drills),
         head_file=_quoted(settings.log.head_file),
         blobs_folder=_quoted(settings.storage.blobs_folder),
         inline_max_bytes=settings.storage.inline_max_bytes,
         reserve_bytes=settings.storage.reserve_bytes,
         level=_quoted(settings.telemetry.level),
     )
+
+
+def _drills(drills: DrillSettings) -> str:
+    agreed = ", ".join(_quoted(aid) for aid in drills.agreed)
+    return f"[drills]\nagreed = [{agreed}]\n\n" if agreed else ""
 
 
 def _ladder(ladder: LadderSettings) -> str:
@@ -142,7 +149,7 @@ routine_receipt_s = {routine_receipt_s}
 [escalation.emergency]
 {emergency}
 
-{networks}{mail}{drop}{duty}{alarm}[log]
+{networks}{mail}{drop}{duty}{alarm}{drills}[log]
 head_file = {head_file}  # best on another disk than the database
 
 [storage]

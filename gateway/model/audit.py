@@ -120,6 +120,11 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
         "oral.noted": {**_CASE, **_BUNDLE},
         "oral.unconfirmed": {**_CASE, "alert": _N, "hours": _N},
         "oral.confirmed": {**_CASE, **_BUNDLE},
+        # Drills: tests of channels and people, apart from cases
+        "drill.started": {"drill": _B, "network": _C},
+        "drill.tested": {**_TO, "channel": _C, "drill": _B},
+        "drill.answered": {**_BUNDLE, "drill": _B},
+        "drill.received": {**_BUNDLE, "thread": _B},
         # Persons, in entries of their own
         "person.acted": {**_BUNDLE, "officer": _C, "assurance": _C},
         "person.drafted": {**_BUNDLE, "officer": _C},

@@ -17,6 +17,11 @@ TRUST: Mapping[str, str] = MappingProxyType(
         "callback-unfinished": "A call-back was begun and has no outcome; record it with `rogatory callback "
         "record`.",
         "callback-unknown": "No call is called so; see `rogatory card` of the bundle.",
+        "drill-no-points": "This network lists no 24/7 point but ourselves; there is nobody to drill with.",
+        "drill-nothing": "No drill of this authority waits for an answer; see `rogatory drill received`.",
+        "drill-too-soon": "This network was drilled within the last hour; wait, so that drills do not become "
+        "a flood.",
+        "drill-unknown": "No drill is called so; run one with `rogatory drill run`.",
         "oral-awaited": "The other side has not confirmed its oral request in writing (UNTOC 18(14)); ring "
         "it up, and decide whether to go on. Nothing lapses.",
         "oral-not-accepted": "One of the two sides takes no oral requests in urgent circumstances (UNTOC "

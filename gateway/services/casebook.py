@@ -8,7 +8,7 @@ one thread it changes and nothing else.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 
@@ -21,7 +21,7 @@ from gateway.model.audit import PendingAuditEntry
 from gateway.model.case import CaseView, Effect
 from gateway.model.case_message import CaseMessage, case_message
 from gateway.model.manifest import ThreadContext, is_request_form
-from gateway.model.opening import ORAL_NOTE
+from gateway.model.opening import ORAL_NOTE, TEST_MESSAGE
 from gateway.model.overrides import overridden
 from gateway.model.request import REQUEST_TYPES
 from gateway.services.caserows import (
@@ -74,6 +74,16 @@ class Outgoing:
     stored_at: datetime
 
 
+class Tests(Protocol):
+    """What keeps test messages apart: they belong to no case."""
+
+    def take_in(self, tx: Transaction, incoming: Incoming) -> None:
+        """Take a peer's test message, or raise ``Refusal``."""
+
+    def send(self, tx: Transaction, outgoing: Outgoing) -> None:
+        """Note a test message of our own."""
+
+
 class Casebook:
     """The cases of one authority."""
 
@@ -85,6 +95,7 @@ class Casebook:
         authority_id: str,
         on_change: Callable[[tuple[str, str]], None] = lambda key: None,
         refold: Refold,
+        tests: Tests,
         followers: Sequence[Follower] = (),
     ) -> None:
         self._database = database
@@ -92,6 +103,7 @@ class Casebook:
         self._authority_id = authority_id
         self._on_change = on_change
         self._refold = refold
+        self._tests = tests
         self._links = Linking(authority_id=authority_id, refold=refold)
         self._followers = tuple(followers)
 
@@ -125,6 +137,9 @@ class Casebook:
         or answers another's request.
         """
         manifest, form = incoming.manifest, incoming.form
+        if manifest.message_type == TEST_MESSAGE:
+            self._tests.take_in(tx, incoming)
+            return
         said = case_message(form, message_id=f"{manifest.sender}/{manifest.bid}", consigned_at=incoming.at)
         human = incoming.human
         _, view = self.add(
@@ -159,6 +174,9 @@ class Casebook:
         ``rule-broken``.
         """
         form = outgoing.form
+        if form.get("message_type") == TEST_MESSAGE:
+            self._tests.send(tx, outgoing)
+            return
         said = case_message(form, message_id=f"{self._authority_id}/{outgoing.bid}", consigned_at=None)
         rows, view = self.add(
             tx,

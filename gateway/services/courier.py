@@ -68,6 +68,8 @@ class Job:
     #: Attempts before this one, and the channel of the last, or the one that was named at submission.
     attempts: int = 0
     channel: str | None = None
+    #: The one channel that a drill tests.
+    only_channel: str | None = None
     #: At the last attempt the directory let nothing be sent there.
     is_held: bool = False
     source: ContainerSource | None = field(default=None, repr=False)
@@ -226,6 +228,7 @@ class Courier:
                 lease_owner=row.lease_owner or "",
                 attempts=row.attempts,
                 channel=row.channel,
+                only_channel=row.only_channel,
                 is_held=row.counted_from is not None and row.last_code in DIRECTORY_HOLDS,
             )
             for row in rows
@@ -304,7 +307,7 @@ class Courier:
     async def _try(self, job: Job) -> Tried:
         started = self._clock.now()
         leg = await self._failover.choose(
-            job.key, job.lane, attempts=job.attempts, planned=job.channel, now=started
+            job.key, job.lane, attempts=job.attempts, planned=job.channel, now=started, only=job.only_channel
         )
         channel = leg.channel
         if channel is None:

@@ -106,11 +106,22 @@ class Failover:
         return found
 
     async def choose(
-        self, key: TransmissionKey, lane: str, *, attempts: int, planned: str | None, now: datetime
+        self,
+        key: TransmissionKey,
+        lane: str,
+        *,
+        attempts: int,
+        planned: str | None,
+        now: datetime,
+        only: str | None = None,
     ) -> Leg:
-        """Return where the attempt goes that is due now; only one that is not the first reads the past."""
+        """Return where the attempt goes that is due now; only one that is not the first reads the past.
+
+        ``only`` names the one channel that a drill tests.
+        """
         hold = self._directory.hold(key[2], lane)
-        situation = Situation(channels=() if hold else self.channels(key[2], lane), planned=planned)
+        listed = [c for c in self.channels(key[2], lane) if only in (None, c.channel)]
+        situation = Situation(channels=() if hold else listed, planned=planned)
         if not situation.channels:
             return self.held(key, lane, planned=planned, hold=hold or "channel-none")
         if not attempts and not situation.needs_consent(situation.channels[0].channel):
@@ -155,7 +166,7 @@ class Failover:
     async def goes_on_without(self, key: TransmissionKey, now: datetime) -> bool:
         """Tell whether a channel is left for a bundle that the last one cannot carry, as its peer reports."""
         row = await self._database.read(lambda c: find_transmission(c, *key))
-        if row is None or row.channel is None:
+        if row is None or row.channel is None or row.only_channel is not None:
             return False
         found = await self.situation(key, row.lane, planned=row.channel)
         closed = found.tried(row.channel, now, is_closed=True)

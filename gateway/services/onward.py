@@ -337,7 +337,9 @@ def ended(row: TransmissionRow, state: TransmissionState, now: datetime) -> Tran
 def tell(
     tx: Transaction, row: TransmissionRow, code: str, now: datetime, *, sentence: str | None = None
 ) -> None:
-    """Put a transmission before the person of its lane, once for each code."""
+    """Put a transmission before the person of its lane, once for each code; a drill's test before nobody."""
+    if row.only_channel is not None:
+        return
     raise_task(
         tx,
         kind="transmission",

@@ -7,7 +7,7 @@ leaves unreferenced blobs; after it everything, and the transmission is sent by 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -18,8 +18,10 @@ from gateway.errors import GatewayRefusal, StorageUnavailable
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.channels import CARRIER
 from gateway.model.contents import Finding
+from gateway.model.drills import DRILL_LASTS
 from gateway.model.manifest import is_request_form
 from gateway.model.receipt import ReceiptType
+from gateway.model.record_parts import Channel
 from gateway.model.transmission import TransmissionState
 from gateway.services.bulk import Bulk
 from gateway.services.casebook import Casebook, Outgoing
@@ -31,8 +33,8 @@ from gateway.services.draft import Draft, Drafter, Progress
 from gateway.services.formalroute import raise_route_tasks
 from gateway.services.handin import Attachment
 from gateway.services.keyring import Keyring
-from gateway.services.seal import CARRIER_LIFE, LIFE, SealedBundle, seal_bundle
 from gateway.services.lanes import Lanes
+from gateway.services.seal import CARRIER_LIFE, LIFE, SealedBundle, seal_bundle
 from gateway.services.shelf import shelve, shelve_key
 from gateway.services.signing import Signing
 from gateway.services.stamp import Stamp, Subject
@@ -171,8 +173,12 @@ class Submitter:
         )
         return await self.dispatch(draft, Vouched.by_operator(officer))
 
-    async def dispatch(self, draft: Draft, vouched: Vouched) -> Submission:
+    async def dispatch(
+        self, draft: Draft, vouched: Vouched, *, only_channel: str | None = None
+    ) -> Submission:
         """Seal the rest of a draft for its addressee, store and queue it; durable when it returns.
+
+        ``only_channel`` names the one channel that a drill tests.
 
         Raises ``GatewayRefusal`` ``duplicate``, ``sequence``, or why nothing can go to the addressee now.
         """
@@ -199,15 +205,16 @@ class Submitter:
                 human=vouched.human,
                 context=draft.context,
                 now=now,
-                life=CARRIER_LIFE if channel is not None and channel.channel == CARRIER else LIFE,
+                life=_life(channel, only_channel),
             )
             way = Way(
                 to=to,
-                channel=None if channel is None else channel.channel,
+                channel=only_channel or (None if channel is None else channel.channel),
                 next_action="rewrap" if channel is None else "attempt",
                 consents=draft.consents,
                 issue=self._ways.issue(to, now) if is_request_form(form) else None,
                 by_hand=self._ways.by_hand(to, lane) if is_request_form(form) else (),
+                only_channel=only_channel,
             )
             receipt = await self._keep(bundle, form, way, vouched, now=now)
         return Submission(
@@ -288,6 +295,7 @@ class Submitter:
                 created_at=now,
                 expires_at=env.expires,
                 changed_at=now,
+                only_channel=way.only_channel,
             ),
         )
         if way.issue is not None:
@@ -311,11 +319,19 @@ class Submitter:
             lane=env.lane,
             next_action=way.next_action,
             channel=way.channel,
+            only_channel=way.only_channel,
             source=source,
             lease_owner=owner,
         )
         tx.after_commit(lambda: self._courier.hand(job))
         return receipt
+
+
+def _life(channel: Channel | None, only_channel: str | None) -> timedelta:
+    """Return how long the envelope is good: a courier takes weeks, and a drill is over within its day."""
+    if only_channel is not None:
+        return DRILL_LASTS
+    return CARRIER_LIFE if channel is not None and channel.channel == CARRIER else LIFE
 
 
 def _kept(connection: Connection, env: Envelope) -> ReceiptRow | None:

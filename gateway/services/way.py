@@ -37,6 +37,7 @@ class Way:
     Attributes:
         issue: Of the addressee's published requirements that the request was checked against, if any.
         by_hand: Codes of the routes that a person takes beside the gateway.
+        only_channel: The one channel that a drill tests.
     """
 
     to: str
@@ -45,6 +46,7 @@ class Way:
     consents: tuple[str, ...]
     issue: int | None = None
     by_hand: tuple[str, ...] = ()
+    only_channel: str | None = None
 
 
 class Ways:

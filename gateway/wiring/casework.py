@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gateway.services.casebook import Casebook
+from gateway.services.casebook import Casebook, Tests
 from gateway.services.followers import Follower
 from gateway.services.library import Library
 from gateway.services.preservation.clock import PreservationClock
@@ -17,7 +17,7 @@ _NO_ZONE = "UTC"
 class CaseRoom:
     """The casebook and the clock of preservations."""
 
-    def __init__(self, ground: Ground, *, library: Library, followers: Sequence[Follower]) -> None:
+    def __init__(self, ground: Ground, library: Library, tests: Tests, followers: Sequence[Follower]) -> None:
         directory, own = ground.directory, ground.authority_id
 
         def zone_of(aid: str) -> str:
@@ -31,5 +31,6 @@ class CaseRoom:
             library=library,
             authority_id=own,
             refold=refold,
+            tests=tests,
             followers=followers,
         )

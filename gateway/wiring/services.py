@@ -115,9 +115,8 @@ class Services:
         urgent = UrgentRoom(self._ground)
         self._trust = TrustRoom(self._ground)
         self.ladder, self.escalation = urgent.ladder, urgent.escalation
-        self._casework = CaseRoom(
-            self._ground, library=self._library, followers=(self.ladder, *self._trust.followers)
-        )
+        followers = (self.ladder, *self._trust.followers)
+        self._casework = CaseRoom(self._ground, self._library, self._trust.drills, followers)
         self._casebook = self._casework.book
         self._patience = patience_of(self.settings)
         self._book = TransmissionBook(
@@ -361,7 +360,9 @@ class Services:
             officers=self.officers,
             cases=self.cases,
             paging=self.paging.desk,
-            trust=self._trust.desk(self.cases.resolve, self._library, self.acts),
+            trust=self._trust.desk(
+                self.cases.resolve, self._library, self.acts, self.submitter, self._carried
+            ),
             consents=ConsentDesk(
                 database=database,
                 failover=self._failover,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.services.callback import CallbackDesk
+from gateway.services.drills.desk import DrillDesk
 from gateway.services.oral.desk import OralDesk
 from gateway.services.trust.cards import SenderCards
 from gateway.services.trust.secondperson import SecondDesk
@@ -16,3 +17,4 @@ class TrustDesk:
     callbacks: CallbackDesk
     seconds: SecondDesk
     oral: OralDesk
+    drills: DrillDesk
