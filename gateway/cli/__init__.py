@@ -39,6 +39,27 @@ COMMANDS = {
 
 #: Commands with commands of their own.
 GROUPS = {
+    "officer": (
+        "Who acts for this authority, and their passkeys.",
+        {
+            "invite": ("gateway.cli.officers:invite", "Enter an officer and give a one-time link."),
+            "confirm": (
+                "gateway.cli.officers:confirm",
+                "Vouch for passkeys, as a second person.",
+            ),
+            "list": ("gateway.cli.officers:list_", "List officers and passkeys, with the words to compare."),
+            "link": ("gateway.cli.officers:link", "Give a link for a further passkey."),
+            "end-passkey": ("gateway.cli.officers:end_passkey", "End one passkey: a phone was lost, say."),
+            "suspend": ("gateway.cli.officers:suspend", "End everything an officer can do, at once."),
+        },
+    ),
+    "act": (
+        "Acts that wait for an officer's passkey.",
+        {
+            "list": ("gateway.cli.officers:waiting", "List what waits for a signature."),
+            "withdraw": ("gateway.cli.officers:withdraw", "Give one up, unsigned."),
+        },
+    ),
     "audit": (
         "The audit log.",
         {"verify": ("gateway.cli.operate:verify", "Check every entry, the tree and its signed heads.")},

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from crypto import strictjson
 from crypto.errors import Refusal
+from gateway.cli.officers import show_prepared
 from gateway.cli.output import (
     Answer,
     CommandFailed,
@@ -87,6 +88,9 @@ def submit(
         sent = await call(common, api.SUBMIT, params, label="Sealing")
 
         def show(console: Console) -> None:
+            if sent.act is not None:
+                show_prepared(console, sent.act)
+                return
             console.print(f"[green]Sealed and queued[/green] for {text(sent.to)}, {words(sent.lane)} lane.")
             console.print(f"  bundle   {sent.sender}/{sent.bid}")
             console.print(f"  thread   {sent.thread_id}")

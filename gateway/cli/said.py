@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from rich.console import Console
 
+from gateway.cli.officers import show_prepared
 from gateway.cli.output import Answer, Common, run, text, words
 from gateway.cli.session import call
 from gateway.web import calls as api
@@ -17,6 +18,7 @@ def acknowledge(
     office: str | None = None,
     reference: str | None = None,
     email: str | None = None,
+    second: str | None = None,
     consent: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
     common: Common | None = None,
 ) -> int:
@@ -27,7 +29,10 @@ def acknowledge(
     ref:
         A bundle id, from/bid, or either side's reference.
     officer:
-        Pseudonym of who states it; never a name.
+        Pseudonym of who states it; never a name. An officer with a passkey then signs at the duty page.
+    second:
+        Pseudonym of who rang back an officer whose phone is lost; no passkey is asked for, and the addressee
+        sees that.
     office:
         The office that speaks; from the own directory record if it is not said.
     reference:
@@ -48,11 +53,15 @@ def acknowledge(
             office=office,
             reference=reference,
             email=email,
+            second=second,
             consents=consent or [],
         )
         sent = await call(common, api.ACKNOWLEDGE, params, label="Sealing")
 
         def show(console: Console) -> None:
+            if sent.act is not None:
+                show_prepared(console, sent.act)
+                return
             console.print(f"[green]Acknowledged[/green]; the message is on its way to {text(sent.to)}.")
             console.print(f"  bundle  {sent.sender}/{sent.bid}")
 

@@ -1,0 +1,231 @@
+"""``rogatory officer`` and ``rogatory act``: who acts for the authority, and what waits for a passkey."""
+
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from gateway.cli.output import Answer, Common, run, table, text, when, words
+from gateway.cli.session import call
+from gateway.web import calls as api
+from gateway.web.calls import officers as people
+
+Role = Literal["duty_officer", "approver", "operator", "shift_leader", "auditor"]
+
+
+def invite(
+    pseudonym: str,
+    *,
+    name: str,
+    role: Role,
+    zone: str,
+    by: str,
+    language: Literal["ar", "en", "es", "fr", "ru", "zh"] = "en",
+    common: Common | None = None,
+) -> int:
+    """Enter an officer and print the link by which a passkey is made, once, within 24 hours.
+
+    Parameters
+    ----------
+    pseudonym:
+        What other authorities see; never a name.
+    name:
+        Stays in this gateway.
+    role:
+        What the officer may do; an auditor reads and moves nothing.
+    zone:
+        Time zone of the IANA list, such as Europe/Bucharest.
+    by:
+        Pseudonym of who invites; somebody else has to confirm.
+    language:
+        Of the duty page and of alarms.
+    """
+    common = common or Common()
+
+    async def work() -> Answer:
+        params = people.InviteParams(
+            pseudonym=pseudonym, name=name, role=role, time_zone=zone, language=language, by=by
+        )
+        return _link(await call(common, people.OFFICER_INVITE, params, label="Entering"))
+
+    return run(common, work)
+
+
+def link(pseudonym: str, *, by: str, common: Common | None = None) -> int:
+    """Print a link for a further passkey of an officer in force.
+
+    Parameters
+    ----------
+    pseudonym:
+        The officer.
+    by:
+        Pseudonym of who gives it; somebody else has to confirm.
+    """
+    common = common or Common()
+
+    async def work() -> Answer:
+        params = people.OfficerByParams(pseudonym=pseudonym, by=by)
+        return _link(await call(common, people.OFFICER_LINK, params, label="Making"))
+
+    return run(common, work)
+
+
+def _link(made: people.SetupLinkView) -> Answer:
+    def show(console: Console) -> None:
+        console.print(
+            f"Hand this link to [bold]{text(made.officer)}[/bold] in person; whoever has it can use it."
+        )
+        console.print(f"  {text(made.url)}", soft_wrap=True)
+        console.print(f"  good once, until {when(made.expires_at)} UTC")
+        console.print("Then a second person compares the words and runs: rogatory officer confirm")
+
+    return Answer(data=made, show=show)
+
+
+def confirm(
+    pseudonym: str,
+    *,
+    by: str,
+    words_: Annotated[list[str] | None, Parameter(name="--words", negative=())] = None,
+    common: Common | None = None,
+) -> int:
+    """Vouch, as a second person, for an officer and the passkeys that wait; from then on they count.
+
+    Parameters
+    ----------
+    pseudonym:
+        The officer.
+    by:
+        Pseudonym of the second person: neither the officer nor who gave the link.
+    words_:
+        Words of a passkey as the officer reads them out; given once for each. Without it, all that wait.
+    """
+    common = common or Common()
+
+    async def work() -> Answer:
+        params = people.ConfirmOfficerParams(pseudonym=pseudonym, by=by, words=words_ or [])
+        officer = await call(common, people.OFFICER_CONFIRM, params, label="Confirming")
+        return Answer(data=officer, show=lambda console: _show(console, officer))
+
+    return run(common, work)
+
+
+def list_(*, common: Common | None = None) -> int:
+    """List the officers and their passkeys, with the words to compare."""
+    common = common or Common()
+
+    async def work() -> Answer:
+        found = await call(common, people.OFFICERS_LIST, api.Nothing(), label="Looking")
+
+        def show(console: Console) -> None:
+            if not found.officers:
+                console.print("There are no officers yet: rogatory officer invite")
+            for officer in found.officers:
+                _show(console, officer)
+
+        return Answer(data=found, show=show)
+
+    return run(common, work)
+
+
+def _show(console: Console, officer: people.OfficerView) -> None:
+    console.print(
+        f"[bold]{text(officer.pseudonym)}[/bold]  {text(officer.name)}, {words(officer.role)}, "
+        f"{text(officer.time_zone)}, {words(officer.status)}"
+    )
+    for key in officer.passkeys:
+        until = f", until {when(key.until)}" if key.until else ""
+        used = f", used {when(key.used_at)}" if key.used_at else ""
+        console.print(f"  {text(key.id[:12])}  {words(key.status)}{until}{used}")
+        console.print(f"    {text(key.words)}")
+
+
+def suspend(pseudonym: str, *, by: str, common: Common | None = None) -> int:
+    """End everything an officer can do, at once: passkeys, links, acts that wait.
+
+    Parameters
+    ----------
+    pseudonym:
+        The officer.
+    by:
+        Pseudonym of who decides.
+    """
+    common = common or Common()
+
+    async def work() -> Answer:
+        params = people.OfficerByParams(pseudonym=pseudonym, by=by)
+        officer = await call(common, people.OFFICER_SUSPEND, params, label="Ending")
+        return Answer(data=officer, show=lambda console: _show(console, officer))
+
+    return run(common, work)
+
+
+def end_passkey(passkey: str, *, by: str, common: Common | None = None) -> int:
+    """End one passkey for good: a phone was lost, say.
+
+    Parameters
+    ----------
+    passkey:
+        Its identifier, or the beginning of it, as rogatory officer list shows it.
+    by:
+        Pseudonym of who decides.
+    """
+    common = common or Common()
+
+    async def work() -> Answer:
+        params = people.EndPasskeyParams(id=passkey, by=by)
+        ended = await call(common, people.PASSKEY_END, params, label="Ending")
+
+        def show(console: Console) -> None:
+            console.print(f"Ended: {text(ended.id[:12])} of {text(ended.officer)}.")
+
+        return Answer(data=ended, show=show)
+
+    return run(common, work)
+
+
+def waiting(*, common: Common | None = None) -> int:
+    """List the acts that wait for an officer's passkey."""
+    common = common or Common()
+
+    async def work() -> Answer:
+        found = await call(common, people.ACTS_LIST, api.Nothing(), label="Looking")
+
+        def show(console: Console) -> None:
+            if not found.acts:
+                console.print("Nothing waits for a signature.")
+                return
+            rows = [
+                (act.id, words(act.message_type), act.to, act.officer, when(act.expires_at))
+                for act in found.acts
+            ]
+            console.print(table("act", "what", "to", "officer", "until (UTC)", rows=rows))
+
+        return Answer(data=found, show=show)
+
+    return run(common, work)
+
+
+def withdraw(act: str, *, common: Common | None = None) -> int:
+    """Give a prepared act up, unsigned; what it held is erased.
+
+    Parameters
+    ----------
+    act:
+        Its identifier, as rogatory act list shows it.
+    """
+    common = common or Common()
+
+    async def work() -> Answer:
+        ended = await call(common, people.ACT_WITHDRAW, people.ActParams(id=act), label="Ending")
+        return Answer(data=ended, show=lambda console: console.print(f"Given up: {text(ended.id)}."))
+
+    return run(common, work)
+
+
+def show_prepared(console: Console, act: api.PreparedActView) -> None:
+    """Say that an act was prepared, and where its officer signs it."""
+    console.print(f"[green]Prepared[/green] for {text(act.officer)}; nothing was sent yet.")
+    console.print(f"  sign at  {text(act.page)}, until {when(act.expires_at)} UTC")
+    console.print(f"  act      {text(act.id)}")
+    console.print(f"  bundle   {act.sender}/{act.bid}, once it is signed")
