@@ -72,6 +72,18 @@ _DUE = (
 )
 _WAITING = select(page).where(page.c.settled_at.is_(None)).order_by(page.c.raised_at, page.c.id).limit(500)
 _RECENT = select(page).order_by(page.c.raised_at.desc(), page.c.id).limit(bindparam("b_limit"))
+# Of one bundle: a flood of others on the same page must not be read for each of them.
+_OF_BUNDLE = select(page_matter).where(
+    page_matter.c.bid == bindparam("b_bid"),
+    page_matter.c.sender == bindparam("b_sender"),
+    page_matter.c.peer == bindparam("b_peer"),
+    page_matter.c.settled_at.is_(None),
+)
+_LEFT = (
+    select(page_matter.c.id)
+    .where(page_matter.c.page_id == bindparam("b_page"), page_matter.c.settled_at.is_(None))
+    .limit(bindparam("b_limit"))
+)
 _MATTERS = select(page_matter).where(page_matter.c.page_id == bindparam("b_page"))
 _OPEN_MATTERS = (
     select(page_matter)
@@ -157,6 +169,18 @@ def matters_of(connection: Connection, page_id: str) -> list[MatterRow]:
 def open_matters(connection: Connection, peer: str) -> list[MatterRow]:
     """Return what waits for a person about one peer, on whatever page."""
     return [MatterRow(**row._mapping) for row in connection.execute(_OPEN_MATTERS, {"b_peer": peer})]
+
+
+def open_matters_of(connection: Connection, peer: str, subject: tuple[str, str]) -> list[MatterRow]:
+    """Return what waits for a person about one bundle, on whatever page."""
+    about = {"b_peer": peer, "b_sender": subject[0], "b_bid": subject[1]}
+    return [MatterRow(**row._mapping) for row in connection.execute(_OF_BUNDLE, about)]
+
+
+def has_others(connection: Connection, page_id: str, matters: frozenset[str]) -> bool:
+    """Tell whether anything but these waits on a page."""
+    found = connection.scalars(_LEFT, {"b_page": page_id, "b_limit": len(matters) + 1})
+    return not matters.issuperset(found)
 
 
 def count_matters(connection: Connection, page_id: str) -> int:

@@ -1284,8 +1284,9 @@ def create_duty_tables() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_page_matter")),
         comment="Each thing that a page is about; never sent to a path.",
     )
+    op.create_index("ix_page_matter_bundle", "page_matter", ["bid"], unique=False)
     op.create_index("ix_page_matter_open", "page_matter", ["peer", "settled_at"], unique=False)
-    op.create_index("ix_page_matter_page", "page_matter", ["page_id"], unique=False)
+    op.create_index("ix_page_matter_page", "page_matter", ["page_id", "settled_at"], unique=False)
     op.create_table(
         "page_notice",
         sa.Column("id", sa.String(length=32), nullable=False),

@@ -46,9 +46,13 @@ def raise_page(
     else:
         if is_higher(level, held.level):
             paging.raise_level(tx, held.id, level=level, at=now)
-        known = paging.matters_of(connection, held.id)
-        about = (reason, sender, bid, thread_id)
-        if any((m.reason, m.sender, m.bid, m.thread_id) == about and m.settled_at is None for m in known):
+        known = (
+            paging.matters_of(connection, held.id)
+            if subject is None
+            else paging.open_matters_of(connection, peer, subject)
+        )
+        about = (held.id, reason, sender, bid, thread_id)
+        if any(_about(m) == about and m.settled_at is None for m in known):
             return
     paging.add_matter(
         tx,
@@ -89,21 +93,24 @@ def settle_pages(
         by: Pseudonym of the officer who dealt with it; ``None`` where it settled itself.
     """
     connection = tx.view(("page", peer))
-    left: dict[str, int] = {}
-    for matter in paging.open_matters(connection, peer):
-        left.setdefault(matter.page_id, 0)
-        is_meant = (
-            reason in (None, matter.reason)
-            and subject in (None, (matter.sender, matter.bid))
-            and thread_id in (None, matter.thread_id)
-        )
-        if is_meant:
+    meant: dict[str, set[str]] = {}
+    found = (
+        paging.open_matters(connection, peer)
+        if subject is None
+        else paging.open_matters_of(connection, peer, subject)
+    )
+    for matter in found:
+        if reason in (None, matter.reason) and thread_id in (None, matter.thread_id):
             paging.settle_matter(tx, matter.id, now)
-        else:
-            left[matter.page_id] += 1
-    for page_id in (page_id for page_id, count in left.items() if count == 0):
-        paging.settle_page(tx, page_id, now)
-        tx.audit(PendingAuditEntry(event="page.settled", body={"page": page_id, "by": by}, at=now))
+            meant.setdefault(matter.page_id, set()).add(matter.id)
+    for page_id, settled in meant.items():
+        if not paging.has_others(connection, page_id, frozenset(settled)):
+            paging.settle_page(tx, page_id, now)
+            tx.audit(PendingAuditEntry(event="page.settled", body={"page": page_id, "by": by}, at=now))
+
+
+def _about(matter: paging.MatterRow) -> tuple[str, str, str | None, str | None, str | None]:
+    return matter.page_id, matter.reason, matter.sender, matter.bid, matter.thread_id
 
 
 def _new_page(tx: Transaction, *, peer: str, level: str, audience: Audience, now: datetime) -> paging.PageRow:

@@ -117,7 +117,8 @@ page_matter = Table(
     Column("thread_id", String(32), nullable=True),
     Column("raised_at", Instant, nullable=False),
     Column("settled_at", Instant, nullable=True),
-    Index("ix_page_matter_page", "page_id"),
+    Index("ix_page_matter_page", "page_id", "settled_at"),
+    Index("ix_page_matter_bundle", "bid"),
     Index("ix_page_matter_open", "peer", "settled_at"),
     comment="Each thing that a page is about; never sent to a path.",
 )
