@@ -299,6 +299,7 @@ class Browser:
 
     base: str
     http: ClientSession
+    origin: str = ORIGIN
     cookie: str = ""
     form_token: str = ""
 
@@ -306,9 +307,9 @@ class Browser:
         self, method: str, path: str, *, headers: Mapping[str, str | None] | None = None, **more: Any
     ) -> ClientResponse:
         """Return the answer, its body read; headers that are ``None`` are left out."""
-        sent: CIMultiDict[str] = CIMultiDict({"Host": ORIGIN.removeprefix("https://")})
+        sent: CIMultiDict[str] = CIMultiDict({"Host": self.origin.removeprefix("https://")})
         if method == "POST":
-            sent["Origin"] = ORIGIN
+            sent["Origin"] = self.origin
             sent["Sec-Fetch-Site"] = "same-origin"
             sent["X-Form-Token"] = self.form_token
         if self.cookie:
