@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -140,8 +141,10 @@ def test_covers_follow_each_other_and_a_circle_leaves_the_officer() -> None:
     at = local("2026-11-21T12:00:00")
     chain = replace(BOTH, covers=(cover("rd.day", "rd.b"), cover("rd.b", "rd.c")))
     assert duty(chain, at) == ("rd.c",)
-    circle = replace(BOTH, covers=(cover("rd.day", "rd.b"), cover("rd.b", "rd.day")))
-    assert duty(circle, at) == ("rd.day",)
+    for others in (("rd.b",), ("rd.b", "rd.c")):
+        names = ("rd.day", *others, "rd.day")
+        circle = replace(BOTH, covers=tuple(cover(*pair) for pair in pairwise(names)))
+        assert duty(circle, at) == ("rd.day",)
 
 
 def test_a_gap_is_shown_with_its_beginning_and_end() -> None:

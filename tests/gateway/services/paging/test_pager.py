@@ -108,6 +108,7 @@ async def test_a_defect_in_a_path_silences_nobody(point: ContactPoint) -> None:
     taken, point.mail.ring = point.mail.ring, broken  # type: ignore[method-assign]
     await point.raise_()
     await point.look()
+    assert [body["code"] for body in point.journal.of("page.unsent")] == ["defect"]
     point.mail.ring = taken  # type: ignore[method-assign]
     await point.run_for(timedelta(seconds=30))
     assert "duty" in point.rung()
