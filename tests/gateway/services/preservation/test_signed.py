@@ -1,4 +1,4 @@
-"""Acts in a preservation by passkey: the duty officer's alone, a refusal drafted by one, signed by another."""
+"""Acts in a preservation by passkey: the duty officer alone; a refusal drafted by one, signed by another."""
 
 import json
 from collections.abc import AsyncIterator
