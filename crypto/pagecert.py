@@ -36,10 +36,9 @@ class PageIssuer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageCertificate:
-    """What a certificate of the page says; ``sha256`` is of its DER, in hex."""
+    """What a certificate of the page says."""
 
     ends_at: datetime
-    sha256: str
 
 
 def make_page_issuer(authority: str, *, host: str, now: datetime) -> PageIssuer:
@@ -108,8 +107,12 @@ def read_page_certificate(chain: bytes, key: bytes, *, host: str) -> PageCertifi
         names = x509.SubjectAlternativeName([])
     if not any(_covers(name, host) for name in names.get_values_for_type(x509.DNSName)):
         raise KeyRefused("the page's certificate is for another name")
-    der = certificate.public_bytes(serialization.Encoding.DER)
-    return PageCertificate(ends_at=certificate.not_valid_after_utc, sha256=sha256(der).hexdigest())
+    return PageCertificate(ends_at=certificate.not_valid_after_utc)
+
+
+def certificate_digest(pem: bytes) -> str:
+    """Return the SHA-256 of a certificate's DER in hex, as phones show it. Raises ``KeyRefused``."""
+    return sha256(_certificate(pem).public_bytes(serialization.Encoding.DER)).hexdigest()
 
 
 def page_tls(certificate_file: str, key_file: str) -> ssl.SSLContext:

@@ -20,6 +20,7 @@ from types import MappingProxyType
 from crypto.errors import CODES, Refusal, outward_code
 from gateway.sentences.acts import ACTS
 from gateway.sentences.clock import CLOCK
+from gateway.sentences.duty import DUTY
 from gateway.sentences.paging import PAGING
 from gateway.sentences.preservation import PRESERVATION
 from gateway.sentences.trust import TRUST
@@ -215,6 +216,7 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "wrong-network": "This enrolment is for another network; lab and real networks never mix.",
         **ACTS,
         **CLOCK,
+        **DUTY,
         **PAGING,
         **PRESERVATION,
         **TRUST,

@@ -25,6 +25,8 @@ COMMANDS = {
     "inbox": ("gateway.cli.requests:inbox", "List what has arrived."),
     "open": ("gateway.cli.requests:open_", "Decrypt a request into a folder."),
     "acknowledge": ("gateway.cli.said:acknowledge", "Tell the requesting authority that you have it."),
+    "export": ("gateway.cli.evidence:export", "Write a case for somebody who has no gateway."),
+    "verify": ("gateway.cli.evidence:verify", "Check an exported case, with nothing but its folder."),
     "consent": (
         "gateway.cli.said:consent",
         "Let a request go on a channel that protects it less, or refuse.",
@@ -39,6 +41,13 @@ COMMANDS = {
 
 #: Commands with commands of their own.
 GROUPS = {
+    "duty": (
+        "The duty page, which officers open on their phones.",
+        {
+            "setup": ("gateway.cli.duty:setup", "Write into the settings where the page is."),
+            "certificate": ("gateway.cli.duty:certificate", "Make its certificate, or renew it."),
+        },
+    ),
     "officer": (
         "Who acts for this authority, and their passkeys.",
         {
@@ -100,6 +109,15 @@ GROUPS = {
         {
             "start": ("gateway.cli.trust:callback_start", "Begin a call; shows number, script and words."),
             "record": ("gateway.cli.trust:callback_record", "Record what came of a call."),
+        },
+    ),
+    "drill": (
+        "Drills of a network's 24/7 points.",
+        {
+            "run": ("gateway.cli.drills:run_", "Test every channel of every 24/7 point, and who answers."),
+            "show": ("gateway.cli.drills:show", "Show the scorecard of a drill."),
+            "received": ("gateway.cli.drills:received", "List the tests of others that wait here."),
+            "acknowledge": ("gateway.cli.drills:acknowledge", "Answer another authority's drill."),
         },
     ),
     "oral": (

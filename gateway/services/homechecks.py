@@ -52,7 +52,8 @@ def check_files(paths: HomePaths) -> list[Diagnosis]:
 def _private_files(paths: HomePaths) -> list[Path]:
     keys = sorted(paths.keys.iterdir()) if paths.keys.is_dir() else []
     alarms = sorted(paths.alarms.iterdir()) if paths.alarms.is_dir() else []
-    return [*keys, paths.alarms, *alarms, paths.database, paths.token, paths.settings]
+    page = sorted((paths.root / "duty").glob("*.key"))
+    return [*keys, *page, paths.alarms, *alarms, paths.database, paths.token, paths.settings]
 
 
 def _too_open(path: Path) -> bool:

@@ -32,9 +32,7 @@ def check_page(paths: HomePaths, settings: Settings, now: datetime) -> Iterable[
     if left <= _SOON:
         until = f"{found.ends_at:%Y-%m-%d}"
         if left <= timedelta():
-            return (
-                _bad(Level.RED, f"The certificate of the duty page ended on {until}."),
-            )
+            return (_bad(Level.RED, f"The certificate of the duty page ended on {until}."),)
         level = Level.RED if left <= _NOW else Level.YELLOW
         return (_bad(level, f"The certificate of the duty page ends on {until}."),)
     return (good(_CHECK, f"{duty.origin} is served until {found.ends_at:%Y-%m-%d} with its certificate."),)
