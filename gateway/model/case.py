@@ -207,7 +207,10 @@ class _Run:
         keeping = self._ledger.keeping
         if name == "preservation_report" and self._state in _REPORTED:
             return keeping.has_open_items
-        return self._state == "held_pending_decision" and name in _BY_ITEM and keeping.is_split
+        if self._state != "held_pending_decision":
+            return False
+        # A further request holds as well, so that the decision on one does not let go what another needs.
+        return name in _FOLLOW_UPS or (name in _BY_ITEM and keeping.is_split)
 
     def _is_early(self, message: CaseMessage) -> bool:
         """Say whether this is a follow-up that waits for the preservation report (P9)."""
@@ -286,14 +289,8 @@ class _Run:
 _RELATION = {Track.REQUEST: "replaces", Track.PRESERVATION: "follows_preservation"}
 _BEFORE_REPORT = frozenset({"preservation_requested", "preservation_acknowledged", "preservation_at_risk"})
 #: What concerns the items it names, also while others are held.
-_BY_ITEM = frozenset(
-    {
-        "preservation_extension_request",
-        "preservation_extension_report",
-        "mla_follow_up_notice",
-        "request",
-    }
-)
+_BY_ITEM = frozenset({"preservation_extension_request", "preservation_extension_report"})
+_FOLLOW_UPS = frozenset({"mla_follow_up_notice", "request"})
 #: States in which every item is usually reported; where one is not, its report still comes.
 _REPORTED = frozenset({"preserved", "preservation_extended", "held_pending_decision"})
 #: Give items an end, or a later one.

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 WARNING_DAYS = (30, 14, 7, 3, 1)
 #: Days before the last day of asking for a renewal, and that day itself. Source: design rule (UNCC 42(9)).
 RENEWAL_DAYS = (7, 1, 0)
+_FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(9900, 1, 1)
 
 
 class ItemState(StrEnum):
@@ -89,13 +90,14 @@ def end_of_day(day: date, zone: str) -> datetime:
     """Return the instant at which a day ends by the clocks of a zone, in UTC.
 
     The day has 23 or 25 hours where summer time begins or ends; where its midnight does not exist it ends at
-    the instant that is skipped.
+    the instant that is skipped. Days beyond all use are taken as the last ones that can be counted with.
     """
     try:
         there = ZoneInfo(zone)
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         there = ZoneInfo("UTC")
-    return datetime.combine(day + timedelta(days=1), time(), there).astimezone(UTC)
+    counted = min(max(day, _FIRST_DAY), _LAST_DAY)
+    return datetime.combine(counted + timedelta(days=1), time(), there).astimezone(UTC)
 
 
 def due_marks(of: tuple[Mark, ...], *, now: datetime, told: datetime | None) -> tuple[Mark, ...]:
