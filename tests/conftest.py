@@ -1,4 +1,4 @@
-"""What tests of every room share: one real mail host, and no time limit for a generated example."""
+"""What tests of every room share: tables made once, one real mail host, no time limit for an example."""
 
 from collections.abc import Iterator
 
@@ -6,10 +6,22 @@ import pytest
 from hypothesis import settings
 
 from gateway.demo.mailhost import MailHost, MailHostUnavailable
+from gateway.wiring import founding, ground
+from tests.emptydatabase import EmptyDatabase
 
 #: How long an example takes says something about the machine, not about the product.
 settings.register_profile("rogatory", deadline=None)
 settings.load_profile("rogatory")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tables_are_made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A migration is a tenth of a second, and a run makes a thousand homes and opens them more often."""
+    empty = EmptyDatabase(tmp_path_factory.mktemp("empty"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(founding, "upgrade", empty.upgrade)
+        patch.setattr(ground, "upgrade", empty.upgrade)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """The fictional sample requests, messages and directory, parsed; only the messages are not in the package."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -16,15 +16,21 @@ MESSAGE_FILES = sorted(path.name for path in (FOLDER / "messages").glob("*.json"
 
 
 @cache
-def _read(path: str) -> Any:
+def _text(path: str) -> str:
     folder = FOLDER if path.startswith("messages/") else PACKAGED
-    return json.loads((folder / path).read_text(encoding="utf-8"))
+    return (folder / path).read_text(encoding="utf-8")
+
+
+@cache
+def _authorities() -> Sequence[Mapping[str, Any]]:
+    rows: Sequence[Mapping[str, Any]] = sample("directory.json")["authorities"]
+    return rows
 
 
 def sample(path: str) -> dict[str, Any]:
-    """Return a private copy of one sample file."""
-    copy: dict[str, Any] = deepcopy(_read(path))
-    return copy
+    """Return a private copy of one sample file. Parsing it again takes a quarter of the time of a copy."""
+    parsed: dict[str, Any] = json.loads(_text(path))
+    return parsed
 
 
 def request(number: int) -> dict[str, Any]:
@@ -34,6 +40,4 @@ def request(number: int) -> dict[str, Any]:
 
 def entry(authority_id: str) -> Mapping[str, Any]:
     """Return a private copy of an authority's record in the sample directory."""
-    rows = _read("directory.json")["authorities"]
-    found: Mapping[str, Any] = deepcopy(next(row for row in rows if row["authority_id"] == authority_id))
-    return found
+    return deepcopy(next(row for row in _authorities() if row["authority_id"] == authority_id))
