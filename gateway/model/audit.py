@@ -129,6 +129,7 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
         "person.acted": {**_BUNDLE, "officer": _C, "assurance": _C},
         "person.drafted": {**_BUNDLE, "officer": _C},
         "person.opened": {**_BUNDLE, "officer": _C, "assurance": _C},
+        "person.exported": {**_CASE, "officer": _C},
         "person.decided": {"authority": _A, "source": _C, "officer": _C},
         "person.allowed": {"network": _C, "officer": _C},
         "person.signed_in": {"officer": _C},

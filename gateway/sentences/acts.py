@@ -10,10 +10,12 @@ ACTS: Mapping[str, str] = MappingProxyType(
         "act-over": "This act was signed, withdrawn or ended already; look at the case, and prepare it anew "
         "if needed.",
         "act-unknown": "No prepared act is called so; look at `rogatory act list`.",
-        "act-unsigned": "An act ended because nobody signed it in time; look at the case, then prepare it anew.",
+        "act-unsigned": "An act ended because nobody signed it in time; look at the case, prepare it anew.",
         "credential-unknown": "No passkey begins like this, or several do: look at `rogatory officer list`.",
         "duty-page-none": "Passkeys belong to the name of the duty page; set `[duty] origin` in the "
         "settings first.",
+        "export-unreadable": "This folder holds no exported case, or a file of it is missing; ask for it "
+        "again.",
         "human-authority": "Another authority than the author says whose passkey this is; ring the author "
         "up. (UNTOC 18(14), Budapest 25(3))",
         "human-credential": "This passkey is not known here, or not the one that is stated; sign with the "
@@ -47,10 +49,11 @@ ACTS: Mapping[str, str] = MappingProxyType(
         "list`.",
         "officer-nothing-to-confirm": "No passkey of this officer waits for a second person.",
         "officer-role": "An auditor moves nothing; another officer acts.",
-        "officer-unconfirmed": "A passkey waits for a second person; compare its words with the officer, then "
-        "`rogatory officer confirm`.",
+        "officer-unconfirmed": "A passkey waits for a second person; compare its words with the officer, "
+        "then `rogatory officer confirm`.",
         "officer-unknown": "No officer has this pseudonym; look at `rogatory officer list`.",
-        "passkey-ending": "A passkey ends within a month; its officer makes another: `rogatory officer link`.",
+        "passkey-ending": "A passkey ends within a month; its officer makes another: see `rogatory officer "
+        "link`.",
         "passkey-needed": "Officers here have passkeys, so nobody's word alone stands for the authority; "
         "name an officer who signs.",
         "setup-link-invalid": "This link was used, or its time is over; ask for another one.",

@@ -6,7 +6,9 @@ from gateway.services.acts.acts import Acts
 from gateway.services.acts.keeping import ActStore
 from gateway.services.casebook import Casebook
 from gateway.services.courier import Courier
+from gateway.services.exported.export import CaseExport
 from gateway.services.failover import Failover
+from gateway.services.library import Library
 from gateway.services.officers.officers import Officers
 from gateway.services.officers.people import RelyingParty
 from gateway.services.signing import Signing
@@ -29,6 +31,7 @@ class ActRoom:
         failover: Failover,
         signing: Signing,
     ) -> None:
+        self._ground = ground
         self.submitter = Submitter(
             database=ground.database,
             blobs=ground.blobs,
@@ -62,6 +65,17 @@ class ActRoom:
                 drafter=self.submitter.drafter,
                 authority_id=ground.authority_id,
             ),
+            clock=ground.clock,
+        )
+
+    def exports(self, library: Library) -> CaseExport:
+        """Return what exports cases for those who have no gateway."""
+        ground = self._ground
+        return CaseExport(
+            database=ground.database,
+            library=library,
+            directory=ground.directory,
+            authority_id=ground.authority_id,
             clock=ground.clock,
         )
 

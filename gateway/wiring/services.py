@@ -358,6 +358,7 @@ class Services:
             carried=self._carried,
             acts=self.acts,
             officers=self.officers,
+            exports=self._acting.exports(self._library),
             cases=self.cases,
             paging=self.paging.desk,
             trust=self._trust.desk(

@@ -60,6 +60,8 @@ from gateway.web.calls.directory import (
     RequirementsParams,
     RequirementsResult,
 )
+from gateway.web.calls.drills import DRILL_CALLS
+from gateway.web.calls.exports import EXPORT_CALLS
 from gateway.web.calls.gateway import (
     AUDIT_VERIFY,
     DOCTOR,
@@ -322,8 +324,10 @@ CALLS: tuple[Call[Any, Any], ...] = (
     PRESERVATION_ACT,
     PRESERVATION_LETTER,
     *OFFICER_CALLS,
+    *EXPORT_CALLS,
     *TRUST_CALLS,
     *ORAL_CALLS,
+    *DRILL_CALLS,
     *PAGING_CALLS,
     CARRIER_EXPORT,
     CARRIER_IMPORT,

@@ -11,6 +11,8 @@ from gateway.web.calls import Call, Progress
 from gateway.web.operations import (
     carrier,
     directory,
+    drills,
+    exports,
     gateway,
     keys,
     mail,
@@ -31,6 +33,7 @@ _HANDLERS: Mapping[str, Handler] = {
     **gateway.HANDLERS,
     **requests.HANDLERS,
     **officers.HANDLERS,
+    **exports.HANDLERS,
     **preservation.HANDLERS,
     **carrier.HANDLERS,
     **mail.HANDLERS,
@@ -38,6 +41,7 @@ _HANDLERS: Mapping[str, Handler] = {
     **directory.HANDLERS,
     **trust.HANDLERS,
     **oral.HANDLERS,
+    **drills.HANDLERS,
     **paging.HANDLERS,
 }
 

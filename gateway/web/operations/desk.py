@@ -16,6 +16,7 @@ from gateway.services.cases import Cases
 from gateway.services.consent import ConsentDesk
 from gateway.services.directory import Directory
 from gateway.services.doctor import Doctor
+from gateway.services.exported.export import CaseExport
 from gateway.services.formalroute import RouteDesk
 from gateway.services.keyring import Keyring
 from gateway.services.liveness import Liveness
@@ -45,6 +46,7 @@ class Desk:
     directory: Directory
     acts: Acts
     officers: Officers
+    exports: CaseExport
     cases: Cases
     consents: ConsentDesk
     routes: RouteDesk
