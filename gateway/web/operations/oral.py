@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 
-from crypto import strictjson
-from crypto.errors import Refusal
 from gateway.errors import GatewayRefusal
-from gateway.model.manifest import FORM_MAX_BYTES
 from gateway.model.oral import OralCall
 from gateway.services.acts.acts import PreparedAct
+from gateway.services.handin import read_form
 from gateway.services.oral.desk import OralNote
 from gateway.services.submit import Submission
 from gateway.web.calls import FindingView, Nothing, Progress
@@ -46,12 +44,7 @@ async def _note(desk: Desk, params: OralNoteParams, _progress: Progress) -> Oral
 
 
 async def _confirm(desk: Desk, params: OralConfirmParams, _progress: Progress) -> OralSentResult:
-    try:
-        form = strictjson.loads(bytes(params.form), max_bytes=FORM_MAX_BYTES)
-    except Refusal as refusal:
-        raise GatewayRefusal("form-unreadable", detail=refusal.detail) from None
-    if not isinstance(form, dict):
-        raise GatewayRefusal("form-invalid")
+    form = read_form(bytes(params.form))
     sent = await desk.trust.oral.confirm(
         params.ref,
         form,
