@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, bindparam, func, select, update
 
 from gateway.storage.database import Transaction
+from gateway.storage.prepared import fetch
 from gateway.storage.rows import TableRow
 from gateway.storage.schema import bundle, escalation, transmission
 
@@ -64,6 +65,7 @@ _KEY = and_(
     escalation.c.bid == bindparam("b_bid"),
     escalation.c.to_aid == bindparam("b_to"),
 )
+_COLUMNS = tuple(column.name for column in escalation.columns)
 _FIND = select(escalation).where(_KEY)
 _LOCK = _FIND.with_for_update()
 _OPEN = select(escalation).where(escalation.c.next_action_at.is_not(None))
@@ -129,8 +131,8 @@ def find_escalation(connection: Connection, key: Key) -> EscalationRow | None:
 
 def lock_escalation(connection: Connection, key: Key) -> EscalationRow | None:
     """Return a ladder that this unit is about to change, or ``None``."""
-    row = connection.execute(_LOCK, _of(key)).first()
-    return None if row is None else EscalationRow(**row._mapping)
+    rows = fetch(connection, _LOCK, _of(key))
+    return EscalationRow(**dict(zip(_COLUMNS, rows[0], strict=True))) if rows else None
 
 
 def open_escalations(connection: Connection) -> list[EscalationRow]:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, update
 
 from gateway.storage.database import Transaction
+from gateway.storage.prepared import fetch
 from gateway.storage.schema import page, page_matter
 
 
@@ -45,6 +46,8 @@ class MatterRow:
     settled_at: datetime | None = None
 
 
+_PAGE = tuple(column.name for column in page.columns)
+_MATTER = tuple(column.name for column in page_matter.columns)
 _IS_OPEN = and_(page.c.acknowledged_at.is_(None), page.c.settled_at.is_(None))
 _BY_ID = select(page).where(page.c.id == bindparam("b_id"))
 _OPEN_OF = select(page).where(
@@ -136,8 +139,8 @@ def find_page(connection: Connection, page_id: str) -> PageRow | None:
 
 def open_page(connection: Connection, peer: str, audience: str) -> PageRow | None:
     """Return the page that rings for this peer and audience, if any."""
-    row = connection.execute(_OPEN_OF, {"b_peer": peer, "b_audience": audience}).first()
-    return None if row is None else _page(row)
+    rows = fetch(connection, _OPEN_OF, {"b_peer": peer, "b_audience": audience})
+    return PageRow(**dict(zip(_PAGE, rows[0], strict=True))) if rows else None
 
 
 def answered_since(connection: Connection, peer: str, audience: str, since: datetime) -> list[PageRow]:
@@ -174,7 +177,7 @@ def open_matters(connection: Connection, peer: str) -> list[MatterRow]:
 def open_matters_of(connection: Connection, peer: str, subject: tuple[str, str]) -> list[MatterRow]:
     """Return what waits for a person about one bundle, on whatever page."""
     about = {"b_peer": peer, "b_sender": subject[0], "b_bid": subject[1]}
-    return [MatterRow(**row._mapping) for row in connection.execute(_OF_BUNDLE, about)]
+    return [MatterRow(**dict(zip(_MATTER, row, strict=True))) for row in fetch(connection, _OF_BUNDLE, about)]
 
 
 def has_others(connection: Connection, page_id: str, matters: frozenset[str]) -> bool:

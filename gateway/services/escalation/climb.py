@@ -73,22 +73,27 @@ class Escalation:
         self._monotonic = monotonic
         self._last: tuple[datetime, float] | None = None
         self._wake = asyncio.Event()
+        #: When the next look is; a ladder that is due later need not wake anybody.
+        self._next_look: datetime | None = None
         self._log = get_log("escalation")
 
-    def wake(self) -> None:
-        """A ladder has begun, or begun anew."""
-        self._wake.set()
+    def wake(self, due: datetime) -> None:
+        """A ladder has begun, or begun anew, whose next step is due then."""
+        if self._next_look is None or due < self._next_look:
+            self._wake.set()
 
     async def run(self) -> None:
         """Take every step as it falls due until cancelled."""
         while True:
             self._wake.clear()
+            self._next_look = None
             try:
                 await self.look()
                 pause = await self._pause()
             except GatewayError as error:
                 self._log.warning("escalation.unavailable", code=error.code)
                 pause = 1.0
+            self._next_look = self._clock.now() + timedelta(seconds=pause)
             try:
                 async with asyncio.timeout(pause):
                     await self._wake.wait()

@@ -7,6 +7,7 @@ authority took it back. An acknowledgement nobody signed is noted, and the clock
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -48,10 +49,14 @@ _EMERGENCY, _URGENT = "emergency", "urgent"
 
 
 class Ladder:
-    """Follows the cases of one authority; ``periods`` by level. ``wake`` is called once a row is durable."""
+    """Follows the cases of one authority; ``periods`` by level. ``wake`` is told when a new row is due."""
 
     def __init__(
-        self, *, authority_id: str, periods: Mapping[str, Periods], wake: Callable[[], None] = lambda: None
+        self,
+        *,
+        authority_id: str,
+        periods: Mapping[str, Periods],
+        wake: Callable[[datetime], None] = lambda due: None,
     ) -> None:
         self._own = authority_id
         self._periods = periods
@@ -98,12 +103,17 @@ class Ladder:
         tx.view(("escalation", row.thread_id))
         escalations.add_escalation(tx, begun)
         log(tx, begun, "escalation.started", now, level=level)
-        tx.after_commit(self._wake)
+        self._wake_for(tx, begun)
 
     def _rescheduled(self, row: EscalationRow) -> EscalationRow:
         """Return the row with the time of its next step; how the bundle fares is looked at when it is due."""
         due = next_due(standing(row), self._periods[row.level])
         return replace(row, next_action_at=due.at)
+
+    def _wake_for(self, tx: Transaction, row: EscalationRow) -> None:
+        due = row.next_action_at
+        if due is not None:
+            tx.after_commit(partial(self._wake, due))
 
     def _page_arrival(self, tx: Transaction, added: Added) -> None:
         row = added.row
@@ -165,16 +175,17 @@ class Ladder:
             return
         if held.stage != Stage.WAITING:
             settle(tx, held, now)
-        restarted = with_standing(held, standing(held).consigned(now))
-        escalations.store_escalation(tx, self._rescheduled(restarted))
-        tx.after_commit(self._wake)
+        restarted = self._rescheduled(with_standing(held, standing(held).consigned(now)))
+        escalations.store_escalation(tx, restarted)
+        self._wake_for(tx, restarted)
 
-    @staticmethod
-    def hurry(tx: Transaction, key: escalations.Key, now: datetime) -> None:
+    def hurry(self, tx: Transaction, key: escalations.Key, now: datetime) -> None:
         """Look at a bundle at once that was rejected or given up: nobody need wait for its consignment."""
         for held in escalations.open_of_bundle(tx.connection, key[0], key[1]):
             if held.key == key and held.consigned_at is None:
-                escalations.store_escalation(tx, replace(held, next_action_at=now))
+                hurried = replace(held, next_action_at=now)
+                escalations.store_escalation(tx, hurried)
+                self._wake_for(tx, hurried)
 
     @staticmethod
     def stop(tx: Transaction, held: EscalationRow, *, by: str, code: str, now: datetime) -> None:
