@@ -5,6 +5,8 @@ from types import MappingProxyType
 
 PRESERVATION: Mapping[str, str] = MappingProxyType(
     {
+        "asked-authority": "An authority that was not asked answered this request, so nothing of it counts; "
+        "ring the authority that was asked. (UNTOC 18(13), Budapest 27(2), 35)",
         "breach": "A message of the other authority breaks a rule, so it moved nothing: see which with "
         "`rogatory preservation show`, and tell that authority.",
         "letter-unprintable": "The letter cannot be set on this machine; install what is named.",

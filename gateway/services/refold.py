@@ -10,14 +10,13 @@ from gateway.model.audit import PendingAuditEntry
 from gateway.model.case import CaseView, Effect
 from gateway.model.codes import Side, Track
 from gateway.services.caserows import fold_rows, folded
+from gateway.services.preservation.breaches import CASE_TASK as CASE_TASK
 from gateway.services.preservation.clockrows import ClockRows
 from gateway.services.tasks import close_tasks
 from gateway.services.threadlinks import decisions, is_decision
 from gateway.storage import cases, preservation
 from gateway.storage.database import Transaction
 
-#: Kind of a task about a case; its ``sender`` is the peer.
-CASE_TASK = "case"
 OVERDUE = "overdue"
 EARLY_STOP = "early-stop"
 

@@ -33,7 +33,7 @@ from gateway.services.directory import Directory
 from gateway.services.forms import check_received
 from gateway.services.keyring import Keyring
 from gateway.services.lanes import Gate, Lanes
-from gateway.services.preservation.breaches import ActRefused
+from gateway.services.preservation.breaches import ActRefused, tell_refused
 from gateway.services.shelf import shelve, shelve_key
 from gateway.services.stamp import Stamp, Subject
 from gateway.services.tokens import RequestToken
@@ -115,6 +115,7 @@ class Rejected:
     code: str
     manifest_sha256: str | None
     human: str | None = None
+    cases: Sequence[tuple[str, str]] = ()
 
 
 class Releaser:
@@ -285,6 +286,7 @@ class Releaser:
                 code=refusal.code,
                 manifest_sha256=arrived.envelope.manifest,
                 human=refusal.rule if isinstance(refusal, ActRefused) else None,
+                cases=refusal.cases if isinstance(refusal, ActRefused) else (),
             )
             return await self._store(arrived, rejected)
         except IntegrityError:
@@ -336,6 +338,7 @@ class Releaser:
         elif outcome.human is not None:
             refused = {"from": env.sender, "bid": env.bid, "code": outcome.human}
             tx.audit(PendingAuditEntry(event="act.refused", body=refused, at=now))
+            tell_refused(tx, outcome.cases, now=now)
         if was_relayed or arrived.is_by_post:
             self._wire.push(tx, receipt, lane=env.lane, now=now, at_once=arrived.is_by_post)
         return receipt

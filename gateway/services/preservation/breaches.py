@@ -1,6 +1,7 @@
 """How a broken rule is told: as a refusal of what our own officers say, and of what a peer has no part in."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from crypto.errors import Refusal
 from gateway.errors import GatewayRefusal
@@ -8,15 +9,26 @@ from gateway.model.case_message import CaseMessage
 from gateway.model.case_view import CaseView, Effect
 from gateway.model.codes import Side
 from gateway.model.preservation_rules import RULES, Breach
+from gateway.services.tasks import raise_task
 from gateway.storage.cases import CaseRow
+from gateway.storage.database import Transaction
+
+#: Kind of a task about a case; its ``sender`` is the peer.
+CASE_TASK = "case"
+_SHOWN_AGAIN = timedelta(days=1)
 
 
 class ActRefused(Refusal):
-    """A peer's message that it had no part in; ``rule`` stays with us, the peer reads ``form-invalid``."""
+    """A peer's message that it had no part in; ``rule`` stays with us, the peer reads ``form-invalid``.
 
-    def __init__(self, rule: str) -> None:
+    Attributes:
+        cases: Peer and thread of the cases whose people are told.
+    """
+
+    def __init__(self, rule: str, cases: Sequence[tuple[str, str]]) -> None:
         super().__init__("form-invalid", RULES[rule].sentence, step=14)
         self.rule = rule
+        self.cases = tuple(cases)
 
 
 def refuse_unasked(held: Sequence[CaseRow], said: CaseMessage) -> None:
@@ -24,8 +36,24 @@ def refuse_unasked(held: Sequence[CaseRow], said: CaseMessage) -> None:
 
     ``held`` are the cases of its thread; the answering authority has none.
     """
-    if said.side is Side.REQUESTED and any(case.side == Side.REQUESTING for case in held):
-        raise ActRefused("asked_authority")
+    asked = [(case.peer, case.thread_id) for case in held if case.side == Side.REQUESTING]
+    if said.side is Side.REQUESTED and asked:
+        raise ActRefused("asked_authority", asked)
+
+
+def tell_refused(tx: Transaction, cases: Sequence[tuple[str, str]], *, now: datetime) -> None:
+    """Put it before a person, in the case that such a message was about."""
+    for peer, thread_id in cases:
+        raise_task(
+            tx,
+            kind=CASE_TASK,
+            sender=peer,
+            thread_id=thread_id,
+            owner="duty_officer",
+            code="asked-authority",
+            now=now,
+            shown_again_at=now + _SHOWN_AGAIN,
+        )
 
 
 def refusal(breaches: Sequence[Breach]) -> GatewayRefusal:

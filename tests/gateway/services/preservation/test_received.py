@@ -127,3 +127,5 @@ async def test_an_answer_from_an_authority_that_was_not_asked_is_rejected_and_op
     bodies = [json.loads(row.body) for row in rows]
     said = [body for body in bodies if body["ev"] == "act.refused"]
     assert [(body["from"], body["code"]) for body in said] == [(OTHER, "asked_authority")]
+    tasks = await world[RO].database.read(peers.open_tasks)
+    assert [(task.sender, task.code) for task in tasks if task.kind == "case"] == [(US, "asked-authority")]
