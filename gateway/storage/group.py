@@ -111,7 +111,7 @@ class Transaction:
 
     def flush(self) -> None:
         """Send the buffered rows to the database. Units need not call it."""
-        self._touched.clear()
+        # What was touched stays so: the unit that flushes in its midst may write more about it afterwards.
         if self._inserts:
             batches, self._inserts = self._inserts, {}
             for (statement, columns), rows in sorted(batches.items(), key=_foreign_key_order):

@@ -185,6 +185,19 @@ async def test_execute_sees_what_the_group_has_buffered(database: Database) -> N
     assert (await asyncio.gather(database.write(put("a")), database.write(count)))[1] == 1
 
 
+async def test_a_unit_sees_what_another_wrote_of_its_subject_after_a_flush(database: Database) -> None:
+    def first(tx: Transaction) -> None:
+        tx.view("a subject")
+        tx.execute(select(meta))
+        tx.insert(meta, key="late", value="1")
+
+    def second(tx: Transaction) -> list[str]:
+        return list(tx.view("a subject").execute(select(meta.c.key)).scalars())
+
+    _, seen = await asyncio.gather(database.write(first), database.write(second))
+    assert seen == ["late"]
+
+
 async def test_later_updates_run_after_the_inserts_of_the_group(database: Database) -> None:
     def change(tx: Transaction) -> None:
         tx.later(SET_VALUE, b_key="a", v_value="new")
