@@ -21,6 +21,7 @@ REQUIREMENTS = os.path.join(ROOT, "tests", "requirements.txt")
 OLDEST = (3, 11)
 
 FONTS = "/usr/share/fonts/truetype/noto/NotoNaskhArabic-Regular.ttf"
+CJK_FONTS = "/usr/share/fonts/opentype/noto/NotoSerifCJK-Regular.ttc"
 SERVERS = ("/usr/lib/postgresql/*/bin/initdb", "/usr/pgsql-*/bin/initdb", "/usr/local/pgsql/bin/initdb")
 
 
@@ -52,6 +53,7 @@ def have_ensurepip():
 CHECKS = {
     "python3-venv": have_ensurepip,
     "fonts-noto-core": lambda: os.path.exists(FONTS),
+    "fonts-noto-cjk": lambda: os.path.exists(CJK_FONTS),
     "postgresql": have_postgresql,
     "openssl": lambda: have("openssl"),
     "postfix": lambda: have_daemon("postfix"),
@@ -68,7 +70,8 @@ CHECKS = {
     "libc6-dev": lambda: os.path.exists("/usr/include/stdio.h"),
 }
 MAIL = ["postfix", "dovecot-imapd", "dovecot-lmtpd", "gpgsm"]
-TEST = ["python3-venv", "fonts-noto-core", "postgresql", "openssl", "nodejs", "npm", "chromium", *MAIL]
+FONT_PACKAGES = ["fonts-noto-core", "fonts-noto-cjk"]
+TEST = ["python3-venv", *FONT_PACKAGES, "postgresql", "openssl", "nodejs", "npm", "chromium", *MAIL]
 PACKAGES = {
     "lint": ["python3-venv"],
     "demo": ["python3-venv", "fonts-noto-core"],

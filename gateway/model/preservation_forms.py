@@ -136,6 +136,13 @@ def _report(said: Mapping[str, Any], known: Known) -> dict[str, Any]:
     return {**content, **rest}
 
 
+def _days_after(at: datetime, days: int) -> str:
+    try:
+        return wire_time(at + timedelta(days=days))
+    except OverflowError:
+        raise MessageInvalid("the time lies too far ahead; state the end itself") from None
+
+
 def _days(said: Any, usual: int) -> int:
     if said is None:
         return usual
@@ -150,7 +157,7 @@ def _item(row: dict[str, Any], days: int) -> dict[str, Any]:
         return {member: row[member] for member in ("item_no", "status", "reason") if member in row}
     effected = instant(row.get("effected_at"))
     if "ends_at" not in row and effected is not None:
-        row["ends_at"] = wire_time(effected + timedelta(days=days))
+        row["ends_at"] = _days_after(effected, days)
     return row
 
 
@@ -182,7 +189,7 @@ def _extension_request(said: Mapping[str, Any], known: Known) -> dict[str, Any]:
     content = {
         "item_nos": list(items),
         "current_ends_at": wire_time(present),
-        "requested_until": wire_time(present + timedelta(days=days)),
+        "requested_until": _days_after(present, days),
         "mla_expected_by": None,
     }
     return {**content, **said}

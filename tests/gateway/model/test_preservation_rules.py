@@ -1,6 +1,7 @@
 """Rules of acts in a preservation: what a form breaks by itself, and what at its place in the thread."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,9 +11,9 @@ import pytest
 
 from gateway.model.case_message import CaseMessage, MessageFacts, case_message
 from gateway.model.codes import Side, code_list
-from gateway.model.message import Office
+from gateway.model.message import MessageInvalid, Office
 from gateway.model.preservation_form_rules import form_breaches
-from gateway.model.preservation_forms import ACTS, Known, needs_approver
+from gateway.model.preservation_forms import ACTS, Act, Known, needs_approver
 from gateway.model.preservation_rules import RULES
 from gateway.model.preservation_sender_rules import sender_breaches
 from gateway.model.preservation_thread_rules import Standing, asked_at, grounds, thread_breaches
@@ -306,6 +307,45 @@ KNOWN = Known(
     renewable=True,
     term_days=90,
 )
+
+
+SAID = (
+    "items",
+    "days",
+    "effected_at",
+    "ends_at",
+    "item_nos",
+    "current_ends_at",
+    "granted",
+    "until",
+    "renewable",
+)
+ODD = [
+    None,
+    True,
+    -1,
+    10**400,
+    1.5,
+    "",
+    "x",
+    "9999-12-31T23:59:59Z",
+    [],
+    [1],
+    [None],
+    {},
+    {"item_no": 1},
+    [{"item_no": []}],
+]
+
+
+@pytest.mark.parametrize("act", ACTS.values(), ids=lambda act: act.message_type)
+def test_whatever_is_said_becomes_a_form_or_is_refused_in_words(act: Act) -> None:
+    known = replace(KNOWN, statuses={1: "preserved"}, ends={1: END}, asked_until=END)
+    for member in SAID:
+        for odd in ODD:
+            with suppress(MessageInvalid):
+                form = message(act.message_type, act.complete({"reason": "x", member: odd}, known))
+                form_breaches(form)
 
 
 def test_what_is_said_of_all_items_holds_for_those_not_listed() -> None:
