@@ -74,7 +74,6 @@ _DUE = (
     .limit(100)
 )
 _WAITING = select(page).where(page.c.settled_at.is_(None)).order_by(page.c.raised_at, page.c.id).limit(500)
-_RECENT = select(page).order_by(page.c.raised_at.desc(), page.c.id).limit(bindparam("b_limit"))
 # Of one bundle: a flood of others on the same page must not be read for each of them.
 _OF_BUNDLE = select(page_matter).where(
     page_matter.c.bid == bindparam("b_bid"),
@@ -157,11 +156,6 @@ def due_pages(connection: Connection, now: datetime, latest: datetime) -> list[P
 def waiting_pages(connection: Connection) -> list[PageRow]:
     """Return pages that are not settled, oldest first, at most 500; acknowledged ones are among them."""
     return [_page(row) for row in connection.execute(_WAITING)]
-
-
-def recent_pages(connection: Connection, limit: int) -> list[PageRow]:
-    """Return the newest pages, also those that are over."""
-    return [_page(row) for row in connection.execute(_RECENT, {"b_limit": limit})]
 
 
 def matters_of(connection: Connection, page_id: str) -> list[MatterRow]:

@@ -4,6 +4,7 @@ Answering ends the ringing and nothing else: the clock of a request stops by a s
 A code also proves that its path rings, whatever became of its page meanwhile.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,7 +13,7 @@ from gateway.clock import Clock
 from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.paging import PageReason
-from gateway.services.paging.codes import code_digest, read_code
+from gateway.services.paging.codes import code_digest, read_codes
 from gateway.services.paging.pages import settle_pages
 from gateway.services.paging.tasks import PagingTasks
 from gateway.services.paging.times import PagingTimes
@@ -68,22 +69,21 @@ class Answers:
         """Take a code that a notice carried; durable, and good once.
 
         Args:
-            text: What the person typed.
+            text: What the person typed, or the whole notice.
             officer: Who answers, if it is not the one who was rung.
 
         Raises ``GatewayRefusal`` ``page-code-unknown`` for one that no notice carried, ``page-code-used``,
         ``page-code-old``; nothing is changed then.
         """
-        code = read_code(text)
-        if code is None:
-            raise GatewayRefusal("page-code-unknown")
+        digests = [code_digest(code) for code in read_codes(text)]
         now = self._clock.now()
-        return await self._database.write(
-            partial(self._answer, digest=code_digest(code), officer=officer, now=now)
-        )
+        return await self._database.write(partial(self._answer, digests=digests, officer=officer, now=now))
 
-    def _answer(self, tx: Transaction, *, digest: str, officer: str | None, now: datetime) -> Answer:
-        notice = alarms.notice_by_code(tx.view(("code", digest)), digest)
+    def _answer(
+        self, tx: Transaction, *, digests: Sequence[str], officer: str | None, now: datetime
+    ) -> Answer:
+        found = (alarms.notice_by_code(tx.view(("code", digest)), digest) for digest in digests)
+        notice = next((row for row in found if row is not None), None)
         if notice is None:
             raise GatewayRefusal("page-code-unknown")
         if notice.answered_at is not None:

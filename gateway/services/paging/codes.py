@@ -6,11 +6,15 @@ bears the same code; what is kept is its digest. Written and read like the codes
 
 import hashlib
 import hmac
+from itertools import islice
 
 from crypto.encoding import lp
 from gateway.services.smime.code import acknowledgement_code, codes_in
 
 _PURPOSE = b"gw/1/page-code"
+#: A whole notice may be pasted; words of four letters look like pieces of a code.
+TEXT_MAX = 2000
+_MOST_TRIED = 20
 
 
 class Codes:
@@ -29,6 +33,6 @@ def code_digest(code: str) -> str:
     return hashlib.sha256(code.encode("ascii")).hexdigest()
 
 
-def read_code(text: str) -> str | None:
-    """Return the code in what a person typed, as it was shown, or ``None``."""
-    return next(codes_in(text[:200]), None)
+def read_codes(text: str) -> list[str]:
+    """Return what could be codes in what a person typed or pasted, as they would have been shown, a few."""
+    return list(islice(codes_in(text[:TEXT_MAX]), _MOST_TRIED))

@@ -189,7 +189,7 @@ class PagesResult(Value, kw_only=True):
 class PageCodeParams(Value, kw_only=True):
     """The code of a notice, and who answers if it is not the officer who was rung."""
 
-    code: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    code: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
     officer: Person | None = None
 
 
