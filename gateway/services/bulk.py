@@ -1,19 +1,21 @@
-"""Large documents are sealed in a process beside the gateway, a small number at a time, urgent ones apart.
+"""Large documents are sealed and checked in a process beside the gateway, few at a time, urgent ones apart.
 
-A thread that seals shares the interpreter with the event loop and slows everything it does; a process does
-not, and one for routine work also steps back on the processor. It holds one document, one content key and two
-open files, keeps nothing, and may die: the document is then sealed by a thread here. Invariant: what comes
-back is what ``seal_part`` would have returned for the same document.
+A thread that works on one shares the interpreter with the event loop and slows everything it does; a process
+does not, and one for routine work also steps back on the processor. It holds one document, one content key
+and its open files, keeps nothing, and may die: a thread then does the work here. Invariant: what comes back
+is what ``seal_part`` or ``check_part`` would have said of the same document.
 """
 
 import asyncio
 import base64
 import json
 import os
+import subprocess
 import sys
 from contextlib import suppress
-from typing import Protocol
 
+from crypto.bundle import Envelope, ManifestPart
+from crypto.errors import Refusal
 from crypto.parts import Progress, SealedPart
 from gateway.model.codes import Lane
 from gateway.services.bulkprocess import WRONG_SIZE
@@ -34,12 +36,6 @@ _log = get_log("bulk")
 
 class BulkGone(Exception):
     """The process did not do its work; the document is as it was."""
-
-
-class Files(Protocol):
-    """A source and a sink that another process can be handed."""
-
-    def fileno(self) -> int: ...
 
 
 class Bulk:
@@ -82,17 +78,75 @@ class Bulk:
             raise BulkGone from None
 
 
+def is_checked_apart(env: Envelope, part: ManifestPart, source: object, content_key: bytes) -> bool:
+    """Check a large part of a bundle in another process, and wait for it; false where that cannot be done.
+
+    For a thread. Raises ``Refusal`` ``content-digest`` as ``Opener.check_part`` does.
+    """
+    if part.size < APART_BYTES:
+        return False
+    try:
+        number = descriptor(source)
+    except BulkGone:
+        return False
+    job = {
+        "key": base64.b64encode(content_key).decode(),
+        "bid": env.bid,
+        "n": part.n,
+        "plain_size": part.size,
+        "plain_sha256": part.sha256,
+        "pad": part.pad,
+        "steps_back": env.lane != Lane.URGENT,
+    }
+    try:
+        done = subprocess.run(
+            [*_program(), str(number)],
+            input=json.dumps(job).encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(number,),
+            env=_environment(),
+            check=False,
+        )
+        refused = json.loads(done.stdout)["refused"]
+    except (OSError, ValueError, LookupError, TypeError):
+        _log.warning("bulk.alone")
+        # The two share one place in the file.
+        os.lseek(number, 0, os.SEEK_SET)
+        return False
+    if refused is not None:
+        raise Refusal(str(refused), "a large part", step=13)
+    return True
+
+
+def descriptor(source: object) -> int:
+    """Return the descriptor of a file on the disk. Raises ``BulkGone`` for what lies in memory only."""
+    try:
+        number = source.fileno()  # type: ignore[attr-defined]
+    except (AttributeError, OSError):
+        raise BulkGone from None
+    return int(number)
+
+
+def _program() -> tuple[str, ...]:
+    return sys.executable, "-P", "-m", "gateway.services.bulkprocess"
+
+
+def _environment() -> dict[str, str]:
+    """The same packages from the same places, and nothing from the folder we happen to be in."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(place for place in sys.path if place)}
+
+
 async def _ask(job: bytes, source: int, sink: int, progress: Progress | None) -> dict[str, object]:
     """Return the last line of a process that was given the job; what comes before it is progress."""
-    places = os.pathsep.join(place for place in sys.path if place)
     try:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "gateway.services.bulkprocess", str(source), str(sink)),
+            *(*_program(), str(source), str(sink)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             pass_fds=(source, sink),
-            env={**os.environ, "PYTHONPATH": places},
+            env=_environment(),
         )
     except OSError:
         _log.warning("bulk.alone")

@@ -1,7 +1,8 @@
-"""The process that seals one large document: ``python -m gateway.services.bulkprocess SOURCE SINK``.
+"""The process that seals or checks one large part: ``python -m gateway.services.bulkprocess SOURCE [SINK]``.
 
-Its arguments are the numbers of two open files it inherits, its standard input says the rest. It writes to
-the sink, reports how far it is, at last what it made, and ends; it opens no file and keeps nothing (``bulk``).
+Its arguments are the numbers of open files it inherits, its standard input says the rest. With a sink it
+seals the source into it, reports how far it is and at last what it made; without, it tells whether the sealed
+source opens to what was announced. Then it ends; it opens no file and keeps nothing (``bulk``).
 """
 
 import base64
@@ -9,8 +10,10 @@ import json
 import os
 import signal
 import sys
+from typing import Any, BinaryIO
 
-from crypto.parts import seal_part
+from crypto.errors import Refusal
+from crypto.parts import open_part, seal_part
 
 #: What it answers where the document is shorter or longer than was announced.
 WRONG_SIZE = "size"
@@ -44,33 +47,42 @@ def _say(what: object) -> None:
 
 
 def main() -> None:
-    """Seal what standard input asks for."""
+    """Do what standard input asks for."""
     # An interrupt from the terminal reaches both; the gateway ends this process when it is done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     job = json.loads(sys.stdin.buffer.read())
     if job["steps_back"]:
         os.nice(_STEPS_BACK)
-    told = _Teller()
-    with (
-        open(int(sys.argv[1]), "rb", buffering=0) as source,
-        open(int(sys.argv[2]), "r+b", buffering=0) as sink,
-    ):
-        try:
-            part = seal_part(
-                source,
-                sink,
-                bk=base64.b64decode(job["key"]),
-                bid=job["bid"],
-                n=job["n"],
-                plain_size=job["plain_size"],
-                progress=told,
-            )
-        except ValueError:
-            _say({"error": WRONG_SIZE})
+    key = base64.b64decode(job["key"])
+    with open(int(sys.argv[1]), "rb", buffering=0) as source:
+        if len(sys.argv) == 2:
+            _check(job, key, source)
             return
+        with open(int(sys.argv[2]), "r+b", buffering=0) as sink:
+            _seal(job, key, source, sink)
+
+
+def _seal(job: dict[str, Any], key: bytes, source: BinaryIO, sink: BinaryIO) -> None:
+    told = _Teller()
+    part_of = {name: job[name] for name in ("bid", "n", "plain_size")}
+    try:
+        part = seal_part(source, sink, bk=key, progress=told, **part_of)
+    except ValueError:
+        _say({"error": WRONG_SIZE})
+        return
     told.flush()
     members = ("n", "plain_size", "plain_sha256", "size", "sha256")
     _say({name: getattr(part, name) for name in members})
+
+
+def _check(job: dict[str, Any], key: bytes, source: BinaryIO) -> None:
+    part_of = {name: job[name] for name in ("bid", "n", "plain_size", "plain_sha256", "pad")}
+    try:
+        open_part(source, None, bk=key, **part_of)
+    except Refusal as refusal:
+        _say({"refused": refusal.code})
+        return
+    _say({"refused": None})
 
 
 if __name__ == "__main__":

@@ -336,7 +336,7 @@ class Courier:
             envelope_sha256=source.envelope_sha256,
             size_bytes=source.size,
             urgent=job.lane == _URGENT,
-            read=source.stream,
+            read=source.stream if job.lane == _URGENT else partial(self._lanes.paced, source.stream),
         )
 
     async def _deliver_composed(

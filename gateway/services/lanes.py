@@ -7,7 +7,7 @@ two places for each processor while something is and for a moment after; it alwa
 
 import os
 import time
-from asyncio import Future, get_running_loop
+from asyncio import Future, get_running_loop, sleep
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -22,6 +22,9 @@ _BESIDE = 2
 
 #: How long after the last urgent work routine stays narrow: a case at night is several messages.
 _CALM_AFTER_S = 1.0
+
+#: What a large routine transfer sends at a time while urgent work is about.
+_PIECE_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,19 @@ class Lanes:
         finally:
             self._urgent -= 1
             self._last = self._monotonic()
+
+    async def paced(self, read: Callable[[int], AsyncIterator[bytes]], offset: int) -> AsyncIterator[bytes]:
+        """Yield what a routine source gives; while urgent work is about in small pieces, with turns between.
+
+        Encrypting and sending a large piece takes the loop for as long as a whole urgent step.
+        """
+        async for piece in read(offset):
+            if len(piece) <= _PIECE_BYTES or not self.is_urgent_about:
+                yield piece
+                continue
+            for at in range(0, len(piece), _PIECE_BYTES):
+                yield piece[at : at + _PIECE_BYTES]
+                await sleep(0)
 
     @property
     def is_urgent_about(self) -> bool:

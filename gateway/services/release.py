@@ -28,6 +28,7 @@ from gateway.model.manifest import FORM_MAX_BYTES, form_matches_manifest, is_req
 from gateway.model.names import UnsafeName, check_name
 from gateway.model.receipt import ReceiptType
 from gateway.model.request import lane_of
+from gateway.services.bulk import is_checked_apart
 from gateway.services.casebook import Casebook, Incoming
 from gateway.services.directory import Directory
 from gateway.services.forms import check_received
@@ -250,7 +251,8 @@ class Releaser:
                 raise Refusal("form-invalid", "form too long", step=14)
             sink = form_bytes if part.n == 1 else None
             with self._blobs.open_sync(arrived.parts[part.n]) as source:
-                self._opener.check_part(env, manifest, part.n, source, content_key, sink)
+                if sink is not None or not is_checked_apart(env, part, source, content_key):
+                    self._opener.check_part(env, manifest, part.n, source, content_key, sink)
         # 14.
         form, codes = _check_contents(manifest, form_bytes.getvalue())
         return Opened(

@@ -21,7 +21,7 @@ from crypto.encoding import sha256_hex
 from crypto.keys import PublicKey
 from crypto.parts import SealedPart, padme, seal_part, sealed_size
 from gateway.model.manifest import FORM_ROLE, ThreadContext, manifest_fields
-from gateway.services.bulk import APART_BYTES, Bulk, BulkGone
+from gateway.services.bulk import APART_BYTES, Bulk, BulkGone, descriptor
 from gateway.services.lanes import working_for
 from gateway.storage.blobs import BlobRef, Blobs
 from gateway.storage.disk import in_thread
@@ -139,7 +139,7 @@ async def _seal_apart(
     try:
         with document.open() as source:
             part = await bulk.seal(
-                _descriptor(source),
+                descriptor(source),
                 spool.lend(),
                 lane=lane,
                 content_key=content_key,
@@ -156,15 +156,6 @@ async def _seal_apart(
         spool.close(remove=True)
         raise
     return part, await blobs.keep(spool, part.sha256, part.size)
-
-
-def _descriptor(source: OpenFile) -> int:
-    """Return the descriptor of a file on the disk. Raises ``BulkGone`` for what lies in memory only."""
-    try:
-        number = source.fileno()  # type: ignore[attr-defined]
-    except (AttributeError, OSError):
-        raise BulkGone from None
-    return int(number)
 
 
 async def _seal_one(

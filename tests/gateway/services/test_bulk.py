@@ -6,13 +6,17 @@ import io
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from crypto.parts import open_part
+from crypto.bundle import ManifestPart
+from crypto.errors import Refusal
+from crypto.parts import open_part, seal_part
 from gateway.services import bulk as bulk_module
 from gateway.services import seal
-from gateway.services.bulk import Bulk, BulkGone
+from gateway.services.bulk import Bulk, BulkGone, is_checked_apart
 from gateway.services.lanes import Lanes
 from gateway.services.seal import Document, seal_documents
 from gateway.storage.blobs import Blobs
@@ -157,6 +161,61 @@ async def test_whoever_stops_waiting_ends_the_process_and_leaves_no_file(
         await work
     assert began[0].returncode is not None
     assert [p for p in (tmp_path / "blobs").rglob("*") if p.is_file()] == []
+
+
+@pytest.mark.parametrize("lane", ["routine", "urgent"])
+@pytest.mark.parametrize("damage", [None, 0, 2_000_000, -1])
+def test_another_process_checks_a_large_part_as_a_thread_would(
+    tmp_path: Path, lane: str, damage: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_module, "APART_BYTES", 1024 * 1024)
+    one, source = _sealed_part(tmp_path, damage)
+    envelope: Any = SimpleNamespace(bid=BID, lane=lane)
+    with source.open("rb", buffering=0) as file:
+        if damage is None:
+            assert is_checked_apart(envelope, one, file, KEY)
+            return
+        with pytest.raises(Refusal) as refused:
+            is_checked_apart(envelope, one, file, KEY)
+    assert (refused.value.code, refused.value.step) == ("content-digest", 13)
+
+
+@pytest.mark.parametrize("program", ["/nonexistent/python", "/bin/true", "/bin/cat"])
+def test_a_check_that_no_process_can_do_is_left_to_the_thread_from_the_first_byte(
+    tmp_path: Path, program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_module, "APART_BYTES", 1024 * 1024)
+    monkeypatch.setattr("sys.executable", program)
+    one, source = _sealed_part(tmp_path, None)
+    envelope: Any = SimpleNamespace(bid=BID, lane="routine")
+    with source.open("rb", buffering=0) as file:
+        assert not is_checked_apart(envelope, one, file, KEY)
+        assert file.tell() == 0
+    assert not is_checked_apart(envelope, one, io.BytesIO(b""), KEY)
+
+
+def _sealed_part(folder: Path, damage: int | None) -> tuple[ManifestPart, Path]:
+    """A sealed document and what its manifest says; ``damage`` flips a bit of the byte there."""
+    plain, sink = os.urandom(SIZE), io.BytesIO()
+    part = seal_part(io.BytesIO(plain), sink, bk=KEY, bid=BID, n=2, plain_size=SIZE)
+    data = bytearray(sink.getvalue())
+    if damage is not None:
+        data[damage] ^= 1
+    path = folder / "part"
+    path.write_bytes(data)
+    one = ManifestPart(
+        n=2,
+        role="digital_evidence",
+        attachment_id="A1",
+        name="evidence.bin",
+        media="application/octet-stream",
+        size=SIZE,
+        sha256=part.plain_sha256,
+        lang=None,
+        of=None,
+        pad=True,
+    )
+    return one, path
 
 
 async def test_an_answer_that_is_none_is_no_sealed_part(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

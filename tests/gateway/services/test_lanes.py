@@ -1,6 +1,7 @@
 """Routine work makes room while urgent work is about and keeps a way on; urgent work waits for none of it."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 from gateway.services.lanes import Gate, Lanes
@@ -100,3 +101,20 @@ async def test_whoever_leaves_the_queue_of_a_gate_gives_the_turn_on() -> None:
         await asyncio.gather(first, return_exceptions=True)
     await asyncio.wait_for(second, 1)
     assert entered == ["second"]
+
+
+async def test_a_large_transfer_hands_the_loop_over_while_urgent_work_is_about() -> None:
+    lanes = Lanes(processors=2)
+    data = bytes(range(256)) * 4096
+
+    async def read(offset: int) -> AsyncIterator[bytes]:
+        yield data[offset:]
+
+    async def pieces(offset: int) -> list[bytes]:
+        return [piece async for piece in lanes.paced(read, offset)]
+
+    assert await pieces(5) == [data[5:]]
+    with lanes.working("urgent"):
+        small = await pieces(5)
+    assert b"".join(small) == data[5:]
+    assert max(len(piece) for piece in small) == 128 * 1024
