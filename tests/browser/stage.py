@@ -110,7 +110,13 @@ class Stage:
     async def phone(self, **more: Any) -> AsyncIterator["Phone"]:
         """Give a phone of its own: 390 pixels wide, touched, with a passkey inside."""
         assert self._browser is not None
-        settings = {"viewport": PHONE, "device_scale_factor": 2, "has_touch": True, "is_mobile": True, **more}
+        settings = {
+            "viewport": PHONE,
+            "device_scale_factor": 1,
+            "has_touch": True,
+            "is_mobile": True,
+            **more,
+        }
         context = await self._browser.new_context(**settings)
         context.set_default_timeout(15_000)
         try:
@@ -127,6 +133,8 @@ class Phone:
         self.page = page
         self._axe = axe
         self.wrong: list[str] = []
+        #: Of the page that is looked at, where a test says so.
+        self.origin = ""
 
     @classmethod
     async def unpacked(cls, context: BrowserContext, axe: Axe) -> "Phone":

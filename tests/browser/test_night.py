@@ -18,10 +18,10 @@ PICTURES: Path | None = None
 def test_an_officer_acknowledges_the_nights_request_and_the_senders_clock_stops(
     stage: Stage, tmp_path: Path
 ) -> None:
-    stage.run(_play(stage, tmp_path))
+    stage.run(play(stage, tmp_path))
 
 
-async def _play(stage: Stage, folder: Path) -> None:
+async def play(stage: Stage, folder: Path) -> None:
     async with night(folder, stage) as found, stage.phone(locale="ar", reduced_motion="reduce") as phone:
         await _make_passkey(found, phone)
         await _cannot_sign_in_yet(found, phone)
@@ -129,4 +129,5 @@ async def _is_clean(phone: Phone, name: str) -> None:
     assert not await phone.is_scrolled_sideways()
     assert await phone.small_targets() == []
     if PICTURES is not None:
-        await phone.page.screenshot(path=PICTURES / f"duty-{name}-ar.png", full_page=True)
+        # As the officer sees it, without scrolling.
+        await phone.page.screenshot(path=PICTURES / f"duty-{name}-ar.png")

@@ -55,6 +55,7 @@ async def on_the_phone(stage: Stage, made: Stand, **more: object) -> AsyncIterat
         session = await made.open("duty-officer")
         cookie = {"name": "__Host-duty", "value": session.token, "url": _ORIGIN}
         await phone.context.add_cookies([{**cookie, "secure": True, "httpOnly": True, "sameSite": "Strict"}])
+        phone.origin = _ORIGIN
         yield phone
 
 
