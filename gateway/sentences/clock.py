@@ -24,6 +24,6 @@ CLOCK: Mapping[str, str] = MappingProxyType(
         "preservation-unanswered": "An extension was asked for in time and is not answered, and the end has "
         "passed: the data stays preserved until the answer, which the requested authority owes.",
         "preservation-warn": "The data we preserved is let go after the end, and no request has followed: "
-        "send the other authority the warning that it ends.",
+        "tell the other authority with `rogatory preservation warn-end`.",
     }
 )

@@ -12,6 +12,7 @@ from gateway.errors import GatewayRefusal
 from gateway.model.case import CaseView, Effect
 from gateway.model.case_message import CaseMessage
 from gateway.model.codes import Side, Track
+from gateway.model.preservation_clock import ItemState
 from gateway.model.request import REQUEST_TYPES
 from gateway.services.casefile import resolve
 from gateway.services.caserows import fold_rows
@@ -58,12 +59,9 @@ class Standing:
         return found[-1] if found else None
 
     def open_extension(self) -> CaseMessage | None:
-        """Return the request for extension that waits for its answer."""
-        asked = self.last("preservation_extension_request")
-        answer = self.last("preservation_extension_report")
-        if asked is None or (answer is not None and answer.seen >= asked.seq):
-            return None
-        return asked
+        """Return the request for extension that has waited longest for its answer."""
+        waiting = {m for c in self.view.clocks.values() if c.state is ItemState.AWAITING for m in c.by}
+        return next((e.message for e in self.view.effects if e.message.message_id in waiting), None)
 
     @property
     def ends(self) -> Mapping[int, datetime]:

@@ -125,7 +125,7 @@ async def test_both_sides_are_warned_at_thirty_fourteen_seven_three_and_one_days
         await look(world)
         assert len(await logged(world, US, "preservation.warned")) == n
     assert "send the request" in (await tasks(world, RO))["preservation-ending"]
-    assert "send the other authority the warning" in (await tasks(world, US))["preservation-ending"]
+    assert "preservation warn-end" in (await tasks(world, US))["preservation-ending"]
 
 
 async def test_a_gateway_that_was_away_says_the_nearest_warning_only(world: World) -> None:
