@@ -17,6 +17,8 @@ class NoticeKind(StrEnum):
     """What a notice is about."""
 
     PAGE = "page"
+    #: Agreed with another authority: to be answered as if it were real.
+    DRILL = "drill"
     #: Of the path itself; answering it proves that the path rings.
     TEST = "test"
 

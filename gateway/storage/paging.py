@@ -18,6 +18,7 @@ class PageRow:
     id: str
     peer: str
     audience: str
+    kind: str
     level: str
     raised_at: datetime
     next_action_at: datetime | None
@@ -51,13 +52,17 @@ _MATTER = tuple(column.name for column in page_matter.columns)
 _IS_OPEN = and_(page.c.acknowledged_at.is_(None), page.c.settled_at.is_(None))
 _BY_ID = select(page).where(page.c.id == bindparam("b_id"))
 _OPEN_OF = select(page).where(
-    page.c.peer == bindparam("b_peer"), page.c.audience == bindparam("b_audience"), _IS_OPEN
+    page.c.peer == bindparam("b_peer"),
+    page.c.audience == bindparam("b_audience"),
+    page.c.kind == bindparam("b_kind"),
+    _IS_OPEN,
 )
 _ANSWERED = (
     select(page)
     .where(
         page.c.peer == bindparam("b_peer"),
         page.c.audience == bindparam("b_audience"),
+        page.c.kind == bindparam("b_kind"),
         page.c.acknowledged_at > bindparam("b_since"),
     )
     .order_by(page.c.acknowledged_at.desc())
@@ -73,7 +78,12 @@ _DUE = (
     .order_by(page.c.next_action_at)
     .limit(100)
 )
-_WAITING = select(page).where(page.c.settled_at.is_(None)).order_by(page.c.raised_at, page.c.id).limit(500)
+_WAITING = (
+    select(page)
+    .where(page.c.settled_at.is_(None))
+    .order_by(page.c.acknowledged_at.is_not(None), page.c.raised_at, page.c.id)
+    .limit(500)
+)
 # Of one bundle: a flood of others on the same page must not be read for each of them.
 _OF_BUNDLE = select(page_matter).where(
     page_matter.c.bid == bindparam("b_bid"),
@@ -136,15 +146,18 @@ def find_page(connection: Connection, page_id: str) -> PageRow | None:
     return None if row is None else _page(row)
 
 
-def open_page(connection: Connection, peer: str, audience: str) -> PageRow | None:
-    """Return the page that rings for this peer and audience, if any."""
-    rows = fetch(connection, _OPEN_OF, {"b_peer": peer, "b_audience": audience})
+def open_page(connection: Connection, peer: str, audience: str, kind: str = "page") -> PageRow | None:
+    """Return the page, or the drill, that rings for this peer and audience, if any."""
+    rows = fetch(connection, _OPEN_OF, {"b_peer": peer, "b_audience": audience, "b_kind": kind})
     return PageRow(**dict(zip(_PAGE, rows[0], strict=True))) if rows else None
 
 
-def answered_since(connection: Connection, peer: str, audience: str, since: datetime) -> list[PageRow]:
-    """Return the pages of this peer and audience that a person acknowledged after ``since``, newest first."""
-    rows = connection.execute(_ANSWERED, {"b_peer": peer, "b_audience": audience, "b_since": since})
+def answered_since(
+    connection: Connection, peer: str, audience: str, kind: str, since: datetime
+) -> list[PageRow]:
+    """Return the pages of this kind about a peer that a person acknowledged after ``since``, newest first."""
+    wanted = {"b_peer": peer, "b_audience": audience, "b_kind": kind, "b_since": since}
+    rows = connection.execute(_ANSWERED, wanted)
     return [_page(row) for row in rows]
 
 
@@ -154,7 +167,7 @@ def due_pages(connection: Connection, now: datetime, latest: datetime) -> list[P
 
 
 def waiting_pages(connection: Connection) -> list[PageRow]:
-    """Return pages that are not settled, oldest first, at most 500; acknowledged ones are among them."""
+    """Return pages that are not settled, at most 500: those that ring first, each part oldest first."""
     return [_page(row) for row in connection.execute(_WAITING)]
 
 

@@ -40,6 +40,7 @@ class _Errand:
 
     notice: NoticeRow
     path: PathRow | None
+    kind: NoticeKind
     level: str
     count: int
     at: datetime
@@ -193,7 +194,7 @@ class Bell:
 
     def _notice(self, errand: _Errand) -> Notice:
         row = errand.notice
-        kind = NoticeKind.TEST if row.page_id is None else NoticeKind.PAGE
+        kind = errand.kind
         code = self._codes.of(row.id, row.path_id)
         title, text = compose(
             kind,
@@ -229,6 +230,7 @@ class Bell:
         return _Errand(
             notice=notice,
             path=None if is_over else path,
+            kind=NoticeKind.TEST if page is None else NoticeKind(page.kind),
             level="routine" if page is None else page.level,
             count=1 if page is None else paging.count_matters(connection, page.id),
             at=notice.created_at if page is None else page.raised_at,

@@ -15,6 +15,9 @@ from gateway.storage.database import Transaction
 #: How long an answer about a peer keeps further pages about it, of no higher level, from ringing anew.
 QUIET = timedelta(minutes=2)
 
+#: Kinds of pages.
+PAGE, DRILL = "page", "drill"
+
 
 def raise_page(
     tx: Transaction,
@@ -29,7 +32,8 @@ def raise_page(
 ) -> None:
     """Have a person called; durable with the transaction, and the same thing twice is one.
 
-    Joins the page that rings for this peer and audience. A higher level lets that page ring again at once;
+    Joins the page that rings for this peer and audience; a drill has pages of its own, so that nothing real
+    is taken for one, or waits behind its answer. A higher level lets that page ring again at once;
     otherwise what is new on it only counts. With no page ringing a new one is made: it rings at once, or two
     minutes after a person last answered for this peer and audience at no lower level.
 
@@ -39,10 +43,11 @@ def raise_page(
         subject: Sender and identifier of a bundle.
     """
     connection = tx.view(("page", peer))
-    held = paging.open_page(connection, peer, audience)
+    kind = DRILL if reason is PageReason.DRILL else PAGE
+    held = paging.open_page(connection, peer, audience, kind)
     sender, bid = subject if subject is not None else (None, None)
     if held is None:
-        held = _new_page(tx, peer=peer, level=level, audience=audience, now=now)
+        held = _new_page(tx, peer=peer, level=level, audience=audience, kind=kind, now=now)
     else:
         if is_higher(level, held.level):
             paging.raise_level(tx, held.id, level=level, at=now)
@@ -113,9 +118,11 @@ def _about(matter: paging.MatterRow) -> tuple[str, str, str | None, str | None, 
     return matter.page_id, matter.reason, matter.sender, matter.bid, matter.thread_id
 
 
-def _new_page(tx: Transaction, *, peer: str, level: str, audience: Audience, now: datetime) -> paging.PageRow:
+def _new_page(
+    tx: Transaction, *, peer: str, level: str, audience: Audience, kind: str, now: datetime
+) -> paging.PageRow:
     ring_at = now
-    for answered in paging.answered_since(tx.connection, peer, audience, now - QUIET):
+    for answered in paging.answered_since(tx.connection, peer, audience, kind, now - QUIET):
         # Any answer at this level or above is a person who is awake.
         ring_at = first_ring_at(
             level=level,
@@ -130,6 +137,7 @@ def _new_page(tx: Transaction, *, peer: str, level: str, audience: Audience, now
         id=secrets.token_hex(16),
         peer=peer,
         audience=audience,
+        kind=kind,
         level=level,
         raised_at=now,
         next_action_at=ring_at,

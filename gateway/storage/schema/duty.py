@@ -90,6 +90,7 @@ page = Table(
     Column("id", _ID, primary_key=True),
     Column("peer", AID, nullable=False, comment="the own authority where it is about the gateway itself"),
     Column("audience", String(12), nullable=False),
+    Column("kind", String(8), nullable=False, comment="page | drill; a drill never hides what is real"),
     Column("level", String(16), nullable=False),
     Column("raised_at", Instant, nullable=False),
     Column("next_action_at", Instant, nullable=True, comment="when the next rung is taken"),
@@ -97,6 +98,7 @@ page = Table(
     Column("acknowledged_by", _OFFICER, nullable=True),
     Column("settled_at", Instant, nullable=True, comment="nothing of it waits any more"),
     CheckConstraint("audience IN ('duty', 'backup', 'shift_leader')", name="audience"),
+    CheckConstraint("kind IN ('page', 'drill')", name="kind"),
     CheckConstraint(
         "next_action_at IS NOT NULL OR acknowledged_at IS NOT NULL OR settled_at IS NOT NULL", name="clock"
     ),

@@ -6,12 +6,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from adapters.alarm import NoticeKind
 from adapters.base import Outcome, Verdict
 from gateway.errors import GatewayRefusal
 from gateway.model.paging import Audience, PageReason
-from gateway.storage import alarms, paging
+from gateway.storage import alarms, officers, paging
+from gateway.storage.officers import OfficerRow
 from tests.gateway.services.paging.contactpoint import (
     OTHER,
     PEER,
@@ -290,6 +292,52 @@ async def test_a_flood_from_one_peer_is_one_call_at_a_time_and_another_peer_ring
     await point.raise_(peer=OTHER)
     await point.look()
     assert point.rung()[-1] == "duty"
+
+
+async def test_a_drill_says_so_and_never_hides_what_is_real(point: ContactPoint) -> None:
+    await point.raise_(reason=PageReason.DRILL, bid="d" * 32)
+    await point.look()
+    assert (point.last().kind, "DRILL" in point.last().title) == (NoticeKind.DRILL, True)
+    await point.raise_()
+    await point.look()
+    assert (point.rung(), point.last().kind, point.last().count) == (["duty"] * 2, NoticeKind.PAGE, 1)
+    # Whoever has just answered a drill is rung at once for what is real.
+    for page in await point.pager.waiting():
+        await point.pager.acknowledge(page.id, "us.duty")
+    await point.settle(bid=None)
+    point.clock.at += timedelta(minutes=3)
+    await point.raise_(reason=PageReason.DRILL, bid="e" * 32)
+    await point.look()
+    await point.pager.answer(code_in(point.last()))
+    await point.raise_(bid="b" * 32)
+    await point.look()
+    assert (point.rung(), point.last().kind) == (["duty"] * 4, NoticeKind.PAGE)
+
+
+async def test_an_officer_who_is_suspended_is_not_rung(point: ContactPoint) -> None:
+    now = point.clock.now()
+    row = OfficerRow(
+        pseudonym="us.duty",
+        name="Fictional",
+        role="duty_officer",
+        time_zone="America/New_York",
+        language="ar",
+        status="suspended",
+        user_id=b"x",
+        invited_by="us.admin",
+        created_at=now,
+        changed_at=now,
+        next_action_at=None,
+    )
+    await point.database.write(lambda tx: officers.add_officer(tx, row))
+    await point.raise_()
+    await point.look()
+    assert point.rung() == ["backup"]
+    await point.database.write(lambda tx: officers.store_officer(tx, replace(row, status="active")))
+    await point.raise_(peer=OTHER)
+    await point.look()
+    assert point.rung() == ["backup", "duty"]
+    assert "عاجل" in point.last().title
 
 
 async def test_a_new_shift_takes_the_page_along(point: ContactPoint) -> None:

@@ -34,7 +34,7 @@ def test_link_and_code_stand_in_every_notice_and_the_code_can_be_read_out_of_it(
     assert "https://duty.example/" in text
     assert CODE not in title
     assert "\n" not in title
-    assert ("3" in title) is (kind is NoticeKind.PAGE)
+    assert ("3" in title) is (kind is not NoticeKind.TEST)
 
 
 def test_an_unknown_language_or_level_is_no_reason_to_be_silent() -> None:
