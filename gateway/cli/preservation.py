@@ -153,6 +153,7 @@ def _show(console: Console, found: api.PreservationResult) -> None:
         for m in found.messages
     ]
     console.print(table("made (UTC)", "by", "message", "effect", "bundle", rows=rows2))
+    console.print(f"you may say: {', '.join(words(act) for act in found.acts) or 'nothing more'}")
     for message in found.messages:
         for rule in message.broken:
             console.print(

@@ -47,6 +47,8 @@ def test_an_officer_acknowledges_reports_and_sees_where_it_stands(
     code, found = answer(capsys, "preservation", "show", ref, *common)
     assert (code, found["state"]) == (0, "preserved")
     assert [item["status"] for item in found["items"]] == ["preserved", "preserved"]
+    assert {"preservation_extension_report", "status_report"} <= set(found["acts"])
+    assert not {"refusal", "preservation_release"} & set(found["acts"])
     assert main(["preservation", "show", ref, *common]) == 0
     shown = capsys.readouterr().out
     assert "Example Hosting" not in shown

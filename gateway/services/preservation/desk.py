@@ -85,7 +85,7 @@ class PreservationDesk:
 
         Durable when it returns. Raises ``GatewayRefusal`` as ``standing``; ``rule-broken`` with each rule's
         code, article and sentence in ``items``; ``form-invalid``; and what ``Acts.perform`` refuses. Nothing
-        is changed then.
+        is changed then, but that the log may say who drafted what an approver was to sign.
         """
         act = ACTS.get(message_type)
         if act is None:

@@ -13,13 +13,16 @@ from gateway.model.case import CaseView, Effect
 from gateway.model.case_message import CaseMessage
 from gateway.model.codes import Side, Track
 from gateway.model.preservation_clock import ItemState
+from gateway.model.preservation_forms import ACTS
 from gateway.model.request import REQUEST_TYPES
+from gateway.model.transitions import transitions, without_transition
 from gateway.services.casefile import resolve
 from gateway.services.caserows import fold_rows
 from gateway.services.threadlinks import decisions
 from gateway.storage import cases, preservation
 from gateway.storage.database import Connection
 
+_BEFORE_REPORT = frozenset({"preservation_requested", "preservation_acknowledged", "preservation_at_risk"})
 _TOOK_EFFECT = frozenset({Effect.APPLIED, Effect.IMPLIED})
 
 
@@ -72,6 +75,20 @@ class Standing:
     def effected(self) -> Mapping[int, datetime]:
         """Per item, since when it is kept."""
         return {n: clock.effected_at for n, clock in self.view.clocks.items() if clock.effected_at}
+
+    def acts_now(self) -> list[str]:
+        """Return what our side may say now, by message type; a follow-up may also come before the report."""
+        table, state = transitions(Track.PRESERVATION), self.view.state
+        return [
+            act.message_type
+            for act in ACTS.values()
+            if act.side is self.side
+            and (
+                (state, act.message_type) in table
+                or act.message_type in without_transition()
+                or (act.message_type == "mla_follow_up_notice" and state in _BEFORE_REPORT)
+            )
+        ]
 
     def with_message(self, said: CaseMessage) -> CaseView:
         """Return what the case would come to with one more message."""

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from gateway.errors import GatewayRefusal
 from gateway.model.case import MessageEffect
-from gateway.model.preservation_forms import ACTS
 from gateway.model.preservation_rules import RULES
 from gateway.services.preservation.letters import Wanted
 from gateway.services.preservation.standing import Standing
@@ -53,7 +52,7 @@ def _result(standing: Standing) -> PreservationResult:
             for number, status in folded.items.items()
         ],
         messages=[_message(each) for each in folded.effects],
-        acts=sorted(act.message_type for act in ACTS.values() if act.side == case.side),
+        acts=standing.acts_now(),
     )
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from gateway.app import App
+from gateway.errors import GatewayRefusal
 from gateway.model.manifest import ThreadContext
 from gateway.storage import audit, cases, peers
-from tests.gateway.services.preservation.night import RO, US, asked, iso, reported
+from tests.gateway.services.preservation.night import RO, US, asked, everything, iso, reported
 from tests.hostile import Crafted, craft, send, verdict
 from tests.sampledata import sample
 from tests.world import World
@@ -129,3 +130,18 @@ async def test_an_answer_from_an_authority_that_was_not_asked_is_rejected_and_op
     assert [(body["from"], body["code"]) for body in said] == [(OTHER, "asked_authority")]
     tasks = await world[RO].database.read(peers.open_tasks)
     assert [(task.sender, task.code) for task in tasks if task.kind == "case"] == [(US, "asked-authority")]
+
+
+async def test_a_form_made_by_hand_is_held_to_the_same_rules_before_it_leaves(world: World) -> None:
+    ref = await asked(world)
+    world.advance(timedelta(hours=1))
+    form = await made(world, ref, REPORT)
+    backdated(form)
+    before = await everything(world, US)
+    with pytest.raises(GatewayRefusal) as refused:
+        await world[US].desk.acts.submit(
+            form_bytes=json.dumps(form).encode(), attachments=(), officer="night-01"
+        )
+    assert refused.value.code == "rule-broken"
+    assert {item["code"] for item in refused.value.items} == {"effect_not_backdated"}
+    assert await everything(world, US) == before
