@@ -72,7 +72,8 @@ def read_slot(human: Mapping[str, Any] | None) -> HumanSlot | None:
         assertion=_text(human, "assertion", MAX_TEXT),
         statement=_text(human, "statement", MAX_BYTES),
     )
-    if any(name is not None and not is_officer(name) for name in (slot.officer, slot.second)):
+    named = [name for name in (slot.officer, slot.second) if name is not None]
+    if slot.assurance in (PASSKEY, BY_TELEPHONE) and not all(map(is_officer, named)):
         raise HumanRefusal("human-form", "pseudonym")
     return slot
 
@@ -81,7 +82,8 @@ def _text(human: Mapping[str, Any], name: str, longest: int) -> str | None:
     value = human.get(name)
     if value is None:
         return None
-    if not isinstance(value, str) or not 0 < len(value) <= longest or not value.isascii():
+    fits = isinstance(value, str) and 0 < len(value) <= longest
+    if not isinstance(value, str) or not fits or not (value.isascii() and value.isprintable()):
         raise HumanRefusal("human-form", name)
     return value
 

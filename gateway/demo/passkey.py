@@ -32,10 +32,12 @@ class SoftPasskeys:
     Attributes:
         origin: Of the page that asks, as the browser would state it.
         verifies: Whether the phone asks for finger or PIN.
+        count: How often it says it has signed; 0, as passkeys kept in step between devices say.
     """
 
     origin: str
     verifies: bool = True
+    count: int = 0
     _held: dict[str, _Held] = field(default_factory=dict, repr=False)
 
     def create(self, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,8 +91,7 @@ class SoftPasskeys:
 
     def _authenticator_data(self, rp: str, *, flags: int = 0) -> bytes:
         flags |= _PRESENT | (_VERIFIED if self.verifies else 0)
-        # Passkeys that are kept in step between devices count nothing.
-        return hashlib.sha256(rp.encode()).digest() + bytes([flags]) + bytes(4)
+        return hashlib.sha256(rp.encode()).digest() + bytes([flags]) + self.count.to_bytes(4, "big")
 
     def _client_data(self, kind: str, challenge: str) -> bytes:
         said = {"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": False}

@@ -55,7 +55,7 @@ ACTS: Mapping[str, str] = MappingProxyType(
         "passkey-ending": "A passkey ends within a month; its officer makes another: see `rogatory officer "
         "link`.",
         "passkey-needed": "Officers here have passkeys, so nobody's word alone stands for the authority; "
-        "name an officer who signs.",
+        "name one who signs: `rogatory officer list`.",
         "setup-link-invalid": "This link was used, or its time is over; ask for another one.",
     }
 )

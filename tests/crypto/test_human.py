@@ -309,6 +309,17 @@ def test_a_claim_that_nobody_can_verify_counts_as_the_operators_word(
     assert (verified.assurance, verified.officer, verified.statement) == (kept, OFFICER, None)
 
 
+def test_an_operator_may_be_called_as_the_local_interface_allows(act: Act) -> None:
+    act.human = {"assurance": "local_operator", "officer": "desk/3+night"}
+    verified = act.verify()
+    assert verified is not None
+    assert verified.officer == "desk/3+night"
+    for odd in ("", "a\0b", "é", "x" * 65):
+        act.human["officer"] = odd
+        with pytest.raises(HumanRefusal):
+            act.verify()
+
+
 def test_two_persons_by_telephone_are_kept_by_name(act: Act) -> None:
     act.human = {"assurance": "second_person_telephone", "officer": OFFICER, "second_officer": "yy-do-09"}
     verified = act.verify()

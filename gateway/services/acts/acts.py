@@ -23,12 +23,14 @@ from gateway.errors import GatewayRefusal
 from gateway.model.codes import Assurance
 from gateway.model.fields import text
 from gateway.model.officers import AUDITOR
+from gateway.services.acts.ending import end_unsigned
 from gateway.services.acts.keeping import ActStore
 from gateway.services.directory import Directory
 from gateway.services.draft import Draft, Progress
 from gateway.services.handin import Attachment, read_form
 from gateway.services.officers import signin as sign_in
 from gateway.services.officers.officers import Officers
+from gateway.services.officers.rows import officer_view
 from gateway.services.refold import CASE_TASK
 from gateway.services.seal import encode_form
 from gateway.services.submit import Submission, Submitter, Vouched
@@ -151,8 +153,8 @@ class Acts:
     ) -> PreparedAct:
         """Seal form and documents and keep them until the officer signs; durable when it returns.
 
-        Raises ``GatewayRefusal`` ``officer-unknown``, ``officer-not-ready``, ``officer-role``,
-        ``human-role``, and what ``Submitter.submit`` refuses.
+        Raises ``GatewayRefusal`` ``passkey-needed`` where nobody here is called so, ``officer-not-ready``,
+        ``officer-role``, ``human-role``, and what ``Submitter.submit`` refuses.
         """
         await self._ready(form, officer)
         draft = await self._submitter.drafter.draft(
@@ -172,8 +174,10 @@ class Acts:
         return self._shown(row, keys, now)
 
     async def _ready(self, form: Mapping[str, Any], pseudonym: str) -> None:
-        """Refuse an officer who could not sign this."""
-        officer = await self._officers.find(pseudonym)
+        """Refuse who could not sign this; somebody who is no officer has to name one."""
+        officer = await self._database.read(lambda c: officer_view(c, pseudonym))
+        if officer is None:
+            raise GatewayRefusal("passkey-needed")
         if not officer.is_ready:
             raise GatewayRefusal("officer-not-ready")
         if officer.role == AUDITOR:
@@ -313,7 +317,7 @@ class Acts:
             row = acts.find_act(tx.view(("act", act_id)), act_id)
             if row is None:
                 raise GatewayRefusal("act-unknown")
-            if not self._store.end(tx, row, "withdrawn", now):
+            if not end_unsigned(tx, row, "withdrawn", now):
                 raise GatewayRefusal("act-over")
 
         await self._database.write(unit)
@@ -326,7 +330,7 @@ class Acts:
 
         def unit(tx: Transaction) -> None:
             for row in due:
-                if self._store.end(tx, row, "expired", now):
+                if end_unsigned(tx, row, "expired", now):
                     raise_task(
                         tx,
                         kind=CASE_TASK,

@@ -106,16 +106,6 @@ class ActStore:
             sink.getvalue(), content_key=key, sealed=sealed, consents=json.loads(row.consents)
         )
 
-    @staticmethod
-    def end(tx: Transaction, row: ActRow, state: str, now: datetime) -> bool:
-        """End an act unsigned and let go of its documents; ``False`` if it was over already."""
-        if not acts.end_act(tx, row.id, state, now):
-            return False
-        acts.forget_documents(tx, [part.sha256 for part in _parts(row)[1:]])
-        body = {"from": row.sender, "bid": row.bid, "officer": row.officer, "code": state}
-        tx.audit(PendingAuditEntry(event="act.ended", body=body, at=now))
-        return True
-
 
 def message_type(form: Mapping[str, Any]) -> str:
     """Return the message type of a request or message form."""

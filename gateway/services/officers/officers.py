@@ -15,6 +15,7 @@ from gateway.clock import Clock
 from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.officers import is_pseudonym, officer_problems
+from gateway.services.acts.ending import end_unsigned
 from gateway.services.keyring import Keyring
 from gateway.services.officers.confirmation import Confirmation
 from gateway.services.officers.people import (
@@ -167,9 +168,7 @@ class Officers:
         self._end_all(tx, row.pseudonym, by=by, now=now)
         officers.drop_links_of(tx, row.pseudonym)
         for waiting in acts.waiting_acts(tx.connection, row.pseudonym):
-            acts.end_act(tx, waiting.id, "withdrawn", now)
-            body = {"from": waiting.sender, "bid": waiting.bid, "officer": row.pseudonym}
-            tx.audit(PendingAuditEntry(event="act.ended", body=body | {"code": "withdrawn"}, at=now))
+            end_unsigned(tx, waiting, "withdrawn", now)
         officers.store_officer(tx, replace(row, status="suspended", changed_at=now, next_action_at=None))
         tx.audit(
             PendingAuditEntry(event="officer.suspended", body={"officer": row.pseudonym, "by": by}, at=now)

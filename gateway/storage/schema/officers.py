@@ -3,7 +3,7 @@
 Names stand here and nowhere else; links only as digests, forms only sealed.
 """
 
-from sqlalchemy import CheckConstraint, Column, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, LargeBinary, String, Table, Text
 
 from gateway.storage.schema.ground import AID, BID, SHA256, Instant, metadata
 
@@ -35,7 +35,7 @@ credential = Table(
     Column("status", String(8), nullable=False, comment="pending | active | ended"),
     Column("alg", Integer, nullable=False, comment="COSE number"),
     Column("pub", LargeBinary, nullable=False, comment="COSE key"),
-    Column("sign_count", Integer, nullable=False),
+    Column("sign_count", BigInteger, nullable=False, comment="an unsigned number of 32 bits"),
     Column("statement", Text, nullable=True, comment="signed officer statement, once confirmed"),
     Column("added_by", String(64), nullable=False, comment="who gave the link"),
     Column("confirmed_by", String(64), nullable=True),

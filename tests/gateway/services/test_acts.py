@@ -24,9 +24,13 @@ from gateway.services.handin import Attachment
 from gateway.services.submit import Submission
 from gateway.storage import acts, audit, cases, officers, peers
 from gateway.storage.blobs import find_blob
+from tests.gateway.services.test_long_ways import on_postgresql
 from tests.hostile import Members, craft, send, unchanged, verdict
 from tests.people import enrolled, invited, registered, signed
+from tests.postgres import Cluster, postgresql_cluster
 from tests.world import World, sample_request
+
+__all__ = ["postgresql_cluster"]
 
 pytestmark = pytest.mark.slow
 KE, SG = "ke-ag", "sg-agc"
@@ -98,6 +102,23 @@ async def test_an_acknowledgement_by_passkey_is_verified_by_the_other_side(world
     await world.check()
 
 
+async def test_the_same_on_a_strict_database(tmp_path: Path, postgresql_cluster: Cluster) -> None:
+    async with on_postgresql(tmp_path, postgresql_cluster, KE, SG) as world:
+        ref = await arrived(world)
+        phone = await enrolled(world[SG], "sg-do-1")
+        phone.count = 2**32 - 2
+        await world[SG].officers.sign_in(phone.get(world[SG].officers.sign_in_options().options))
+        phone.count += 1
+        act = await prepared(world, ref)
+        await signed(world[SG], act, phone)
+        await world.run()
+        assert await vouched(world[KE], SG, act.bid) == ("passkey", "sg-do-1")
+        await world[SG].officers.suspend("sg-do-1", by="head")
+        world.advance(timedelta(days=1))
+        await world[SG].watch.look()
+        await world.check()
+
+
 async def test_until_somebody_has_a_passkey_the_operators_word_is_sent_at_once(world: World) -> None:
     ref = await arrived(world)
     await registered(world[SG], await invited(world[SG], "sg-do-1"))
@@ -113,7 +134,7 @@ async def test_afterwards_nobodys_word_alone_stands_for_the_authority(world: Wor
     await registered(world[SG], await invited(world[SG], "sg-do-2", by="sg-do-1"))
     await enrolled(world[SG], "sg-aud", role="auditor")
     app = world[SG]
-    await refused(app, "officer-unknown", app.cases.acknowledge(ref, officer="local"))
+    await refused(app, "passkey-needed", app.cases.acknowledge(ref, officer="local"))
     await refused(app, "officer-not-ready", app.cases.acknowledge(ref, officer="sg-do-2"))
     await refused(app, "officer-role", app.cases.acknowledge(ref, officer="sg-aud"))
     form, _ = await app.cases._acknowledgement(ref, "local", None, None, None)

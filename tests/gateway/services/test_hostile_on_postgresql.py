@@ -39,7 +39,7 @@ async def test_nothing_hostile_reaches_a_strict_database(tmp_path: Path, postgre
             "statement": None,
         }
         bundle = craft(world[KE], world[SG], form, documents, change_manifest=lambda m: m.update(human=odd))
-        assert verdict(await send(world[SG], bundle)) == ("consignment", None)
+        assert verdict(await send(world[SG], bundle)) == ("rejection", "form-invalid")
         for ref in ("\0", "\ud800", "x\0y", secrets.token_hex(500)):
             async with refused("not-found", world[SG]):
                 await world[SG].cases.status(ref)

@@ -10,7 +10,14 @@ import pytest
 
 from crypto.bundle import Opener, container_prefix
 from gateway.app import make_home
-from gateway.config import AuthoritySettings, DatabaseSettings, HomePaths, PeerSettings, Settings
+from gateway.config import (
+    AuthoritySettings,
+    DatabaseSettings,
+    DutySettings,
+    HomePaths,
+    PeerSettings,
+    Settings,
+)
 from gateway.errors import StorageUnavailable
 from gateway.services.container import load_container
 from gateway.services.home import HomePlan, plan_record
@@ -160,6 +167,7 @@ async def on_postgresql(folder: Path, cluster: Cluster, *authorities: str) -> As
                 authority=AuthoritySettings(id=aid, state=aid[:2].upper(), name=aid, network="lab"),
                 database=DatabaseSettings(url=cluster.url(name, user=role)),
                 peer=PeerSettings(listen="127.0.0.1:8443"),
+                duty=DutySettings(origin=f"https://duty.{aid}.example"),
             )
             record, state = plan_record(
                 settings=settings, address="https://127.0.0.1:8443", given=sample("directory.json")

@@ -266,6 +266,16 @@ async def test_a_challenge_to_sign_in_is_good_once_and_for_minutes(world: World)
     assert sorted(type(one).__name__ for one in results) == ["GatewayRefusal", "Officer"]
 
 
+async def test_a_copy_of_a_passkey_that_counts_is_noticed(world: World) -> None:
+    app = world[KE]
+    phone = await enrolled(app, "ke-do-1")
+    for phone.count in (1, 2**32 - 1):
+        await app.officers.sign_in(phone.get(app.officers.sign_in_options().options))
+    for phone.count in (2**32 - 1, 7, 0):
+        answer = phone.get(app.officers.sign_in_options().options)
+        await refused(world, "human-signature", app.officers.sign_in(answer))
+
+
 async def test_asking_for_a_challenge_keeps_nothing(world: World) -> None:
     async with unchanged(world[KE]):
         for _ in range(50):
