@@ -1,0 +1,116 @@
+"""Officers, acts and exported cases on the command line, on homes that nobody serves."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.app import App
+from gateway.cli import main
+from gateway.demo.passkey import SoftPasskeys
+from tests.sampledata import PACKAGED
+
+pytestmark = pytest.mark.slow
+PAGE = "https://duty.ke-ag.example"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home of its own with a duty page in its settings."""
+    home = tmp_path_factory.mktemp("homes") / "ke-ag"
+    words = ["init", "--home", str(home), "--authority-id", "ke-ag", "--network", "lab", "--json"]
+    assert main([*words, "--record", str(PACKAGED / "directory.json"), "--listen", "127.0.0.1:8443"]) == 0
+    settings = home / "rogatory.toml"
+    settings.write_text(settings.read_text() + f'\n[duty]\norigin = "{PAGE}"\n')
+    return home
+
+
+class Desk:
+    """Runs commands on the home with ``--json``."""
+
+    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.home = home
+        self.capsys = capsys
+
+    def __call__(self, *words: str) -> tuple[int, Any]:
+        self.capsys.readouterr()
+        code = main([*words, "--home", str(self.home), "--json"])
+        return code, json.loads(self.capsys.readouterr().out)
+
+    def says(self, *words: str) -> str:
+        self.capsys.readouterr()
+        assert main([*words, "--home", str(self.home)]) == 0
+        return self.capsys.readouterr().out
+
+
+@pytest.fixture
+def desk(made: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
+    return Desk(made, capsys)
+
+
+def invite(desk: Desk, pseudonym: str, **changes: str) -> tuple[int, Any]:
+    given = {"name": "Fictional", "role": "duty_officer", "zone": "Africa/Nairobi", "by": "head"} | changes
+    return desk("officer", "invite", pseudonym, *(w for k, v in given.items() for w in (f"--{k}", v)))
+
+
+def test_an_officer_from_invitation_to_suspension(desk: Desk) -> None:
+    assert desk("officer", "list")[1]["officers"] == []
+    assert "no officers yet" in desk.says("officer", "list")
+    code, link = invite(desk, "ke-do-1")
+    assert code == 0
+    assert link["url"] == f"{PAGE}/setup#{link['token']}"
+    phone = SoftPasskeys(origin=PAGE)
+    register(desk.home, link["token"], phone)
+    code, refused = desk("officer", "confirm", "ke-do-1", "--by", "head")
+    assert (code, refused["error"]["code"]) == (1, "two-persons")
+    (officer,) = desk("officer", "list")[1]["officers"]
+    words = officer["passkeys"][0]["words"]
+    assert words in desk.says("officer", "list")
+    code, refused = desk("officer", "confirm", "ke-do-1", "--by", "deputy", "--words", "abandon ability")
+    assert (code, refused["error"]["code"]) == (1, "officer-nothing-to-confirm")
+    code, officer = desk("officer", "confirm", "ke-do-1", "--by", "deputy", "--words", words)
+    assert (code, officer["status"]) == (0, "active")
+    code, ended = desk("officer", "end-passkey", officer["passkeys"][0]["id"][:8], "--by", "head")
+    assert (code, ended["status"]) == (0, "ended")
+    assert "good once" in desk.says("officer", "link", "ke-do-1", "--by", "head")
+    code, officer = desk("officer", "suspend", "ke-do-1", "--by", "head")
+    assert (code, officer["status"]) == (0, "suspended")
+
+
+def register(home: Path, token: str, phone: SoftPasskeys) -> None:
+    """Make a passkey as the duty page would."""
+
+    async def work() -> None:
+        async with App.open(home) as app:
+            options = (await app.officers.begin_registration(token)).options
+            await app.officers.complete_registration(token, phone.create(options))
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [({"zone": "Mars/Base"}, "officer-invalid"), ({"name": " "}, "officer-invalid")],
+)
+def test_who_cannot_be_an_officer_is_told_what_to_correct(
+    desk: Desk, changes: dict[str, str], code: str
+) -> None:
+    status, answer = invite(desk, "ke-do-9", **changes)
+    assert (status, answer["error"]["code"]) == (1, code)
+    assert answer["error"]["items"][0]["sentence"]
+
+
+def test_acts_and_exports_that_are_not_there(desk: Desk, tmp_path: Path) -> None:
+    assert desk("act", "list")[1]["acts"] == []
+    assert "Nothing waits" in desk.says("act", "list")
+    assert desk("act", "withdraw", "0" * 32)[1]["error"]["code"] == "act-unknown"
+    assert desk("export", "nowhere", "--to", str(tmp_path / "out"))[1]["error"]["code"] == "not-found"
+    assert not (tmp_path / "out").exists()
+    for folder in (tmp_path, tmp_path / "absent"):
+        assert main(["verify", str(folder), "--json"]) == 1
+        assert json.loads(desk.capsys.readouterr().out)["error"]["code"] == "export-unreadable"
+    (tmp_path / "keys.json").write_text('{"v":1,"keys":[]}')
+    (tmp_path / "index.json").write_text('{"v":1,"messages":[]}')
+    assert main(["verify", str(tmp_path), "--json"]) == 1
