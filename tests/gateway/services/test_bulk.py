@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import io
 import os
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -180,12 +181,16 @@ def test_another_process_checks_a_large_part_as_a_thread_would(
     assert (refused.value.code, refused.value.step) == ("content-digest", 13)
 
 
-@pytest.mark.parametrize("program", ["/nonexistent/python", "/bin/true", "/bin/cat"])
+@pytest.mark.parametrize("program", ["/nonexistent/python", "/bin/true", "/bin/cat", ""])
 def test_a_check_that_no_process_can_do_is_left_to_the_thread_from_the_first_byte(
     tmp_path: Path, program: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk_module, "APART_BYTES", 1024 * 1024)
-    monkeypatch.setattr("sys.executable", program)
+    # The last one dies after it has read: the two share one place in the file.
+    dying = tmp_path / "dying"
+    dying.write_text(f"#!{sys.executable}\nimport os, sys\nos.read(int(sys.argv[4]), 1000)\n")
+    dying.chmod(0o755)
+    monkeypatch.setattr("sys.executable", program or str(dying))
     one, source = _sealed_part(tmp_path, None)
     envelope: Any = SimpleNamespace(bid=BID, lane="routine")
     with source.open("rb", buffering=0) as file:
