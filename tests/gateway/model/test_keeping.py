@@ -181,7 +181,7 @@ def test_a_follow_up_that_was_late_counts_where_the_end_is_prolonged_beyond_it()
     view = story(report(), asked, late, at=96)
     assert (view.state, view.effect_of(late.message_id)) == ("preserved", Effect.OUT_OF_STATE)
     grant = {"decision": "yes", "items": ITEMS, "ends_at": dict.fromkeys(ITEMS, NOON + 200 * DAY)}
-    view = story(report(), asked, late, answer(2, 2, 97, asked, **grant), at=98)
+    view = story(report(), asked, late, answer(2, 3, 97, asked, **grant), at=98)
     assert (view.state, view.effect_of(late.message_id)) == ("held_pending_decision", Effect.APPLIED)
 
 

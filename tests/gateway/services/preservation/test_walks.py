@@ -4,7 +4,7 @@ import pytest
 
 from gateway.model.case import CaseView, Effect
 from gateway.model.codes import Side
-from gateway.model.preservation_clock import ItemState
+from gateway.model.preservation_clock import ItemState, MarkKind
 from tests.gateway.services.preservation.walking import RQ, Walk
 
 
@@ -38,6 +38,8 @@ def check(walk: Walk) -> None:
     for peer in walk.peers.values():
         view = peer.view
         assert view is not None
+        marks = [(told.item, told.end, told.mark) for told in peer.told if told.mark.kind is not MarkKind.END]
+        assert walk.has_wrong_clocks or len(set(marks)) == len(marks)
         for number, clock in view.clocks.items():
             if clock.state is not ItemState.LAPSED:
                 continue
