@@ -126,8 +126,11 @@ class WebhookReceiver:
     def __init__(self, folder: Path, *, tls: bool = True, clock: Callable[[], float] | None = None) -> None:
         self.folder = folder
         self.secret = new_secret()
+        #: Where more than one path leads here: any of these.
+        self.secrets: list[str] = []
         self.requests: list[tuple[dict[str, str], bytes]] = []
         self.refused = 0
+        self._arrived = asyncio.Condition()
         self._clock = clock or (lambda: datetime.now(UTC).timestamp())
         self._tls = tls
         self._failure: str | None = None
@@ -169,6 +172,11 @@ class WebhookReceiver:
         }
         return WebhookPath(**{**given, **changes})
 
+    async def until(self, count: int) -> None:
+        """Wait until so many notices have arrived."""
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: len(self.requests) >= count)
+
     def heard(self) -> list[Heard]:
         """Return what arrived, signed rightly."""
         forms = [(headers["webhook-id"], json.loads(body)) for headers, body in self.requests]
@@ -187,10 +195,13 @@ class WebhookReceiver:
             return web.Response(status=307, headers={"Location": "/elsewhere"})
         if self._failure in ("status-500", "status-404"):
             return web.Response(status=int(self._failure[-3:]))
-        if not is_signed(self.secret, request.headers, body, now=self._clock()):
+        known = self.secrets or [self.secret]
+        if not any(is_signed(secret, request.headers, body, now=self._clock()) for secret in known):
             self.refused += 1
             return web.Response(status=401)
-        self.requests.append((dict(request.headers), body))
+        async with self._arrived:
+            self.requests.append((dict(request.headers), body))
+            self._arrived.notify_all()
         return web.Response(status=204)
 
     def _context(self) -> ssl.SSLContext:

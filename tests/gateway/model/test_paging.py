@@ -4,7 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.model.paging import Audience, Climb, Rung, first_ring_at, is_higher, is_test_time, ladder, next_rungs
+from gateway.model.paging import (
+    Audience,
+    Climb,
+    Rung,
+    first_ring_at,
+    is_higher,
+    is_test_time,
+    ladder,
+    next_rungs,
+)
 
 NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)
 ON_DUTY = {

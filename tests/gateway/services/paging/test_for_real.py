@@ -1,11 +1,17 @@
 """Paging by a real web server: signed, retried, found deaf; nothing of a case goes over the line."""
 
-from datetime import timedelta
+import asyncio
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from gateway.app import App
+from gateway.cli.session import ask_service
+from gateway.model.paging import Audience, PageReason
+from gateway.services.paging.pages import raise_page
 from gateway.services.paging.readiness import check_readiness
+from gateway.web.calls.paging import PAGE_ANSWER, PageCodeParams
 from tests.alarms import WebhookReceiver
 from tests.gateway.services.paging.contactpoint import (
     OWN,
@@ -13,6 +19,7 @@ from tests.gateway.services.paging.contactpoint import (
     ContactPoint,
     contact_point,
 )
+from tests.world import FakeClock, make_lab_home
 
 MINUTE = timedelta(minutes=1)
 
@@ -101,4 +108,55 @@ async def test_a_receiver_that_is_away_gets_the_same_ring_when_it_is_back(
         await point.run_for(timedelta(seconds=30), step=timedelta(seconds=10))
         (heard,) = receiver.heard()
         assert heard.id.endswith("-1")
+    await receiver.stop()
+
+
+@pytest.mark.slow
+async def test_a_gateway_calls_one_officer_after_the_other_in_real_seconds(tmp_path: Path) -> None:
+    home, receiver = tmp_path / "home", WebhookReceiver(tmp_path)
+    await make_lab_home(home, "ke-ag", clock=FakeClock(datetime.now(UTC)), pull_only=True)
+    await receiver.start()
+    settings = home / "rogatory.toml"
+    alarm = f'\n[alarm]\nca_file = "{receiver.ca_file}"\nclimb_s = 1.0\nemergency_climb_s = 1.0\n'
+    settings.write_text(settings.read_text() + alarm)
+    async with App.open(home) as app, asyncio.timeout(30):
+        secrets = []
+        for officer, part in (("ke.one", "duty"), ("ke.two", "backup")):
+            await app.desk.paging.rosters.add(
+                officer,
+                part=part,
+                time_zone="Africa/Nairobi",
+                days=(1, 2, 3, 4, 5, 6, 7),
+                begins="08:00",
+                ends="08:00",
+                further_days=1,
+                first_day=date(2026, 1, 1),
+                by="ke.admin",
+            )
+            url = f"https://localhost:{receiver.port}/notify"
+            made = await app.desk.paging.paths.add_webhook(officer, url, by="ke.admin")
+            await app.desk.paging.pager.test(made.id)
+            secrets.append(Path(made.shown).read_text().split()[1])
+        receiver.secrets = secrets
+        await app.start()
+        await receiver.until(2)
+        for heard in receiver.heard():
+            await app.desk.paging.pager.answer(heard.text)
+        assert "24/7 ready" in [d.sentence[:10] for d in await app.paging.check()]
+        receiver.requests.clear()
+
+        now = app.clock.now()
+        await app.database.write(
+            lambda tx: raise_page(
+                tx, peer="sg-agc", reason=PageReason.ARRIVED, level="urgent", audience=Audience.DUTY, now=now
+            )
+        )
+        await receiver.until(2)
+        took = (app.clock.now() - now).total_seconds()
+        # One officer within two seconds, the next a second later.
+        assert took < 5
+        await ask_service(home, PAGE_ANSWER, PageCodeParams(code=receiver.heard()[1].text), lambda *_: None)
+        (page,) = await app.desk.paging.pager.waiting()
+        assert page.acknowledged_by == "ke.two"
+    assert receiver.refused == 0
     await receiver.stop()
