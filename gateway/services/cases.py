@@ -15,11 +15,12 @@ from crypto.bundle import ManifestPart
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
-from gateway.model.codes import Assurance, Side, Track
+from gateway.model.codes import Assurance, Lane, Side, Track
+from gateway.model.escalation import is_signed
 from gateway.model.message import MessageInvalid, acknowledgement_type
 from gateway.model.names import display_name, safe_alias
 from gateway.model.receipt import ReceiptType
-from gateway.model.request import REQUEST_TYPES
+from gateway.model.request import REQUEST_TYPES, lane_of
 from gateway.services.acknowledgement import acknowledgement
 from gateway.services.acts.acts import Acts, PreparedAct
 from gateway.services.casefile import (
@@ -224,7 +225,8 @@ class Cases:
         ``consents`` as for ``Submitter.submit``. Raises as ``resolve`` and ``Acts.perform``;
         ``not-acknowledgeable``, ``already-acknowledged``, ``form-invalid``, ``consent-not-needed``.
         """
-        form, stored_at = await self._acknowledgement(ref, officer, office, reference, email)
+        signs = await self._acts.are_signed()
+        form, stored_at = await self._acknowledgement(ref, officer, office, reference, email, signs=signs)
         for act in await self._acts.waiting(officer):
             if (act.thread_id, act.message_type) == (form["thread"]["thread_id"], form["message_type"]):
                 if act.prepared_at >= stored_at:
@@ -247,7 +249,7 @@ class Cases:
 
         Raises as ``acknowledge`` and ``Acts.send``.
         """
-        form, _ = await self._acknowledgement(ref, officer, office, reference, email)
+        form, _ = await self._acknowledgement(ref, officer, office, reference, email, signs=True)
         return await self._acts.send(
             form,
             officer=officer,
@@ -257,7 +259,14 @@ class Cases:
         )
 
     async def _acknowledgement(
-        self, ref: str, officer: str, office: str | None, reference: str | None, email: str | None
+        self,
+        ref: str,
+        officer: str,
+        office: str | None,
+        reference: str | None,
+        email: str | None,
+        *,
+        signs: bool,
     ) -> tuple[Mapping[str, Any], datetime]:
         """Return the form, and when the last message of its thread was stored."""
         found = await self.resolve(ref)
@@ -271,7 +280,8 @@ class Cases:
         if case is None or request is None or case.side != Side.REQUESTED:
             raise GatewayRefusal("not-acknowledgeable")
         kind = acknowledgement_type(Track(case.track))
-        if any(row.message_type == kind and row.sender == self._authority_id for row in rows):
+        held = [row for row in rows if row.message_type == kind and row.sender == self._authority_id]
+        if held and not (signs and _may_be_signed(case, held)):
             raise GatewayRefusal("already-acknowledged")
         try:
             form = acknowledgement(
@@ -288,3 +298,9 @@ class Cases:
         except MessageInvalid as invalid:
             raise GatewayRefusal("form-invalid", items=[{"field": "", "sentence": str(invalid)}]) from None
         return form, max(row.stored_at for row in rows)
+
+
+def _may_be_signed(case: cases.CaseRow, held: Sequence[cases.MessageRow]) -> bool:
+    """Tell whether an urgent request was acknowledged with nobody's signature: a person may still sign."""
+    is_urgent = lane_of(case.urgency_level, case.request_kind) is Lane.URGENT
+    return is_urgent and not any(is_signed(row.assurance) for row in held)

@@ -113,6 +113,10 @@ class Acts:
             return await self.prepare(form, officer=officer, attachments=attachments, consents=consents)
         return await self.send(form, officer=officer, attachments=attachments, consents=consents)
 
+    async def are_signed(self) -> bool:
+        """Tell whether acts are signed here: an officer has a passkey."""
+        return await self._officers.anybody_is_ready()
+
     async def submit(
         self,
         *,

@@ -13,11 +13,12 @@ from msgspec.structs import replace
 
 from gateway.app import App
 from gateway.config import HomePaths, parse_settings
-from gateway.errors import StorageUnavailable
+from gateway.errors import GatewayRefusal, StorageUnavailable
 from gateway.model.escalation import Stage
 from gateway.services.followers import Added
 from gateway.storage import audit, cases, escalations, paging, transmissions
 from gateway.storage.escalations import EscalationRow
+from tests.people import enrolled, signed
 from tests.world import START, FakeClock, Faults, World, make_lab_home, sample_request, submit_to
 
 pytestmark = pytest.mark.slow
@@ -199,6 +200,27 @@ async def test_a_persons_signed_acknowledgement_stops_the_clock_on_both_sides(
             assert [task.code for task in tasks if task.kind == "escalation"] == []
         await world.run_for(timedelta(hours=3), step=timedelta(minutes=30))
         assert (await entered(world[RO], "escalation."))[-1] == f"stopped:{assurance}"
+        await world.check()
+
+
+async def test_a_passkey_stops_what_a_sign_in_alone_did_not(tmp_path: Path) -> None:
+    async with night(tmp_path) as (world, bid):
+        await world.run()
+        us = world[US]
+        await us.cases.acknowledge(f"{RO}/{bid}", officer="duty-9")
+        await world.run()
+        with pytest.raises(GatewayRefusal, match="acknowledged already"):
+            await us.cases.acknowledge(f"{RO}/{bid}", officer="duty-9")
+        phone = await enrolled(us, "duty-9")
+        sent = await signed(us, await us.cases.acknowledge(f"{RO}/{bid}", officer="duty-9"), phone)
+        assert (await ladder(world, bid, of=US)).stopped_by == f"{US}/{sent.bid}"
+        await world.run()
+        row = await ladder(world, bid)
+        assert (row.unsigned_at, row.stopped_by) == (START, f"{US}/{sent.bid}")
+        assert (await entered(world[RO], "escalation."))[-1] == "stopped:passkey"
+        assert (await world[RO].cases.status(bid)).state == "preservation_acknowledged"
+        with pytest.raises(GatewayRefusal, match="acknowledged already"):
+            await us.cases.acknowledge(f"{RO}/{bid}", officer="duty-9")
         await world.check()
 
 
