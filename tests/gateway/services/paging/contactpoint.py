@@ -203,13 +203,16 @@ async def contact_point(
     commit: Commit = commit_now,
     times: PagingTimes = TIMES,
     paths: Callable[[], dict[str, Any]] | None = None,
+    url: str = "",
 ) -> AsyncIterator[ContactPoint]:
-    """Open the contact point of a folder, which may have been opened before."""
+    """Open the contact point of a folder, which may have been opened before, or of a database with tables."""
     file, clock = folder / _FILE, clock or FakeClock(NIGHT)
-    if not file.exists():
+    if not url and not file.exists():
         _tables_in(file)
     journal, mail, webhook = Journal(), FakePath(), FakePath()
-    database = await Database.open(str(file), hook=journal, inline=True, commit=commit)
+    database = await Database.open(
+        url or str(file), hook=journal, inline=None if url else True, commit=commit
+    )
     tasks = PagingTasks(OWN)
     bell = Bell(
         database=database,
