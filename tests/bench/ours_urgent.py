@@ -41,12 +41,14 @@ class Sender:
         self._routine = ours_node.template()
         self._waiting: dict[str, asyncio.Event] = {}
         self.delivered = 0
+        self._progress = asyncio.Event()
         app.courier._on_recorded = self._recorded
 
     def _recorded(self, key: tuple[str, str, str]) -> None:
         waiting = self._waiting.get(key[1])
         if waiting is None:
             self.delivered += 1
+            self._progress.set()
         else:
             waiting.set()
 
@@ -97,9 +99,19 @@ class Sender:
         if not self.delivered:
             raise BenchFailure("no routine request left while the urgent ones did")
         self.rate = self.delivered / seconds
-        left = text("select count(*) from transmission where state = 'QUEUED' and next_action_at <= :now")
-        self.left = await self._app.database.read(lambda c: c.execute(left, {"now": now}).scalar_one())
+        self.left = await self._due()
+        # What is left must not be sent while something else is measured.
+        while await self._due():
+            self._progress.clear()
+            await self._progress.wait()
         return taken
+
+    async def _due(self) -> int:
+        now = int(datetime.now(UTC).timestamp() * 1000)
+        left = text("select count(*) from transmission where state = 'QUEUED' and next_action_at <= :far")
+        far = now + int(_FAR.total_seconds() * 1000)
+        count: int = await self._app.database.read(lambda c: c.execute(left, {"far": far}).scalar_one())
+        return count
 
     async def _submit_routine(self) -> None:
         _, form = ours_node.numbered(self._routine)

@@ -2,8 +2,8 @@
 
 Two pairs of gateways stand for the whole run and take turns in every round: one with empty databases, whose
 urgent requests alone are what everything is compared with, and one with 100,000 routine requests stored. The
-stored ones are copies of a few real ones under other identifiers, rows and sealed parts alike; those that are
-being sent are all real. A round's figures are compared within the round.
+stored ones are copies of a few real ones under other identifiers, which share their sealed parts; those that
+are being sent are all real. A round's figures are compared within the round.
 """
 
 import hashlib
