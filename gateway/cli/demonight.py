@@ -77,6 +77,7 @@ class NightDemonstration:
                     officers=DemoOfficers(network=self.network, origin=_ORIGIN),
                     asked=asked,
                     formal=formal,
+                    exported=self._work / "exported",
                     narrator=self,
                 )
                 end = await story.tell()
@@ -114,15 +115,19 @@ class NightDemonstration:
 
     def _prove(self, end: NightEnd) -> None:
         table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
-        for column in ("message", "from", "to", "vouched for by"):
+        for column in ("message", "from", "officer", "vouched for by"):
             table.add_column(column)
-        for act in end.acts:
-            table.add_row(act["type"], act["from"], act["to"], f"[green]{act['assurance']}[/green]")
-        self._console.print("\n[bold]The proof[/bold]: what the receiving side verified of every act")
+        for act in end.outside:
+            officer = f"{act['officer']}, {str(act['role']).replace('_', ' ')}"
+            words = str(act["message_type"]).replace("_", " ")
+            table.add_row(words, act["sender"], officer, f"[green]{act['assurance']}[/green]")
+        self._console.print(
+            "\n[bold]The proof[/bold]: what a third party finds in the exported messages, with nothing else"
+        )
         self._console.print(table)
         alike = sum(len(fields) for fields in end.agreed.values())
         self._console.print(
-            f"\n[bold green]The data stayed until the formal request was decided.[/bold green]\n"
+            f"\n[bold green]The data stayed until they were no longer needed.[/bold green]\n"
             f"Both pairs of gateways agree in all {alike} fields they share; four logs verify."
         )
         if self._kept:

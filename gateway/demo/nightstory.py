@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -17,9 +18,10 @@ from gateway.config import HomePaths
 from gateway.demo.documents import Enclosed
 from gateway.demo.network import DemoFailed, LabNetwork
 from gateway.demo.officers import DemoOfficers
-from gateway.demo.proof import verify_at_rest
+from gateway.demo.proof import judged_outside, verify_at_rest
 from gateway.demo.registry import DemoDirectory
 from gateway.web import calls as api
+from gateway.web.calls.exports import CASE_EXPORT, ExportParams
 from gateway.web.calls.networks import RefreshParams
 
 T = TypeVar("T")
@@ -55,6 +57,7 @@ class NightEnd:
         ends: End of preservation per data item, as last stated.
         mla: Reference and state of the formal request.
         agreed: Per pair of gateways, the fields that both hold alike.
+        outside: What somebody found who was given one desk's exported messages and nothing else.
         logs: Per authority: entries in its log.
     """
 
@@ -63,6 +66,7 @@ class NightEnd:
     ends: Mapping[str, str]
     mla: Mapping[str, str]
     agreed: Mapping[str, Sequence[str]]
+    outside: tuple[Mapping[str, Any], ...]
     logs: Mapping[str, int]
     seconds: float
 
@@ -74,6 +78,7 @@ class NightStory:
     Attributes:
         asked: Request for preservation, its documents written.
         formal: Request for the data themselves, its documents written.
+        exported: Folder for cases that are handed out.
     """
 
     network: LabNetwork
@@ -81,6 +86,7 @@ class NightStory:
     officers: DemoOfficers
     asked: Enclosed = field(repr=False)
     formal: Enclosed = field(repr=False)
+    exported: Path
     narrator: Narrator
     states: list[str] = field(default_factory=list)
 
@@ -99,6 +105,10 @@ class NightStory:
         shown = await self._ask(DESK, api.PRESERVATION_SHOW, api.PreservationRefParams(ref=self._ref))
         formal = await self._ask(CENTRAL, api.STATUS, api.RefParams(ref=_message_id(self.formal)))
         signed = await self._signed()
+        outside = [
+            *await self._hand_out(THEIR_DESK, self.asked),
+            *await self._hand_out(THEIR_CENTRAL, self.formal),
+        ]
         self.network.measure()
         for authority_id in GATEWAYS:
             await self.network.stop(authority_id)
@@ -108,6 +118,7 @@ class NightStory:
             ends={str(i.item_no): i.ends_at.isoformat() for i in shown.items if i.ends_at is not None},
             mla={"reference": str(self.formal.form["reference_requesting"]), "state": formal.state},
             agreed=agreed,
+            outside=tuple(outside),
             logs={authority_id: await self._verify(authority_id) for authority_id in GATEWAYS},
             seconds=round(time.monotonic() - began, 2),
         )
@@ -303,6 +314,21 @@ class NightStory:
                     }
                 )
         return tuple(found)
+
+    async def _hand_out(self, authority_id: str, enclosed: Enclosed) -> list[Mapping[str, Any]]:
+        """Export a case, and return what somebody without a gateway finds in it."""
+        folder = self.exported / authority_id
+        wanted = ExportParams(
+            ref=_message_id(enclosed), directory=str(folder), officer=_OFFICERS[authority_id][0]
+        )
+        await self._ask(authority_id, CASE_EXPORT, wanted)
+        found = await judged_outside(folder)
+        if not found["holds"] or any(m["assurance"] != "passkey" for m in found["messages"]):
+            raise _failed(authority_id, "a third party could not verify what it exported")
+        return [
+            {name: m[name] for name in ("message_type", "sender", "officer", "role", "assurance")}
+            for m in found["messages"]
+        ]
 
     async def _verify(self, authority_id: str) -> int:
         found = await verify_at_rest(self.network.home(authority_id))

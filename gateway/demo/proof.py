@@ -1,6 +1,11 @@
-"""What a home's own log proves once nobody serves it: that it verifies, and what it tells of one bundle."""
+"""What can be proved without a gateway that serves: by a home's own log, and by a case that was handed out."""
 
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -31,3 +36,21 @@ async def channels_in_log(home: Path, bid: str) -> list[str]:
 
 #: What the log calls an attempt that brought nothing yet, one that left, and one that was answered.
 _ATTEMPTS = {"transmission.attempted", "transmission.dispatched"}
+
+
+async def judged_outside(folder: Path) -> Mapping[str, Any]:
+    """Return what somebody finds who has nothing but the folder of an exported case: no home, no network.
+
+    As ``rogatory verify --json``, in a process of its own with an empty environment.
+    """
+    command = (sys.executable, "-m", "gateway", "verify", str(folder), "--json")
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={},
+    )
+    answer, _ = await process.communicate()
+    found: Mapping[str, Any] = json.loads(answer)
+    return found

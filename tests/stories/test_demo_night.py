@@ -24,5 +24,12 @@ def test_the_night_ends_with_data_released_and_every_act_signed_by_passkey() -> 
     ]
     assert answer["mla"]["state"] == "received"
     assert [act["assurance"] for act in answer["acts"]] == ["passkey"] * 9
+    assert [act["assurance"] for act in answer["outside"]] == ["passkey"] * 9
+    assert {act["officer"] for act in answer["outside"]} == {
+        "duty-ro-1",
+        "duty-us-1",
+        "approver-ro-1",
+        "approver-us-1",
+    }
     assert {act["effect"] for act in answer["acts"]} == {"applied"}
     assert set(answer["logs"]) == {"ro-diicot", "us-ccips", "ro-mj", "us-oia"}
