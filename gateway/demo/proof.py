@@ -1,4 +1,4 @@
-"""What can be proved without a gateway that serves: by a home's own log, and by a case that was handed out."""
+"""What is proved without a gateway that serves: by a home's own log, and by a case that was handed out."""
 
 import asyncio
 import json
