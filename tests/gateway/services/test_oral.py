@@ -14,7 +14,7 @@ from gateway.model.oral import OralCall, alerts_due, confirmed_references, made_
 from gateway.services.handin import Attachment
 from gateway.services.oral.desk import OralNote
 from gateway.services.submit import Submission
-from gateway.storage import cases, oral, paging, peers
+from gateway.storage import audit, cases, oral, paging, peers
 from tests.world import START, World, sample_request
 
 DE, GB = "de-bfj", "gb-ukca"
@@ -71,6 +71,11 @@ async def paged_at(world: World, aid: str) -> int:
     peer = GB if aid == DE else DE
     rows = await world[aid].database.read(lambda c: paging.open_matters(c, peer))
     return sum(1 for row in rows if row.reason == "oral-unconfirmed")
+
+
+async def alerted(world: World, aid: str) -> int:
+    rows = await world[aid].database.read(lambda c: audit.entries(c, 0, audit.log_size(c)))
+    return sum(json.loads(row.body)["ev"] == "oral.unconfirmed" for row in rows)
 
 
 async def look(world: World) -> None:
@@ -140,6 +145,7 @@ async def test_both_sides_are_alerted_at_24_and_72_hours_and_nothing_lapses(worl
         case = await world[aid].database.read(lambda c, peer=peer: cases.find_case(c, thread, peer))
         assert case is not None
         assert case.state == "oral_pending_confirmation", "no clock ends an oral request"
+        assert await alerted(world, aid) == 2, "two alerts; what is asked every day after them is no third"
 
 
 async def test_a_gateway_that_was_away_for_days_gives_both_alerts_as_one(world: World) -> None:
@@ -188,6 +194,21 @@ async def test_a_request_that_names_it_without_the_relation_confirms_nothing(wor
     note = await noted(world)
     form, attachments = written(relation="related")
     del form["thread"]
+    await world[DE].submitter.submit(form_bytes=json.dumps(form).encode(), attachments=attachments)
+    await world.run()
+    for aid in (DE, GB):
+        assert (await row_at(world, aid, note.thread_id)).confirmed_at is None
+
+
+async def test_a_confirmation_in_the_same_thread_without_the_relation_ends_no_countdown(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = await noted(world)
+    form, attachments = written(relation="related")
+    form["thread"] |= {"message_type": "written_confirmation", "thread_id": note.thread_id, "seq": 2}
+    form["thread"] |= {"in_reply_to": f"{DE}/{note.bid}"}
+    # Our own gateway refuses it (V21); another program may not.
+    monkeypatch.setattr(world[DE].submitter.drafter, "_check_request", lambda form, now: ())
     await world[DE].submitter.submit(form_bytes=json.dumps(form).encode(), attachments=attachments)
     await world.run()
     for aid in (DE, GB):
