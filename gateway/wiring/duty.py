@@ -8,6 +8,7 @@ from crypto.pagecert import page_tls
 from gateway.config import split_address
 from gateway.services.duty.alarms import DutyAlarms
 from gateway.services.duty.desk import DutyDesk
+from gateway.services.duty.drills import DutyDrills
 from gateway.services.duty.sessions import Sessions
 from gateway.telemetry import get_log
 from gateway.web.duty.guard import Site
@@ -61,6 +62,7 @@ class DutyRoom:
                     clock=ground.clock,
                 ),
                 cards=desk.trust.cards,
+                drills=DutyDrills(drills=desk.trust.drills, directory=ground.directory),
                 alarms=DutyAlarms(
                     pager=desk.paging.pager,
                     rosters=desk.paging.rosters,

@@ -23,6 +23,7 @@ from gateway.web.duty.visit import COOKIE, Visit, place, short
 _TRIES_A_MINUTE = 20
 
 _CASE = "/case/{sender:[a-z0-9-]{4,63}}/{bid:[0-9a-f]{32}}"
+_DRILL = "/drill/{peer:[a-z0-9-]{4,63}}"
 _ACT = "/act/{act:[0-9a-f]{32}}"
 
 
@@ -68,6 +69,7 @@ class Deeds:
             Route(method="POST", path="/page/{page:[0-9a-f]{32}}", needs=Needs.WORKING, handle=_answer),
             Route(method="POST", path=f"{_CASE}/acknowledge", needs=Needs.ACTING, handle=_acknowledge),
             Route(method="POST", path=f"{_CASE}/telephone", needs=Needs.WORKING, handle=_telephone),
+            Route(method="POST", path=_DRILL, needs=Needs.ACTING, handle=_answer_drill),
             Route(method="POST", path=f"{_ACT}/options", needs=Needs.WORKING, handle=_act_options),
             Route(method="POST", path=f"{_ACT}/sign", needs=Needs.WORKING, handle=_sign),
         )
@@ -127,6 +129,15 @@ async def _acknowledge(visit: Visit) -> web.Response:
     act = await visit.room.cases.acknowledge(sender, bid, officer=visit.who.pseudonym)
     if not isinstance(act, PreparedAct):
         return short(next=f"/case/{sender}/{bid}?said=acknowledged")
+    return short(options=act.options, end=f"/act/{act.id}/sign")
+
+
+async def _answer_drill(visit: Visit) -> web.Response:
+    await visit.body(_Nothing)
+    peer = visit.request.match_info["peer"]
+    act = await visit.room.drills.acknowledge(peer, officer=visit.who.pseudonym)
+    if not isinstance(act, PreparedAct):
+        return short(next="/?said=signed")
     return short(options=act.options, end=f"/act/{act.id}/sign")
 
 

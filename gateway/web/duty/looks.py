@@ -73,6 +73,7 @@ async def _list(visit: Visit) -> web.Response:
         overview=overview,
         names={peer: room.cases.name(peer) for peer in overview.further},
         pages=await room.alarms.ringing(),
+        drills=await room.drills.waiting(),
         acts=[shown(act, room.cases.name(act.to)) for act in acts],
         on_duty=await room.alarms.on_duty(),
     )

@@ -12,6 +12,7 @@ from gateway.clock import Clock
 from gateway.services.acts.acts import PreparedAct
 from gateway.services.duty.alarms import Alarm, OnDuty
 from gateway.services.duty.desk import DutyCase, Overview
+from gateway.services.duty.drills import WaitingDrill
 from gateway.services.duty.sessions import Session
 from gateway.services.officers.people import Ceremony, Officer, Registered
 from gateway.services.submit import Submission
@@ -93,6 +94,16 @@ class Cards(Protocol):
         """Return the card of a bundle's other end."""
 
 
+class Drills(Protocol):
+    """Tests of the network that wait for a person."""
+
+    async def waiting(self) -> Sequence[WaitingDrill]:
+        """Return what nobody has answered."""
+
+    async def acknowledge(self, peer: str, *, officer: str) -> Submission | PreparedAct:
+        """Prepare the answer to a peer's drill."""
+
+
 class Alarms(Protocol):
     """Pages that ring, and who is on duty."""
 
@@ -119,4 +130,5 @@ class Room:
     sessions: Sessions
     cases: Cases
     cards: Cards
+    drills: Drills
     alarms: Alarms

@@ -183,6 +183,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "act-unknown": N_("There is no such act here."),
         "act-over": N_("It was signed already, or its time is over. Nothing was sent again."),
         "act-outdated": N_("The case has moved on since. Nothing was sent. Begin again."),
+        "drill-nothing": N_("This drill was answered already, or is over."),
         "two-persons": N_("Two different persons are needed for this."),
         "page-unknown": N_("This alarm is over, or was answered already."),
     },

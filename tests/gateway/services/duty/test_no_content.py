@@ -64,7 +64,14 @@ async def test_no_route_tells_any_role_a_word_of_what_is_asked(tmp_path: Path) -
         assert len(words) > 40
         sent = await submit_to(world.apps[ASKS], form, given)
         await world.run()
-        place = {"sender": ASKS, "bid": sent.bid, "act": "0" * 32, "page": "0" * 32, "name": "none.css"}
+        place = {
+            "sender": ASKS,
+            "bid": sent.bid,
+            "act": "0" * 32,
+            "page": "0" * 32,
+            "peer": ASKS,
+            "name": "none.css",
+        }
         for aid in (IS_ASKED, ASKS):
             app = world.apps[aid]
             phones = {role: await enrol(app, role.replace("_", "-"), role) for role in ROLES}

@@ -15,6 +15,7 @@ from gateway.model.sender_card import Caution, KnownVoucher, Mark
 from gateway.services.acts.acts import PreparedAct
 from gateway.services.duty.alarms import Alarm, OnDuty
 from gateway.services.duty.desk import DutyCase, Overview, Said
+from gateway.services.duty.drills import WaitingDrill
 from gateway.services.duty.sessions import Session
 from gateway.services.officers.people import Ceremony, Officer, Passkey, Registered, SetupLink
 from gateway.services.trust.cards import CardView
@@ -146,6 +147,7 @@ class Stand:
     open_sessions: dict[str, Session] = field(default_factory=dict)
     looked: list[bool] = field(default_factory=list)
     clock: Clock = field(default_factory=Clock)
+    turns: Sequence[OnDuty] = (OnDuty(part="duty", officer="duty-officer", until=NOW + timedelta(hours=5)),)
     fails: Exception | None = None
 
     # Officers
@@ -240,6 +242,15 @@ class Stand:
     async def card(self, ref: str) -> CardView:
         return self.shown_card
 
+    # Drills
+
+    async def waiting_drills(self) -> Sequence[WaitingDrill]:
+        return [WaitingDrill(peer="fr-ofac", peer_name="Office (fictional)", arrived_at=NOW)]
+
+    async def acknowledge_drill(self, peer: str, *, officer: str) -> Any:
+        self.done.append(("drill", peer, officer))
+        return ACT_WAITING
+
     # Alarms
 
     async def ringing(self) -> Sequence[Alarm]:
@@ -260,7 +271,7 @@ class Stand:
         self.done.append(("answer", page_id, officer))
 
     async def on_duty(self) -> Sequence[OnDuty]:
-        return [OnDuty(part="duty", officer="duty-officer", until=NOW + timedelta(hours=5))]
+        return self.turns
 
     def application(self, **changes: Any) -> web.Application:
         """Return the page."""
@@ -276,9 +287,15 @@ class Stand:
                 sessions=_Sessions(self),
                 cases=self,
                 cards=self,
+                drills=_Drills(self),
                 alarms=self,
             )
         )
+
+
+class _Drills:
+    def __init__(self, stand: Stand) -> None:
+        self.waiting, self.acknowledge = stand.waiting_drills, stand.acknowledge_drill
 
 
 class _Sessions:

@@ -18,6 +18,7 @@ PLACES = {
     "/act/{act:[0-9a-f]{32}}/options": f"/act/{ACT}/options",
     "/act/{act:[0-9a-f]{32}}/sign": f"/act/{ACT}/sign",
     "/page/{page:[0-9a-f]{32}}": f"/page/{PAGE}",
+    "/drill/{peer:[a-z0-9-]{4,63}}": "/drill/fr-ofac",
     "/static/{name:[a-z0-9.-]{1,80}}": "/static/none.css",
 }
 FORMS = {"/sign-out", f"/page/{PAGE}", f"{CASE}/telephone"}
@@ -38,6 +39,7 @@ ALLOWED = {
     ("POST", f"/page/{PAGE}"): ("duty_officer", "shift_leader", "approver", "operator"),
     ("POST", f"{CASE}/telephone"): ("duty_officer", "shift_leader", "approver", "operator"),
     ("POST", f"{CASE}/acknowledge"): ("duty_officer", "shift_leader", "approver"),
+    ("POST", "/drill/fr-ofac"): ("duty_officer", "shift_leader", "approver"),
     ("POST", f"/act/{ACT}/options"): ("duty_officer", "shift_leader", "approver", "operator"),
     ("POST", f"/act/{ACT}/sign"): ("duty_officer", "shift_leader", "approver", "operator"),
 }
