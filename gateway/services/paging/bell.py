@@ -81,7 +81,16 @@ class Bell:
         """Take the next rung of every page that is due; return of how many."""
         latest = now + self._times.latest
         due = await self._database.read(lambda c: paging.due_pages(c, now, latest))
-        await asyncio.gather(*(self._database.write(partial(self._climb, row=row, now=now)) for row in due))
+        ended = await asyncio.gather(
+            *(self._database.write(partial(self._climb, row=row, now=now)) for row in due),
+            return_exceptions=True,
+        )
+        for error in ended:
+            # One page that cannot be climbed keeps no other from ringing; it stays due.
+            if isinstance(error, GatewayError):
+                self._log.warning("page.unavailable", code=error.code)
+            elif isinstance(error, BaseException):
+                self._log.error("page.defect", error=error)
         return len(due)
 
     def _climb(self, tx: Transaction, *, row: PageRow, now: datetime) -> None:

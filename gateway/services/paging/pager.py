@@ -73,11 +73,20 @@ class Pager:
         """Do what is due now, and return how much it was; attempts go on after it (``idle``)."""
         now = self._clock.now()
         if self._beaten is None or not _NO_TIME <= now - self._beaten < BEAT_EVERY:
-            await self._deadman.beat(now)
-            await self._deadman.look(now)
             self._beaten = now
+            await self._keep_watch(now)
         climbed = await self._bell.climb(now)
         return climbed + await self._bell.send(now)
+
+    async def _keep_watch(self, now: datetime) -> None:
+        """Look for alarms that would not ring. Whatever goes wrong here, pages go on ringing."""
+        try:
+            await self._deadman.beat(now)
+            await self._deadman.look(now)
+        except GatewayError as error:
+            self._log.warning("paging.unavailable", code=error.code)
+        except Exception as error:
+            self._log.error("paging.defect", error=error)
 
     async def idle(self) -> None:
         """Wait until every attempt under way has ended."""

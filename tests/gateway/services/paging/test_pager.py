@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,10 @@ from adapters.alarm import NoticeKind
 from adapters.base import Outcome, Verdict
 from gateway.errors import GatewayRefusal
 from gateway.model.paging import Audience, PageReason
+from gateway.services.paging.bell import Bell
+from gateway.services.paging.deadman import DeadMan
 from gateway.storage import alarms, officers, paging
+from gateway.storage.database import Transaction
 from gateway.storage.officers import OfficerRow
 from tests.gateway.services.paging.contactpoint import (
     OTHER,
@@ -114,6 +117,30 @@ async def test_a_defect_in_a_path_silences_nobody(point: ContactPoint) -> None:
     point.mail.ring = taken  # type: ignore[method-assign]
     await point.run_for(timedelta(seconds=30))
     assert "duty" in point.rung()
+
+
+async def test_neither_a_page_that_cannot_be_rung_nor_the_watch_silences_the_others(
+    point: ContactPoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    climb = Bell._climb
+
+    def climbs(self: Bell, tx: Transaction, *, row: paging.PageRow, now: datetime) -> None:
+        if row.peer == PEER:
+            broken()
+        climb(self, tx, row=row, now=now)
+
+    monkeypatch.setattr(Bell, "_climb", climbs)
+    monkeypatch.setattr(DeadMan, "look", broken)
+    await point.raise_()
+    await point.raise_(peer=OTHER)
+    await point.look()
+    assert point.rung() == ["duty"]
+    monkeypatch.undo()
+    await point.look()
+    assert point.rung() == ["duty", "duty"]
 
 
 async def test_things_of_one_peer_are_one_page_and_none_is_left_out(point: ContactPoint) -> None:
