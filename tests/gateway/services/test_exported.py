@@ -1,14 +1,20 @@
 """A third person checks an officer's act from the exported folder alone; whatever was changed is named."""
 
 import asyncio
+import hashlib
 import json
 import shutil
+from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PublicKey
 
 from crypto.encoding import b64u, sha256_hex
 from gateway.cli import main
@@ -62,6 +68,43 @@ async def test_a_third_person_learns_who_acted_and_in_which_role(
     assert [message["officer"] for message in told["messages"]] == ["local", "sg-do-1"]
     assert await asyncio.to_thread(main, ["verify", str(folder)]) == 0
     assert "Everything holds" in capsys.readouterr().out
+
+
+def _unb64u(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+async def test_other_tools_come_to_the_same_by_the_page_alone(world: World, tmp_path: Path) -> None:
+    """As docs/human-acts.md describes it, with nothing of ours but the files."""
+    folder = await exported(world, tmp_path)
+    human = json.loads((folder / "02-manifest.json").read_bytes())["human"]
+    signed_part, _, signature = human["statement"].rpartition(".")
+    header, said = (json.loads(_unb64u(part)) for part in signed_part.split("."))
+    assert (header["alg"], header["typ"]) == ("GW-HYB1", "gw-officer+jws")
+    key = next(
+        k for k in json.loads((folder / "keys.json").read_bytes())["keys"] if k["kid"] == header["kid"]
+    )
+    assert (key["authority_id"], key["use"], said["aid"]) == (SG, "sig", SG)
+    pub, both = _unb64u(key["pub"]), _unb64u(signature)
+    Ed25519PublicKey.from_public_bytes(pub[:32]).verify(both[:64], signed_part.encode())
+    MLDSA65PublicKey.from_public_bytes(pub[32:]).verify(both[64:], signed_part.encode())
+
+    given = json.loads(_unb64u(human["assertion"]))
+    client, data = _unb64u(given["clientDataJSON"]), _unb64u(given["authenticatorData"])
+    form = hashlib.sha256((folder / "02-form.json").read_bytes()).digest()
+    challenge = hashlib.sha256(b"\0\0\0\x0agw/1/human\0\0\0\x20" + form).digest()
+    browser = json.loads(client)
+    assert _unb64u(browser["challenge"]) == challenge
+    assert (browser["type"], browser["origin"]) == ("webauthn.get", said["origin"])
+    assert data[:32] == hashlib.sha256(said["rp"].encode()).digest()
+    assert data[32] & 0x05 == 0x05
+    cose = _unb64u(said["credential"]["pub"])
+    x, y = (int.from_bytes(cose[at : at + 32], "big") for at in (10, 45))
+    passkey = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+    message = data + hashlib.sha256(client).digest()
+    passkey.verify(_unb64u(given["signature"]), message, ec.ECDSA(hashes.SHA256()))
+    assert given["id"] == said["credential"]["id"]
+    assert said["officer"] == human["officer"] == "sg-do-1"
 
 
 def _edit(name: str, change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
