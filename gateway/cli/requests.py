@@ -167,6 +167,10 @@ def _show_status(console: Console, found: api.StatusResult) -> None:
     console.print(f"  references  {text(found.reference_requesting)} / {text(found.reference_requested)}")
     console.print(f"  bundle      {found.sender}/{found.bid}")
     console.print(f"  check words {text(found.check_words)}\n")
+    if found.card is not None and found.side == "requested" and found.card.weight != "note":
+        marks = ", ".join(words(mark.code) for mark in found.card.marks)
+        console.print(f"[yellow]! sender card, {words(found.card.weight)}[/yellow]: {marks}")
+        console.print(f"  rogatory card {found.sender}/{found.bid}\n")
     for task in found.tasks:
         console.print(f"[yellow]! for the {words(task.owner)}[/yellow], since {when(task.created_at)} UTC:")
         console.print(indented(text(task.sentence), 2))
@@ -285,6 +289,10 @@ def _show_item(console: Console, item: api.InboxItemView) -> None:
     console.print(f"{what}, {when(item.stored_at)} UTC, {size(item.size_bytes)}{unread}")
     console.print(f"  {_kind(item.request_kind)}, {text(item.reference_requesting)}, {words(item.state)}")
     console.print(f"  next: {actor}: {words(item.next_action)}{due}")
+    if item.card is not None and item.card.weight == "warning":
+        console.print(
+            f"  [bold red]sender card: {', '.join(words(code) for code in item.card.marks)}[/bold red]"
+        )
     console.print(f"  bundle {item.sender}/{item.bid}\n")
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.web.calls.acts import PreparedActView
+from gateway.web.calls.cards import CardBrief, CardResult
 from gateway.web.calls.shape import ChannelName, Consents, Nothing, Officer, Reference, Value, call
 
 
@@ -96,6 +97,7 @@ class InboxItemView(Value, kw_only=True):
     next_action_at: datetime | None
     stored_at: datetime
     opened_at: datetime | None
+    card: Annotated[CardBrief, msgspec.Meta(description="of the first urgent ones (showCard)")] | None = None
 
 
 class InboxResult(Value, kw_only=True):
@@ -175,6 +177,7 @@ class StatusResult(Value, kw_only=True):
     transmissions: list[TransmissionView]
     messages: list[MessageView]
     tasks: list[TaskView] = []
+    card: Annotated[CardResult, msgspec.Meta(description="of the other authority")] | None = None
 
 
 class ReceiptView(Value, kw_only=True):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import GatewayRefusal
+from gateway.model.codes import Lane
 from gateway.model.contents import Finding
 from gateway.services.acts.acts import PreparedAct
 from gateway.services.casefile import ReceiptInfo
@@ -37,7 +38,11 @@ from gateway.web.calls import (
     SubmissionView,
     SubmitParams,
 )
+from gateway.web.calls.cards import CardBrief, CardResult
 from gateway.web.operations.desk import Desk, Handler, view
+
+#: Senders of so many urgent messages are judged in the list; `rogatory card` judges any.
+_CARDS_LISTED = 20
 
 
 async def _submit(desk: Desk, params: SubmitParams, progress: Progress) -> SubmissionView:
@@ -122,11 +127,17 @@ def _is_told(finding: Finding) -> bool:
 
 
 async def _inbox(desk: Desk, _params: Nothing, _progress: Progress) -> InboxResult:
-    return InboxResult(items=[view(InboxItemView, item) for item in await desk.cases.inbox()])
+    items = [view(InboxItemView, item) for item in await desk.cases.inbox()]
+    for item in [each for each in items if each.lane == Lane.URGENT and each.via is None][:_CARDS_LISTED]:
+        card = await desk.trust.cards.card(f"{item.sender}/{item.bid}")
+        item.card = CardBrief(weight=card.weight, marks=[mark.code for mark in card.marks])
+    return InboxResult(items=items)
 
 
 async def _status(desk: Desk, params: RefParams, _progress: Progress) -> StatusResult:
-    return view(StatusResult, await desk.cases.status(params.ref))
+    found = view(StatusResult, await desk.cases.status(params.ref))
+    found.card = view(CardResult, await desk.trust.cards.card(f"{found.sender}/{found.bid}"))
+    return found
 
 
 async def _receipts(desk: Desk, params: RefParams, _progress: Progress) -> ReceiptsResult:
