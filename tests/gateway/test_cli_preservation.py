@@ -70,30 +70,27 @@ def test_what_breaks_a_rule_is_named_with_its_article(
     assert found["state"] == "preservation_requested"
 
 
-@pytest.mark.parametrize(
-    ("words", "code"),
-    [
-        (("report", "--effected", "yesterday"), "usage"),
-        (("report", "--effected", "2026-11-21T10:00:00"), "usage"),
-        (("extension", "--content", "content.json"), "form-unreadable"),
-        (("follow-up", "--mla-reference", "RO-MJ/1"), "usage"),
-        (("decide", "stop"), "rule-broken"),
-    ],
-)
+MEANT = [
+    (("report", "--effected", "yesterday"), "usage"),
+    (("report", "--effected", "2026-11-21T10:00:00"), "usage"),
+    (("extension", "--content", "content.json"), "form-unreadable"),
+    (("follow-up", "--mla-reference", "RO-MJ/1"), "usage"),
+    (("decide", "stop"), "rule-broken"),
+]
+
+
 def test_what_cannot_be_meant_is_refused_in_one_sentence(
     night: tuple[Path, str],
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    words: tuple[str, ...],
-    code: str,
 ) -> None:
     home, ref = night
     monkeypatch.chdir(tmp_path)
     (tmp_path / "content.json").write_text("[1, 2]")
-    act, *rest = words
-    status, refused = answer(capsys, "preservation", act, ref, *rest, "--home", str(home))
-    assert (status, refused["error"]["code"]) == (1, code)
+    for (act, *rest), code in MEANT:
+        status, refused = answer(capsys, "preservation", act, ref, *rest, "--home", str(home))
+        assert (status, refused["error"]["code"]) == (1, code), act
 
 
 def test_the_letter_is_written_into_a_new_file(

@@ -110,13 +110,11 @@ async def test_a_notice_names_a_request_of_ours_by_its_reference_alone(world: Wo
     )
     assert await states(world, ref) == ("held_pending_decision",) * 2
 
-
-async def test_what_is_no_request_of_ours_follows_nothing(world: World) -> None:
-    ref = await asked(world)
+    other = await asked(world, reference_requesting="RO-DIICOT/247/2026/0563")
     world.advance(timedelta(hours=1))
-    await reported(world, ref)
+    await reported(world, other)
     with pytest.raises(GatewayRefusal) as refused:
-        await say(world, RO, ref, "mla_follow_up_notice", {"mla": ref})
+        await say(world, RO, other, "mla_follow_up_notice", {"mla": other})
     assert [item["code"] for item in refused.value.items] == ["follows_preservation"]
 
 
@@ -143,17 +141,13 @@ async def test_one_officer_sends_at_night_in_another_language_and_says_why(world
     assert [(body["code"], body["officer"]) for body in noted] == [("V08", "night-01")]
 
 
-async def test_nothing_stands_in_for_the_contents_of_29_2(world: World) -> None:
-    form = unread_language()
-    form["kind_details"]["necessity"] = ""
-    with pytest.raises(GatewayRefusal) as refused:
-        await submit(world, form, override="It is night.")
-    assert refused.value.code == "override-impossible"
-
-
-async def test_a_routine_request_is_completed_instead(world: World) -> None:
-    form = request(RO, US, world)
-    form["language"] = "ro"
-    with pytest.raises(GatewayRefusal) as refused:
-        await submit(world, form, override="Nobody translates.")
-    assert refused.value.code == "override-impossible"
+async def test_nothing_stands_in_for_the_contents_of_29_2_and_a_routine_request_is_completed(
+    world: World,
+) -> None:
+    incomplete, routine = unread_language(), request(RO, US, world)
+    incomplete["kind_details"]["necessity"] = ""
+    routine["language"] = "ro"
+    for form in (incomplete, routine):
+        with pytest.raises(GatewayRefusal) as refused:
+            await submit(world, form, override="It is night.")
+        assert refused.value.code == "override-impossible"
