@@ -13,6 +13,7 @@ from gateway.model.codes import Side
 from gateway.model.message import Office, Place, ThreadParties, build_message
 from gateway.storage import cases, preservation
 from tests.gateway.services.preservation.night import DAY, everything, iso
+from tests.hostile import craft, send, verdict
 from tests.world import Faults, World, sample_request
 
 pytestmark = pytest.mark.slow
@@ -278,3 +279,51 @@ async def test_a_form_that_acts_on_one_thread_twice_or_on_its_own_is_refused(wor
     own, documents = follow_up(world, **named)
     own["related_references"][0]["thread_id"] = own["thread"]["thread_id"]
     await refused(world, lambda: world.submit(KE, own, documents), "form-invalid")
+
+
+async def test_a_peer_that_acts_on_a_thread_in_which_it_was_asked_is_rejected_and_moves_nothing(
+    world: World,
+) -> None:
+    thread = await preserve(world)
+    form, documents = sample_request(1)
+    form["requesting_authority"], form["requested_authority"] = (
+        form["requested_authority"],
+        form["requesting_authority"],
+    )
+    form["thread"]["message_id"] = f"{SG}/{secrets.token_hex(16)}"
+    form["created_at"] = iso(world.clock.now())
+    named = {"reference": "KE/PRES/1", "relation": "follows_preservation", "thread_id": thread}
+    form["related_references"] = [{**named, "seq": 2, "seen": 1}]
+    before = await everything(world, KE)
+    assert verdict(await send(world[KE], craft(world[SG], world[KE], form, documents))) == (
+        "rejection",
+        "form-invalid",
+    )
+    after = await everything(world, KE)
+    assert (before[0], before[1]) == (after[0], after[1])
+    assert await links(world, KE, thread) == []
+
+
+async def test_towards_other_authorities_only_a_release_ends_the_hold(world: World) -> None:
+    thread = await preserve(world)
+    notice = {
+        "mla_reference": "KE/MLA/77",
+        "from_authority": "ke-odpp",
+        "to_authority": SG,
+        "sent_at": iso(world.clock.now()),
+        "channel": "courier",
+        "item_nos": [1, 2],
+    }
+    await say(world, KE, thread, "mla_follow_up_notice", notice)
+    # A request of this pair bears the same reference by chance: it is not the one the notice names.
+    form, documents = sample_request(1)
+    form["reference_requesting"] = "KE/MLA/77"
+    sent = await world.submit(KE, form, documents)
+    await world.run()
+    await say(world, KE, sent.thread_id, "withdrawal", WITHDRAWAL)
+    assert await states(world, thread) == ("held_pending_decision",) * 2
+    assert await links(world, KE, thread) == []
+    release = {"reason": "No longer needed.", "on": "2026-11-21", "item_nos": [1, 2]}
+    await say(world, KE, thread, "preservation_release", release)
+    assert await states(world, thread) == ("preservation_released",) * 2
+    await world.check()
