@@ -8,7 +8,7 @@ import pytest
 
 from gateway.model.case import CaseView, Effect, fold
 from gateway.model.case_message import CaseMessage, MessageFacts, facts_of
-from gateway.model.codes import Side, Track
+from gateway.model.codes import Side, Track, data
 from gateway.model.preservation_clock import ItemState, first_end
 from tests.gateway.model.test_case import message, rd, rq
 from tests.sampledata import sample
@@ -275,3 +275,69 @@ def test_facts_of_an_empty_thread_have_no_clock() -> None:
     view = fold(Track.PRESERVATION, [message(Side.REQUESTED, 1, 0, "preservation_report")], now=NOON)
     assert (view.state, dict(view.clocks)) == (None, {})
     assert MessageFacts.from_json({"renew_by": "2027-02-10"}).renew_by is not None
+
+
+ACK = rd(1, 1, "preservation_acknowledgement")
+GRANT = {"decision": "yes", "items": ITEMS, "ends_at": dict.fromkeys(ITEMS, NOON + 150 * DAY)}
+#: How a thread comes to each state, by messages of both sides; then the two cross.
+WAYS: dict[str, tuple[CaseMessage, ...]] = {
+    "preservation_requested": (),
+    "preservation_acknowledged": (ACK,),
+    "partly_preserved": (report(items=(1,)),),
+    "preserved": (report(),),
+    "preservation_extended": (report(), answer(2, 1, 20, None, **GRANT)),
+    "held_pending_decision": (report(), notice(2, 20)),
+}
+
+
+def crossing(side: Side, name: str, state: str, seq: int, seen: int) -> CaseMessage:
+    """Build what a row of the table of crossings speaks of, as it would be sent in that state."""
+    message_type, _, how = name.partition(":")
+    facts: dict[str, Any] = {}
+    if message_type == "preservation_report":
+        rest = (2,) if state == "partly_preserved" else ITEMS
+        status = {"all": "preserved", "some": "partly_preserved", "none": "impossible"}[how]
+        facts = {
+            "items": rest,
+            "coverage": how,
+            "statuses": dict.fromkeys(rest, status),
+            "effected_at": dict.fromkeys(rest if how != "none" else (), NOON + timedelta(hours=1)),
+            "ends_at": {n: ENDS[n] for n in rest if how != "none"},
+        }
+    elif message_type == "preservation_extension_report":
+        facts = {**GRANT, "ends_at": dict.fromkeys(ITEMS, NOON + 200 * DAY)}
+    elif message_type == "refusal":
+        facts = {"items": ITEMS, "coverage": "all", "ground": "essential_interests"}
+    elif side is Side.REQUESTING:
+        facts = {"items": ITEMS}
+    return message(side, seq, seen, message_type, after=30 * DAY, **facts)
+
+
+@pytest.mark.parametrize(
+    ("row", "state"),
+    [
+        (row, state)
+        for row in data("state_machine.json")["crossing"]["pairs"]
+        for state in row["from"]
+        if row["track"] == "preservation"
+        # A report of none after one of some contradicts it: see two_contradictory_reports.
+        and (row["requested"], state) != ("preservation_report:none", "partly_preserved")
+    ],
+    ids=lambda value: value if isinstance(value, str) else f"{value['requested']}*{value['requesting']}",
+)
+def test_every_crossing_of_the_domain_ends_alike_where_items_have_ends(
+    row: dict[str, Any], state: str
+) -> None:
+    before = WAYS[state]
+    ours = {side: max((m.seq for m in (ASKED, *before) if m.side is side), default=0) for side in Side}
+    names, pair = {}, []
+    for side, name in ((Side.REQUESTED, row["requested"]), (Side.REQUESTING, row["requesting"])):
+        said = crossing(side, name, state, ours[side] + 1, ours[side.other])
+        names[said.message_id] = name
+        pair.append(said)
+    assert story(*before, at=31).state == state
+    for arrived in (pair, pair[::-1]):
+        view = story(*before, *arrived, at=31)
+        overtaken = [names[e.message.message_id] for e in view.effects if e.effect is Effect.OVERTAKEN]
+        assert (view.state, overtaken) == (row["result"], row["overtaken"])
+        assert Effect.OUT_OF_STATE not in {e.effect for e in view.effects}
