@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from gateway.clock import Clock
 from gateway.errors import GatewayError
+from gateway.model.codes import Lane
 from gateway.model.escalation import (
     SET_BACK_FROM,
     Awaits,
@@ -35,6 +36,7 @@ from gateway.services.escalation.ladder import (
     with_standing,
 )
 from gateway.services.escalation.wording import CODES, Wording
+from gateway.services.lanes import working_for
 from gateway.services.paging.pages import raise_page
 from gateway.services.tasks import close_tasks, raise_task
 from gateway.storage import escalations
@@ -108,12 +110,13 @@ class Escalation:
 
     async def look(self) -> int:
         """Take the steps that are due now, each in a transaction of its own; return how many."""
-        now = self._clock.now()
-        await self._follow_clock(now)
-        due = await self._database.read(lambda c: escalations.due_escalations(c, now, _AT_ONCE))
-        for row in due:
-            await self._database.write(partial(self._step, row.key, row.thread_id, now))
-        return len(due)
+        with working_for(Lane.URGENT):
+            now = self._clock.now()
+            await self._follow_clock(now)
+            due = await self._database.read(lambda c: escalations.due_escalations(c, now, _AT_ONCE))
+            for row in due:
+                await self._database.write(partial(self._step, row.key, row.thread_id, now))
+            return len(due)
 
     def _step(self, key: escalations.Key, thread_id: str, now: datetime, tx: Transaction) -> None:
         held = escalations.lock_escalation(tx.view(("escalation", thread_id)), key)

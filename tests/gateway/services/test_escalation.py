@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,10 @@ from gateway.services.followers import Added
 from gateway.storage import audit, cases, escalations, paging, transmissions
 from gateway.storage.escalations import EscalationRow
 from tests.people import enrolled, signed
+from tests.postgres import Cluster, postgresql_cluster
 from tests.world import START, FakeClock, Faults, World, make_lab_home, sample_request, submit_to
+
+__all__ = ["postgresql_cluster"]
 
 pytestmark = pytest.mark.slow
 RO, US = "ro-diicot", "us-ccips"
@@ -134,6 +137,24 @@ async def test_with_every_channel_dead_people_are_called_within_the_periods_and_
         assert (await entered(ro, "escalation.")).count("stepped:target_passed") == 6
         assert (await ladder(world, bid)).stopped_at is None
         await world.check()
+
+
+@pytest.fixture
+def postgresql_url(postgresql_cluster: Cluster) -> Iterator[str]:
+    with postgresql_cluster.database() as name:
+        yield postgresql_cluster.url(name)
+
+
+async def test_a_night_on_postgresql(tmp_path: Path, postgresql_url: str) -> None:
+    async with World.create(tmp_path, RO, US, urls={RO: postgresql_url}) as world:
+        sent = await world.submit(RO, *sample_request(3))
+        await world.run_for(35 * MINUTE, step=5 * MINUTE)
+        assert "not-acknowledged" in await codes(world, sent.bid)
+        await world[US].cases.acknowledge(f"{RO}/{sent.bid}", officer="duty-9")
+        await world.run()
+        await answered(world, sent.bid, "passkey")
+        assert (await ladder(world, sent.bid)).stopped_at == world.clock.now()
+        assert await called(world[RO], US) == set()
 
 
 async def test_in_an_emergency_the_periods_are_shorter(tmp_path: Path) -> None:
