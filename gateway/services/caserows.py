@@ -13,10 +13,9 @@ from msgspec.structs import replace
 from gateway.model.case import CaseView, fold
 from gateway.model.case_message import CaseMessage, MessageFacts
 from gateway.model.codes import Side, Track
-from gateway.model.fields import text
 from gateway.model.manifest import is_request_form
 from gateway.model.next_step import due_at
-from gateway.model.opening import ORAL_NOTE
+from gateway.model.opening import ORAL_NOTE, oral_kind, oral_level
 from gateway.model.preservation_clock import first_end
 from gateway.model.request import track_of
 from gateway.storage import cases
@@ -31,9 +30,9 @@ def new_case(
     """Return the case that a first message opens, before any fold; it may not be the request itself."""
     ours = Side.REQUESTING if _requesting(form) == own else Side.REQUESTED
     request = is_request_form(form)
-    # An oral request says what the written one will; a machine that reads codes leniently bounds them here.
-    oral = form["content"] if said.message_type == ORAL_NOTE else {}
-    kind = form["request_kind"] if request else text(oral, "request_kind")[:64] or NO_REQUEST_YET
+    # An oral request says what the written one will.
+    oral = said.message_type == ORAL_NOTE
+    kind = form["request_kind"] if request else oral_kind(form) if oral else NO_REQUEST_YET
     references = {} if request else form["thread"]
     return cases.CaseRow(
         thread_id=thread_id,
@@ -41,7 +40,7 @@ def new_case(
         side=str(ours),
         track=str(Track.REQUEST if oral else _track(kind, said.message_type)),
         request_kind=kind,
-        urgency_level=form["urgency"]["level"] if request else text(oral, "urgency_level")[:32] or "routine",
+        urgency_level=form["urgency"]["level"] if request else oral_level(form) if oral else "routine",
         confidentiality_level=form["confidentiality"]["level"] if request else "confidential",
         state="",
         state_at=now,

@@ -94,7 +94,7 @@ class DrillBook:
             bid=manifest.bid,
             drill_id=drill_id,
             thread_id=manifest.thread,
-            language=text(incoming.form, "language")[:35],
+            language=_short(text(incoming.form, "language"))[:35],
             arrived_at=now,
             answer_wanted=is_wanted,
             paged_at=rang_at,

@@ -10,8 +10,7 @@ from datetime import datetime
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.case import Effect
 from gateway.model.codes import Side
-from gateway.model.fields import text
-from gateway.model.opening import ORAL_NOTE
+from gateway.model.opening import ORAL_NOTE, oral_kind, oral_level
 from gateway.model.oral import (
     ASKED_AGAIN,
     CONFIRM_WITHIN,
@@ -65,8 +64,8 @@ class OralCountdowns(Follower):
                 sender=row.sender,
                 bid=row.bid,
                 side=added.case.side,
-                request_kind=text(form, "content", "request_kind")[:64],
-                urgency_level=text(form, "content", "urgency_level")[:32],
+                request_kind=oral_kind(form),
+                urgency_level=oral_level(form),
                 made_at=made,
                 due_at=made + CONFIRM_WITHIN,
                 alerts=0,
