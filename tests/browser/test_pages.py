@@ -105,12 +105,21 @@ def test_the_list_looks_again_by_itself_and_says_what_is_new(stage: Stage) -> No
             first = f"#c-{CASE_SHOWN.bid}"
             await page.focus(first)
             made.cases.append(replace(CASE_SHOWN, bid="a" * 32))
+            button = "#do-drill-fr-ofac"
             made.looked.clear()
             await page.clock.run_for(21_000)
             await page.wait_for_selector(f"#c-{'a' * 32}")
             assert made.looked[0] is False, "that is nothing the officer does"
             assert await page.evaluate("document.activeElement.id") == first.removeprefix("#")
             assert (await page.title()).startswith("(3)")
+            # What stands on it is still in hand, and where one was, one is.
+            await page.focus(button)
+            await page.clock.run_for(21_000)
+            assert await page.evaluate("document.activeElement.id") == button.removeprefix("#")
+            await page.click(button)
+            await page.wait_for_selector(".said.bad")
+            assert made.done[-1] == ("drill", "fr-ofac", "duty-officer")
+            assert page.url == f"{_ORIGIN}/"
             made.open_sessions.clear()
             await page.clock.run_for(21_000)
             await page.wait_for_url("**/sign-in")

@@ -63,28 +63,30 @@
     for (const link of document.querySelectorAll(".languages a")) link.hash = setup.token;
   }
 
-  for (const form of document.querySelectorAll("form.ceremony")) {
-    form.addEventListener("submit", async (event) => {
-      event.preventDefault();
-      const button = form.querySelector("button"), status = form.querySelector(".said");
-      button.disabled = true;
-      status.className = "said";
-      status.textContent = words.working;
-      try {
-        const begun = await post(form.dataset.begin, setup);
-        if (begun.next) { location.assign(begun.next); return; }
-        const response = await credential(form.dataset.ceremony, begun.options);
-        const done = await post(begun.end || form.dataset.end, { ...setup, response, next: next() });
-        status.textContent = "";
-        if (done.next) location.assign(done.next); else show(form, done);
-      } catch (refused) {
-        status.className = "said bad";
-        status.textContent = refused instanceof Refused ? refused.message : words.failed;
-        button.disabled = false;
-        button.focus();
-      }
-    });
-  }
+  /* Heard at the document, because the list is replaced when it looks again. */
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (!form.matches("form.ceremony")) return;
+    event.preventDefault();
+    const button = form.querySelector("button"), status = form.querySelector(".said");
+    if (button.disabled) return;
+    button.disabled = true;
+    status.className = "said";
+    status.textContent = words.working;
+    try {
+      const begun = await post(form.dataset.begin, setup);
+      if (begun.next) { location.assign(begun.next); return; }
+      const response = await credential(form.dataset.ceremony, begun.options);
+      const done = await post(begun.end || form.dataset.end, { ...setup, response, next: next() });
+      status.textContent = "";
+      if (done.next) location.assign(done.next); else show(form, done);
+    } catch (refused) {
+      status.className = "said bad";
+      status.textContent = refused instanceof Refused ? refused.message : words.failed;
+      button.disabled = false;
+      button.focus();
+    }
+  });
 
   const next = () => document.getElementById("sign-in")?.dataset.next;
 
@@ -150,9 +152,11 @@
       return;
     }
     if (answer.redirected) { location.assign(answer.url); return; }
-    if (!answer.ok || document.activeElement?.closest("form")) return;
+    if (!answer.ok) return;
     const seen = new DOMParser().parseFromString(trusted.createHTML(await answer.text()), "text/html");
     const fresh = seen.getElementById("main"), known = waiting(main);
+    /* Not under the hands of somebody who is signing. */
+    if (main.querySelector("button:disabled")) return;
     const focused = document.activeElement?.id;
     main.replaceWith(fresh);
     document.title = seen.title;
