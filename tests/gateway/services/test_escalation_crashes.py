@@ -6,7 +6,6 @@ taken once, every person called, and nobody called once somebody signed.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,10 @@ import pytest
 from gateway.errors import StorageUnavailable
 from gateway.storage import escalations
 from gateway.storage.database import Connection
-from tests.gateway.services.test_escalation import RO, US, answered, called, entered, ladder
+from tests.nights import MINUTE, RO, US, answered, called, entered, ladder
 from tests.world import Faults, World, sample_request
 
 pytestmark = pytest.mark.slow
-MINUTE = timedelta(minutes=1)
 
 
 class PowerCut(Exception):
