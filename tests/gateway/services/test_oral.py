@@ -206,7 +206,7 @@ async def test_a_confirmation_in_the_same_thread_without_the_relation_ends_no_co
     note = await noted(world)
     form, attachments = written(relation="related")
     form["thread"] |= {"message_type": "written_confirmation", "thread_id": note.thread_id, "seq": 2}
-    form["thread"] |= {"in_reply_to": f"{DE}/{note.bid}"}
+    form["thread"] |= {"in_reply_to": f"{DE}/{note.bid}", "message_id": f"{DE}/{'c0' * 16}"}
     # Our own gateway refuses it (V21); another program may not.
     monkeypatch.setattr(world[DE].submitter.drafter, "_check_request", lambda form, now: ())
     await world[DE].submitter.submit(form_bytes=json.dumps(form).encode(), attachments=attachments)
