@@ -81,6 +81,24 @@ async def _look_at_all(stage: Stage, code: str) -> None:
 
 
 @pytest.mark.slow
+def test_a_link_from_a_mail_leads_to_its_case_without_signing_in_again(stage: Stage) -> None:
+    async def look() -> None:
+        async with on_the_phone(stage, night_stand()) as phone:
+            page = phone.page
+            mail = f'<a id="link" href="{_ORIGIN}{CASE}">something urgent</a>'
+            await phone.context.route(
+                "https://mail.example/**", lambda route: route.fulfill(body=mail, content_type="text/html")
+            )
+            await page.goto("https://mail.example/")
+            # The browser keeps the cookie back from what another site began; the page asks again by itself.
+            await page.click("#link")
+            await page.wait_for_url(f"{_ORIGIN}{CASE}")
+            assert await page.locator("button.go").count() == 1
+
+    stage.run(look())
+
+
+@pytest.mark.slow
 def test_at_twice_the_text_and_320_pixels_nothing_is_cut_off(stage: Stage) -> None:
     async def look() -> None:
         narrow = {"width": 320, "height": 700}
