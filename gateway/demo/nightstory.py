@@ -286,8 +286,8 @@ class NightStory:
             for message in side["messages"]:
                 # When each gateway stored it and its officer opened it.
                 del message["stored_at"], message["opened_at"]
-        own = frozenset({"peer", "side", "state_at", "transmissions", "tasks", "next_action_at", "sentence"})
-        return _alike(ours, theirs, own=own)
+        own = {"peer", "side", "state_at", "transmissions", "tasks", "next_action_at", "sentence", "card"}
+        return _alike(ours, theirs, own=frozenset(own))
 
     async def _signed(self) -> tuple[Mapping[str, Any], ...]:
         """Return every act of both threads with what vouches for it, as the receiving side verified it."""
