@@ -1,5 +1,7 @@
 """Acts in a preservation: each from its officer to both cases; a rule that is broken changes nothing."""
 
+import hashlib
+import io
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import GatewayRefusal
+from gateway.services.handin import Attachment
 from tests.gateway.services.preservation.night import (
     DAY,
     RO,
@@ -93,12 +96,19 @@ async def test_a_refusal_is_drafted_by_one_officer_and_signed_by_an_approver(wor
     assert await states(world, ref) == ("preservation_refused",) * 2
 
 
-async def test_a_disclosure_of_traffic_data_brings_its_documents(world: World, tmp_path: Path) -> None:
+async def test_a_disclosure_of_traffic_data_brings_its_documents(world: World) -> None:
     ref = await asked(world)
     await reported(world, ref)
     said = {"provider": {"state": "NL", "name": "Example Transit BV"}, "path": "AS64500 to AS64501"}
-    await say(world, US, ref, "traffic_data_disclosure", said, approver="us-ap-01")
+    flows = b"2026-11-15T00:58:12Z,198.51.100.77,443\n"
+    file = Attachment(filename="flows.csv", open=lambda: io.BytesIO(flows), size=len(flows))
+    sent = await say(world, US, ref, "traffic_data_disclosure", said, approver="us-ap-01", attachments=[file])
     assert await states(world, ref) == ("preserved",) * 2
+    form = await world[RO].desk.preservation.form_of(US, sent.bid)
+    (row,) = form["attachments"]
+    assert (row["role"], row["sha256"]) == ("digital_evidence", hashlib.sha256(flows).hexdigest())
+    assert form["content"]["attachment_ids"] == [row["attachment_id"]]
+    assert form["author"]["role"] == "approver"
 
 
 async def test_a_return_names_where_it_was_forwarded(world: World) -> None:
