@@ -2,19 +2,27 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
-from gateway.services.duty.sessions import IDLE, LONGEST, Sessions
+from gateway.errors import GatewayError
+from gateway.services.duty.sessions import IDLE, LONGEST, Session, Sessions
 from gateway.storage import sessions
 from gateway.storage.database import Database
+from gateway.storage.group import Commit, commit_now
 from gateway.storage.migrate import upgrade
 from tests.gateway.services.paging.contactpoint import Journal
 from tests.world import FakeClock
+
+
+class PowerCut(Exception):
+    """Stands for the process ending at a COMMIT."""
 
 
 @dataclass
@@ -126,3 +134,43 @@ async def test_what_ended_is_forgotten(held: Held) -> None:
     held.clock.at += IDLE
     await held.sessions.open("duty-8")
     assert [row.officer for row in await held.database.read(sessions.sessions)] == ["duty-8"]
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+async def test_a_power_cut_while_signing_in_or_out_leaves_nobody_with_more_than_before(
+    tables: Path, tmp_path: Path, is_kept: bool
+) -> None:
+    file, clock = shutil.copy(tables, tmp_path / "gateway.db"), FakeClock()
+
+    def cut(connection: Connection) -> None:
+        if is_kept:
+            connection.commit()
+        raise PowerCut
+
+    async def work(commit: Commit, what: Callable[[Sessions], Awaitable[object]]) -> None:
+        database = await Database.open(str(file), hook=Journal(), inline=True, commit=commit)
+        with suppress(GatewayError, PowerCut):
+            await what(Sessions(database=database, clock=clock))
+        await database.aclose()
+
+    before: list[Session] = []
+
+    async def first(held: Sessions) -> None:
+        before.append(await held.open("duty-7"))
+
+    await work(commit_now, first)
+    await work(cut, lambda held: held.open("duty-7", instead_of=before[0].token))
+    database = await Database.open(str(file), hook=Journal(), inline=True)
+    held = Sessions(database=database, clock=clock)
+    # Kept: the session before is over, and of the new one nobody has the token. Not kept: all as it was.
+    assert (await held.find(before[0].token) is None) is is_kept
+    assert len(await held.listed()) == 1
+    again = await held.open("duty-7")
+    await database.aclose()
+    await work(cut, lambda held: held.close(again))
+    database = await Database.open(str(file), hook=Journal(), inline=True)
+    held = Sessions(database=database, clock=clock)
+    assert (await held.find(again.token) is None) is is_kept
+    await held.close(again)
+    assert await held.find(again.token) is None
+    await database.aclose()
