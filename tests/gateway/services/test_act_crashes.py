@@ -5,7 +5,6 @@ The process is then lost and started again, and the people do once more what the
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,32 +15,13 @@ from gateway.demo.passkey import SoftPasskeys
 from gateway.errors import GatewayRefusal, StorageUnavailable
 from gateway.services.acts.acts import PreparedAct
 from gateway.storage import acts, cases, peers
-from gateway.storage.database import Connection
+from tests.gateway.services.test_escalation_crashes import Fuse
 from tests.people import enrolled, invited
 from tests.world import World, sample_request
 
 pytestmark = pytest.mark.slow
 KE, SG = "ke-ag", "sg-agc"
 T = TypeVar("T")
-
-
-class PowerCut(Exception):
-    """Stands for the process ending at a COMMIT."""
-
-
-@dataclass(slots=True)
-class Fuse:
-    """Fails the next COMMIT, once."""
-
-    is_kept: bool
-    is_blown: bool = False
-
-    def __call__(self, connection: Connection) -> None:
-        if self.is_blown or self.is_kept:
-            connection.commit()
-        if not self.is_blown:
-            self.is_blown = True
-            raise PowerCut
 
 
 async def cut(world: World, is_kept: bool, work: Callable[[], Awaitable[Any]]) -> None:
