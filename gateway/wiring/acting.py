@@ -1,14 +1,18 @@
 """Officers, their passkeys and their acts in one gateway."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from gateway.services.acts.acts import Acts
 from gateway.services.acts.keeping import ActStore
 from gateway.services.casebook import Casebook
 from gateway.services.courier import Courier
+from gateway.services.diagnosis import Diagnosis
+from gateway.services.escalation.wording import is_contact_point
 from gateway.services.exported.export import CaseExport
 from gateway.services.failover import Failover
 from gateway.services.library import Library
+from gateway.services.officers.checks import check_officers
 from gateway.services.officers.officers import Officers
 from gateway.services.officers.people import RelyingParty
 from gateway.services.signing import Signing
@@ -78,6 +82,11 @@ class ActRoom:
             authority_id=ground.authority_id,
             clock=ground.clock,
         )
+
+    async def check(self) -> Iterable[Diagnosis]:
+        """Return what the doctor says of officers."""
+        is_point = is_contact_point(self._ground.directory.own)
+        return check_officers(await self.officers.listed(), is_contact_point=is_point)
 
     async def look(self, now: datetime) -> None:
         """Do what is due: links, passkeys and acts whose time is over."""

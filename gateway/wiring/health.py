@@ -15,7 +15,14 @@ from gateway.wiring.ground import Ground
 
 
 def make_doctor(
-    ground: Ground, *, presence: Presence, networks: Networks, liveness: Liveness, mail: Look, night: Look
+    ground: Ground,
+    *,
+    presence: Presence,
+    networks: Networks,
+    liveness: Liveness,
+    mail: Look,
+    night: Look,
+    officers: Look,
 ) -> Doctor:
     """Return the doctor; a check that another area brings along gets a line here."""
     directory, clock, own = ground.directory, ground.clock, ground.authority_id
@@ -49,6 +56,7 @@ def make_doctor(
             "records": records,
             "mail": mail,
             "drop": drop,
+            "officers": officers,
             "24/7": night,
             "duty page": lambda: check_page(ground.paths, ground.settings, clock.now()),
         },

@@ -231,7 +231,7 @@ class Services:
             composers=self._letters.composers,
         )
         self.signing = Signing(keyring=self.keyring, lanes=self._ground.lanes)
-        self._acting = ActRoom(
+        acting = self._acting = ActRoom(
             self._ground,
             stamp=self._stamp,
             casebook=self._casebook,
@@ -239,8 +239,7 @@ class Services:
             failover=self._failover,
             signing=self.signing,
         )
-        self.submitter, self.officers = self._acting.submitter, self._acting.officers
-        self.acts = self._acting.acts
+        self.submitter, self.officers, self.acts = acting.submitter, acting.officers, acting.acts
 
     # What comes in, and its receipts
 
@@ -389,6 +388,7 @@ class Services:
                 liveness=self.liveness,
                 mail=self._mail.check,
                 night=self.paging.check,
+                officers=self._acting.check,
             ),
             liveness=self.liveness,
         )
