@@ -177,6 +177,7 @@ class _Run:
             return False
         self._ledger.add_items(message)
         self._ledger.instruments = frozenset(message.facts.instruments)
+        self._ledger.kind = message.facts.kind
         self._enter(target, message.at, message.message_id)
         self._enter_delivered(message)
         return True

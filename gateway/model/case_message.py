@@ -14,6 +14,7 @@ from gateway.model.codes import Side
 from gateway.model.fields import at, rows, text
 from gateway.model.message import wire_time
 from gateway.model.preservation_form_rules import form_breaches
+from gateway.model.refusal_grounds import KINDS_WITH_GROUNDS
 from gateway.model.request import default_message_type, requested_items
 
 #: Ends beyond these are taken as these: a century of warnings before, and room for every sum.
@@ -36,6 +37,7 @@ class MessageFacts:
         corrects: Message that a correction names.
         integrity: ``ok`` or ``failed``, of a result receipt.
         renew_by: Last day of asking for a renewal, by the requested State's calendar.
+        kind: Of a request whose kind has grounds of refusal of its own.
         oral_at: When a request that confirms an oral one was made by word of mouth.
         broken: Rules of preservation that its form breaks by itself.
     """
@@ -52,6 +54,7 @@ class MessageFacts:
     corrects: str | None = None
     integrity: str | None = None
     instruments: tuple[str, ...] = ()
+    kind: str | None = None
     renew_by: date | None = None
     oral_at: datetime | None = None
     broken: tuple[str, ...] = ()
@@ -131,6 +134,7 @@ def facts_of(form: Mapping[str, Any]) -> MessageFacts:
         return MessageFacts(
             items=requested_items(form),
             instruments=tuple(code for code in codes if code),
+            kind=form["request_kind"] if form["request_kind"] in KINDS_WITH_GROUNDS else None,
             oral_at=_optional_instant(text(form, "oral_request", "made_at")),
         )
     content = at(form, "content")
@@ -223,6 +227,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "corrects": _same,
     "integrity": _same,
     "instruments": tuple,
+    "kind": _same,
     "renew_by": date.fromisoformat,
     "oral_at": _instant,
     "broken": tuple,

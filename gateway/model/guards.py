@@ -13,6 +13,7 @@ from types import MappingProxyType
 from gateway.model.case_message import CaseMessage
 from gateway.model.codes import Side, is_known
 from gateway.model.keeping import Keeping
+from gateway.model.refusal_grounds import grounds
 
 _ANSWERS = frozenset({"consultation_reply", "conditions_accepted", "conditions_declined"})
 _CLOSES = MappingProxyType({"withdrawal": "withdrawn", "refusal": "refused"})
@@ -41,6 +42,7 @@ class Ledger:
     questions: set[str] = field(default_factory=set)
     consents_open: set[str] = field(default_factory=set)
     instruments: frozenset[str] = frozenset()
+    kind: str | None = None
     keeping: Keeping = field(default_factory=lambda: Keeping(items={}))
 
     def add_items(self, message: CaseMessage) -> None:
@@ -262,6 +264,13 @@ def _consent_requested(message: CaseMessage, ledger: Ledger, taken: tuple[CaseMe
     return message.in_reply_to in ledger.consents_open
 
 
+def _allowed_ground(message: CaseMessage, ledger: Ledger, taken: tuple[CaseMessage, ...]) -> bool:
+    ground = message.facts.ground
+    if ledger.kind is None or not is_known("refusal_ground", ground):
+        return True
+    return ground in grounds(ledger.kind, ledger.instruments)
+
+
 def _no_forbidden_ground(message: CaseMessage, ledger: Ledger, taken: tuple[CaseMessage, ...]) -> bool:
     return not is_known("forbidden_refusal_ground", message.facts.ground)
 
@@ -290,6 +299,7 @@ _GUARDS: Mapping[str, Guard] = MappingProxyType(
         "items_numbered_on": _items_numbered_on,
         "waiting_flag_set": _waiting_flag_set,
         "consent_requested": _consent_requested,
+        "allowed_ground": _allowed_ground,
         "no_forbidden_ground": _no_forbidden_ground,
         "consigned_before_end": _consigned_before_end,
         "integrity_ok": _integrity_ok,

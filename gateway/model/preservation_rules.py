@@ -132,6 +132,11 @@ RULES: Mapping[str, Rule] = MappingProxyType(
                 "declared reservation on dual criminality; the lack of dual criminality is no ground.",
             ),
             _rule(
+                "allowed_ground",
+                "Budapest Convention 30(2); UNCC 43",
+                "Withhold preserved traffic data only for a political offence or for essential interests.",
+            ),
+            _rule(
                 "reservation_declared",
                 "Budapest Convention 29(4)",
                 "Your State's record declares no reservation on dual criminality; choose another ground, or "

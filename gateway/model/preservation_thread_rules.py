@@ -7,32 +7,15 @@ arrived when. What the form shows by itself comes along in the facts.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import MappingProxyType
 
 from gateway.model.case_message import CaseMessage
 from gateway.model.codes import is_known
+from gateway.model.refusal_grounds import grounds
 
 #: Shortest term of a preservation, from when it took effect. Source: Budapest Convention 29(7), UNCC 42(8).
 MINIMUM_TERM = timedelta(days=60)
 _BOUND_TO_TERM = frozenset({"budapest", "uncc"})
 
-#: Grounds on which a preservation may be refused, by instrument. Other bases know those of both.
-#: Source: Budapest 29(4), (5); UNCC 40(21)(b), (c), 40(22), 42(5).
-_GROUNDS: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "budapest": frozenset(
-            {"political_offence", "essential_interests", "preservation_dual_criminality_reserved"}
-        ),
-        "uncc": frozenset(
-            {
-                "essential_interests",
-                "domestic_prohibition",
-                "discriminatory_purpose",
-                "preservation_dual_criminality_reserved",
-            }
-        ),
-    }
-)
 _KEPT = frozenset({"preserved", "partly_preserved"})
 _WHOLE = frozenset({"refusal"})
 _NAMES_ITEMS = frozenset(
@@ -69,12 +52,6 @@ def asked_at(request: CaseMessage | None) -> datetime | None:
         return None
     oral = request.facts.oral_at
     return request.counts_at if oral is None else min(oral, request.counts_at)
-
-
-def grounds(instruments: frozenset[str]) -> frozenset[str]:
-    """Return the grounds on which a preservation under these instruments may be refused."""
-    named = [_GROUNDS[code] for code in sorted(instruments) if code in _GROUNDS]
-    return frozenset().union(*(named or _GROUNDS.values()))
 
 
 def thread_breaches(message: CaseMessage, standing: Standing) -> tuple[str, ...]:
@@ -138,7 +115,7 @@ def _coverage_fits(message: CaseMessage, standing: Standing) -> bool:
 
 def _refusal(message: CaseMessage, standing: Standing) -> Iterator[str]:
     facts, ground = message.facts, message.facts.ground
-    if ground is not None and _judged(ground) and ground not in grounds(standing.instruments):
+    if ground is not None and _judged(ground) and ground not in grounds("preservation", standing.instruments):
         yield "preservation_ground_only"
     if facts.coverage == "some" or (facts.items and set(standing.items) - set(facts.items)):
         yield "refusal_whole"

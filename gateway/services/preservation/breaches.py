@@ -16,6 +16,8 @@ from gateway.storage.database import Transaction
 #: Kind of a task about a case; its ``sender`` is the peer.
 CASE_TASK = "case"
 _SHOWN_AGAIN = timedelta(days=1)
+#: Guards of the request track that no officer of ours breaks by a message that merely comes late.
+_NEVER_SENT = frozenset({"allowed_ground"})
 
 
 class ActRefused(Refusal):
@@ -68,5 +70,8 @@ def refusal(breaches: Sequence[Breach]) -> GatewayRefusal:
 def refuse_breach(view: CaseView, message_id: str) -> None:
     """Raise ``GatewayRefusal`` ``rule-broken`` if the case says that a message of ours breaks a rule."""
     for each in view.effects:
-        if each.message.message_id == message_id and each.effect is Effect.BREACH:
-            raise refusal([Breach(code=code, field="$.content") for code in each.broken])
+        if each.message.message_id != message_id:
+            continue
+        found = each.broken if each.effect is Effect.BREACH else set(each.broken) & _NEVER_SENT
+        if found:
+            raise refusal([Breach(code=code, field="$.content") for code in found])

@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
+from gateway.model.case import fold
 from gateway.model.case_message import CaseMessage, MessageFacts, case_message
-from gateway.model.codes import Side, code_list
+from gateway.model.codes import Side, Track, code_list
 from gateway.model.message import MessageInvalid, Office
 from gateway.model.preservation_form_rules import form_breaches
 from gateway.model.preservation_forms import ACTS, Act, Known, needs_approver
 from gateway.model.preservation_rules import RULES
 from gateway.model.preservation_sender_rules import sender_breaches
-from gateway.model.preservation_thread_rules import Standing, asked_at, grounds, thread_breaches
+from gateway.model.preservation_thread_rules import Standing, asked_at, thread_breaches
+from gateway.model.refusal_grounds import grounds
 from tests.sampledata import sample
 
 Form = dict[str, Any]
@@ -224,10 +226,44 @@ def test_sixty_days_bind_under_the_two_conventions_only() -> None:
 
 
 def test_grounds_are_those_of_the_instrument() -> None:
-    assert "political_offence" in grounds(frozenset({"budapest"}))
-    assert "political_offence" not in grounds(frozenset({"uncc"}))
-    assert grounds(frozenset({"bilateral"})) == grounds(frozenset({"budapest", "uncc"}))
-    assert all(code in code_list("refusal_ground") for code in grounds(frozenset()))
+    def of(*codes: str) -> frozenset[str]:
+        return grounds("preservation", frozenset(codes))
+
+    assert "political_offence" in of("budapest")
+    assert "political_offence" not in of("uncc")
+    assert of("bilateral") == of("budapest", "uncc")
+    assert all(code in code_list("refusal_ground") for code in of())
+
+
+ARTICLE_30 = "preserved_traffic_data_disclosure"
+
+
+@pytest.mark.parametrize(
+    ("kind", "ground", "state"),
+    [
+        ("preserved_traffic_data_disclosure", "no_dual_criminality", "refusal_consultation"),
+        (
+            "preserved_traffic_data_disclosure",
+            "preservation_dual_criminality_reserved",
+            "refusal_consultation",
+        ),
+        ("preserved_traffic_data_disclosure", "essential_interests", "refused"),
+        (None, "no_dual_criminality", "refused"),
+    ],
+)
+def test_preserved_traffic_data_is_withheld_on_the_grounds_of_article_30_only(
+    kind: str | None, ground: str, state: str
+) -> None:
+    opening = replace(
+        told(), side=Side.REQUESTING, seq=1, seen=0, message_type="request", in_reply_to=None,
+        facts=MessageFacts(items=(1,), instruments=("budapest",), kind=kind),
+    )  # fmt: skip
+    refusing = replace(
+        told(REFUSAL, ground=ground, items=(1,)), seq=1, seen=1, message_id="us-oia/" + "b" * 32
+    )
+    asked = replace(refusing, message_type="refusal_consultation", message_id="us-oia/" + "c" * 32)
+    view = fold(Track.REQUEST, [opening, asked, replace(refusing, seq=2)])
+    assert view.state == state
 
 
 def test_a_ground_of_a_newer_version_is_left_to_a_person() -> None:
@@ -278,6 +314,7 @@ def test_every_rule_is_tested_here_or_at_the_desk() -> None:
     here = {row[0] for row in (*BROKEN, *AT_ITS_PLACE, *OWN)}
     # Found by the fold (test_case.py), the desk and the casebook (services/preservation).
     elsewhere = {
+        "allowed_ground",
         "act_of_side",
         "asked_authority",
         "state_allows",
