@@ -75,6 +75,8 @@ def _answer(card: api.ScorecardResult, chart: Path | None) -> Answer:
         _show_card(console, card)
         if chart is not None:
             console.print(f"\nThe chart is in {text(str(chart))}.")
+        if not card.is_over:
+            console.print("\nTo look again: rogatory drill show")
 
     return Answer(data=card, show=shown)
 
@@ -106,6 +108,8 @@ def _channel(score: api.ChannelScoreView) -> str:
 def _took(seconds: float | None) -> str:
     if seconds is None:
         return ""
+    if seconds < 1:
+        return "under 1 s"
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

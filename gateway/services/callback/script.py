@@ -65,7 +65,7 @@ def steps_for(*, direction: str, name: str, number: str | None, reference: str |
             "If anything seems strange, hang up and ring the directory's number instead.",
         )
     )
-    about = f"our reference {reference}" if reference else "the bundle by its time of sending"
+    about = f"the reference {reference}" if reference else "the bundle by its time of sending"
     return (
         *first,
         f"Name {about}; say nothing of its content.",
