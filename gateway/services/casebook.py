@@ -117,7 +117,8 @@ class Casebook:
         Raises ``GatewayRefusal`` ``not-found`` where the request is not here.
         """
         rows = await self._database.read(lambda c: cases.messages_of(c, thread_id, peer))
-        first = next((row for row in rows if row.message_type in REQUEST_TYPES), None)
+        own = (row for row in rows if row.relation is None)
+        first = next((row for row in own if row.message_type in REQUEST_TYPES), None)
         # An oral request stands in place of the written one that is still to come.
         first = first or next((row for row in rows if row.message_type == ORAL_NOTE), None)
         if first is None:
@@ -274,7 +275,9 @@ class Casebook:
         else:
             if said.numbered and (said.side == case.side) != (sender == self._authority_id):
                 raise Refusal("form-invalid", "speaks for the other side of the case", step=14)
-            is_first_request = not any(each.message_type in REQUEST_TYPES for each in before)
+            is_first_request = not any(
+                each.message_type in REQUEST_TYPES and each.relation is None for each in before
+            )
             if is_first_request and is_request_form(form):
                 case = with_request(case, form)
                 cases.complete_case(tx, case)

@@ -89,6 +89,7 @@ def with_request(case: cases.CaseRow, form: Mapping[str, Any]) -> cases.CaseRow:
     """Take from the request what a case cannot know that a quicker message, a withdrawal say, has opened."""
     return replace(
         case,
+        track=str(track_of(form["request_kind"])),
         request_kind=form["request_kind"],
         urgency_level=form["urgency"]["level"],
         confidentiality_level=form["confidentiality"]["level"],

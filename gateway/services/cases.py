@@ -276,7 +276,7 @@ class Cases:
                 cases.messages_of(c, found.thread_id, found.peer),
             )
         )
-        request = next((row for row in rows if row.message_type in REQUEST_TYPES), None)
+        request = next((r for r in rows if r.message_type in REQUEST_TYPES and r.relation is None), None)
         if case is None or request is None or case.side != Side.REQUESTED:
             raise GatewayRefusal("not-acknowledgeable")
         kind = acknowledgement_type(Track(case.track))

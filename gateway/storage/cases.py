@@ -110,6 +110,7 @@ _COMPLETE = (
     update(cases)
     .where(_KEY)
     .values(
+        track=bindparam("v_track"),
         request_kind=bindparam("v_request_kind"),
         urgency_level=bindparam("v_urgency_level"),
         confidentiality_level=bindparam("v_confidentiality_level"),
@@ -206,6 +207,7 @@ def complete_case(tx: Transaction, row: CaseRow) -> None:
         _COMPLETE,
         b_thread=row.thread_id,
         b_peer=row.peer,
+        v_track=row.track,
         v_request_kind=row.request_kind,
         v_urgency_level=row.urgency_level,
         v_confidentiality_level=row.confidentiality_level,

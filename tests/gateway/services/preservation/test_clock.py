@@ -10,7 +10,7 @@ import pytest
 
 from gateway.storage import cases, paging, peers, preservation
 from tests.gateway.services.preservation.night import DAY, RO, US, asked, iso, reported, say
-from tests.world import Faults, World
+from tests.world import Faults, World, sample_request
 
 pytestmark = pytest.mark.slow
 
@@ -283,3 +283,24 @@ async def test_the_last_day_of_asking_for_a_renewal_counts_whole_in_the_other_st
     assert "until the last day only" in (await tasks(world, RO))["preservation-renewal"]
     await pass_to(world, midnight)
     assert "has passed" in (await tasks(world, RO))["preservation-renewal"]
+
+
+async def test_a_preservation_that_arrives_after_a_later_message_of_its_thread_is_one_on_both_sides(
+    world: World,
+) -> None:
+    form, documents = sample_request(3)
+    form["created_at"] = iso(world.clock.now())
+    world.faults.setdefault(RO, Faults()).lose_request = 1
+    await world.submit(RO, form, documents)
+    await world.step()
+    question = {"question": "Is it with you?"}
+    await world[RO].desk.preservation.act(
+        form["reference_requesting"], "status_query", question, officer="night-01"
+    )
+    await world.step()
+    early = await world[US].database.read(lambda c: cases.all_cases(c, 10))
+    assert [(case.request_kind, case.next_action) for case in early] == [("unknown", "ask_for_missing")]
+    await world.run_for(timedelta(minutes=3), step=timedelta(seconds=30))
+    assert await stored(world) == ("preservation_requested",) * 2
+    assert (await case_of(world, US)).request_kind == "preservation"
+    await world.check()
