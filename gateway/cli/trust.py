@@ -49,7 +49,8 @@ def _show_card(console: Console, found: api.CardResult) -> None:
         console.print(f"  signed by    {text(found.officer)}, {words(found.assurance)}")
     for number in found.numbers:
         console.print(f"  {words(number.use):<12} {text(number.number)}")
-    console.print(f"  by telephone [bold]{text(found.check_words) or 'no words: a key is not known'}[/bold]\n")
+    spoken = text(found.check_words) or "no words: a key is not known"
+    console.print(f"  by telephone [bold]{spoken}[/bold]\n")
     for mark in found.marks:
         colour = _COLOURS.get(mark.weight, "")
         console.print(f"[{colour}]{words(mark.weight)}[/{colour}]  {text(mark.sentence)}")
