@@ -10,7 +10,9 @@ import json
 import os
 import signal
 import sys
-from typing import Any, BinaryIO
+from contextlib import suppress
+from io import FileIO
+from typing import Any
 
 from crypto.errors import Refusal
 from crypto.parts import open_part, seal_part
@@ -52,7 +54,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     job = json.loads(sys.stdin.buffer.read())
     if job["steps_back"]:
-        os.nice(_STEPS_BACK)
+        # Where a service may not change its place, it works from where it stands.
+        with suppress(OSError):
+            os.nice(_STEPS_BACK)
     key = base64.b64decode(job["key"])
     with open(int(sys.argv[1]), "rb", buffering=0) as source:
         if len(sys.argv) == 2:
@@ -62,7 +66,7 @@ def main() -> None:
             _seal(job, key, source, sink)
 
 
-def _seal(job: dict[str, Any], key: bytes, source: BinaryIO, sink: BinaryIO) -> None:
+def _seal(job: dict[str, Any], key: bytes, source: FileIO, sink: FileIO) -> None:
     told = _Teller()
     part_of = {name: job[name] for name in ("bid", "n", "plain_size")}
     try:
@@ -75,7 +79,7 @@ def _seal(job: dict[str, Any], key: bytes, source: BinaryIO, sink: BinaryIO) -> 
     _say({name: getattr(part, name) for name in members})
 
 
-def _check(job: dict[str, Any], key: bytes, source: BinaryIO) -> None:
+def _check(job: dict[str, Any], key: bytes, source: FileIO) -> None:
     part_of = {name: job[name] for name in ("bid", "n", "plain_size", "plain_sha256", "pad")}
     try:
         open_part(source, None, bk=key, **part_of)

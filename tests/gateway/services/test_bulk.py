@@ -1,9 +1,12 @@
 """Large documents are sealed in another process, as a thread would have sealed them, or by a thread."""
 
 import asyncio
+import base64
 import hashlib
 import io
+import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,7 +19,7 @@ from crypto.bundle import ManifestPart
 from crypto.errors import Refusal
 from crypto.parts import open_part, seal_part
 from gateway.services import bulk as bulk_module
-from gateway.services import seal
+from gateway.services import bulkprocess, seal
 from gateway.services.bulk import Bulk, BulkGone, is_checked_apart
 from gateway.services.lanes import Lanes
 from gateway.services.seal import Document, seal_documents
@@ -197,6 +200,24 @@ def test_a_check_that_no_process_can_do_is_left_to_the_thread_from_the_first_byt
         assert not is_checked_apart(envelope, one, file, KEY)
         assert file.tell() == 0
     assert not is_checked_apart(envelope, one, io.BytesIO(b""), KEY)
+
+
+def test_a_service_that_may_not_change_its_place_on_the_processor_works_from_where_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    one, source = _sealed_part(tmp_path, None)
+    job = {"key": base64.b64encode(KEY).decode(), "bid": BID, "n": 2, "plain_size": SIZE, "pad": True}
+    job |= {"plain_sha256": one.sha256, "steps_back": True}
+
+    def forbidden(_: int) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "nice", forbidden)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(sys, "argv", ["bulkprocess", str(os.open(source, os.O_RDONLY))])
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(json.dumps(job).encode())))
+    bulkprocess.main()
+    assert json.loads(capfd.readouterr().out) == {"refused": None}
 
 
 def _sealed_part(folder: Path, damage: int | None) -> tuple[ManifestPart, Path]:
