@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
+from typing import Any
 
 from crypto.bundle import Envelope, ManifestPart
 from crypto.errors import Refusal
@@ -137,7 +138,7 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(place for place in sys.path if place)}
 
 
-async def _ask(job: bytes, source: int, sink: int, progress: Progress | None) -> dict[str, object]:
+async def _ask(job: bytes, source: int, sink: int, progress: Progress | None) -> dict[str, Any]:
     """Return the last line of a process that was given the job; what comes before it is progress."""
     try:
         process = await asyncio.create_subprocess_exec(
