@@ -62,6 +62,7 @@ class DutyRoom:
                     clock=ground.clock,
                 ),
                 cards=desk.trust.cards,
+                seconds=desk.trust.seconds,
                 drills=DutyDrills(drills=desk.trust.drills, directory=ground.directory),
                 alarms=DutyAlarms(
                     pager=desk.paging.pager,

@@ -69,6 +69,7 @@ class Deeds:
             Route(method="POST", path="/page/{page:[0-9a-f]{32}}", needs=Needs.WORKING, handle=_answer),
             Route(method="POST", path=f"{_CASE}/acknowledge", needs=Needs.ACTING, handle=_acknowledge),
             Route(method="POST", path=f"{_CASE}/telephone", needs=Needs.WORKING, handle=_telephone),
+            Route(method="POST", path=f"{_CASE}/second", needs=Needs.APPROVING, handle=_second),
             Route(method="POST", path=_DRILL, needs=Needs.ACTING, handle=_answer_drill),
             Route(method="POST", path=f"{_ACT}/options", needs=Needs.WORKING, handle=_act_options),
             Route(method="POST", path=f"{_ACT}/sign", needs=Needs.WORKING, handle=_sign),
@@ -148,6 +149,12 @@ async def _telephone(visit: Visit) -> web.Response:
     sender, bid = visit.request.match_info["sender"], visit.request.match_info["bid"]
     await visit.room.cases.by_telephone(sender, bid, officer=named, second=visit.who.pseudonym)
     return visit.to(f"/case/{sender}/{bid}?said=telephone")
+
+
+async def _second(visit: Visit) -> web.Response:
+    sender, bid = visit.request.match_info["sender"], visit.request.match_info["bid"]
+    await visit.room.seconds.sign(f"{sender}/{bid}", officer=visit.who.pseudonym)
+    return visit.to(f"/case/{sender}/{bid}?said=second")
 
 
 async def _act_options(visit: Visit) -> web.Response:

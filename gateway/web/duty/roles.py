@@ -10,9 +10,11 @@ class Needs(Enum):
     OFFICER = "officer"  # every officer who is signed in: looking, signing out
     WORKING = "working"  # who takes part in the work: alarms, own acts to sign, vouching for a colleague
     ACTING = "acting"  # who acknowledges for the authority
+    APPROVING = "approving"  # who stands by what one officer sent alone
 
 
-_ACTING = frozenset({"duty_officer", "shift_leader", "approver"})
+_APPROVING = frozenset({"shift_leader", "approver"})
+_ACTING = _APPROVING | {"duty_officer"}
 _WORKING = _ACTING | {"operator"}
 
 #: Every role that may sign in; an auditor looks and changes nothing.
@@ -21,6 +23,8 @@ ROLES = frozenset({*_WORKING, "auditor"})
 
 def may(role: str, needs: Needs) -> bool:
     """Say whether a role may use a route; a role that is unknown may do nothing but sign in and out."""
+    if needs is Needs.APPROVING:
+        return role in _APPROVING
     if needs is Needs.ACTING:
         return role in _ACTING
     if needs is Needs.WORKING:

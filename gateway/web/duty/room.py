@@ -94,6 +94,13 @@ class Cards(Protocol):
         """Return the card of a bundle's other end."""
 
 
+class Seconds(Protocol):
+    """The second person of an emergency that one officer sent."""
+
+    async def sign(self, ref: str, *, officer: str) -> object:
+        """Enter that an officer stands by it."""
+
+
 class Drills(Protocol):
     """Tests of the network that wait for a person."""
 
@@ -130,5 +137,6 @@ class Room:
     sessions: Sessions
     cases: Cases
     cards: Cards
+    seconds: Seconds
     drills: Drills
     alarms: Alarms

@@ -34,6 +34,7 @@ _SAID: Mapping[str, str] = {
     "acknowledged": N_("Acknowledged and signed. It is on its way."),
     "signed": N_("Signed. It is on its way."),
     "telephone": N_("Acknowledged by telephone. It is on its way, marked as low assurance."),
+    "second": N_("It is noted that you stand by it."),
     "answered": N_("It is noted that you are on it."),
     "signed-out": N_("You are signed out."),
 }
@@ -90,6 +91,7 @@ class Visit:
             "role": role,
             "said": None if said is None else self.language.say(said),
             "may_act": officer is not None and may(officer.role, Needs.ACTING),
+            "may_approve": officer is not None and may(officer.role, Needs.APPROVING),
             "may_work": officer is not None and may(officer.role, Needs.WORKING),
             "now": self.room.clock.now(),
         }

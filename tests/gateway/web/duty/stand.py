@@ -242,6 +242,11 @@ class Stand:
     async def card(self, ref: str) -> CardView:
         return self.shown_card
 
+    # Second persons
+
+    async def stand_by(self, ref: str, *, officer: str) -> None:
+        self.done.append(("second", ref, officer))
+
     # Drills
 
     async def waiting_drills(self) -> Sequence[WaitingDrill]:
@@ -287,10 +292,16 @@ class Stand:
                 sessions=_Sessions(self),
                 cases=self,
                 cards=self,
+                seconds=_Seconds(self),
                 drills=_Drills(self),
                 alarms=self,
             )
         )
+
+
+class _Seconds:
+    def __init__(self, stand: Stand) -> None:
+        self.sign = stand.stand_by
 
 
 class _Drills:

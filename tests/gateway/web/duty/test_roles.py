@@ -14,6 +14,7 @@ PLACES = {
     "/case/{sender:[a-z0-9-]{4,63}}/{bid:[0-9a-f]{32}}": CASE,
     "/case/{sender:[a-z0-9-]{4,63}}/{bid:[0-9a-f]{32}}/acknowledge": f"{CASE}/acknowledge",
     "/case/{sender:[a-z0-9-]{4,63}}/{bid:[0-9a-f]{32}}/telephone": f"{CASE}/telephone",
+    "/case/{sender:[a-z0-9-]{4,63}}/{bid:[0-9a-f]{32}}/second": f"{CASE}/second",
     "/act/{act:[0-9a-f]{32}}": f"/act/{ACT}",
     "/act/{act:[0-9a-f]{32}}/options": f"/act/{ACT}/options",
     "/act/{act:[0-9a-f]{32}}/sign": f"/act/{ACT}/sign",
@@ -21,7 +22,7 @@ PLACES = {
     "/drill/{peer:[a-z0-9-]{4,63}}": "/drill/fr-ofac",
     "/static/{name:[a-z0-9.-]{1,80}}": "/static/none.css",
 }
-FORMS = {"/sign-out", f"/page/{PAGE}", f"{CASE}/telephone"}
+FORMS = {"/sign-out", f"/page/{PAGE}", f"{CASE}/telephone", f"{CASE}/second"}
 BODIES = {
     "/sign-in": {"response": {"id": "duty-officer"}},
     "/setup/options": {"token": "good"},
@@ -39,6 +40,7 @@ ALLOWED = {
     ("POST", f"/page/{PAGE}"): ("duty_officer", "shift_leader", "approver", "operator"),
     ("POST", f"{CASE}/telephone"): ("duty_officer", "shift_leader", "approver", "operator"),
     ("POST", f"{CASE}/acknowledge"): ("duty_officer", "shift_leader", "approver"),
+    ("POST", f"{CASE}/second"): ("shift_leader", "approver"),
     ("POST", "/drill/fr-ofac"): ("duty_officer", "shift_leader", "approver"),
     ("POST", f"/act/{ACT}/options"): ("duty_officer", "shift_leader", "approver", "operator"),
     ("POST", f"/act/{ACT}/sign"): ("duty_officer", "shift_leader", "approver", "operator"),
