@@ -290,7 +290,8 @@ class Homes:
         finally:
             for aid in tuple(world.apps):
                 await world.close(aid)
-            await self._on_each(names, "DROP DATABASE {name} WITH (FORCE)")
+            for name in names:
+                await self.cluster().let_go(name)
 
 
 @pytest.fixture(scope="session")
