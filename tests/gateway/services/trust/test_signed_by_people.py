@@ -63,6 +63,7 @@ async def test_an_emergency_signed_by_one_passkey_still_owes_a_second_person_who
     form["urgency"]["level"] = "emergency"
     form["attachments"] = []
     form["translations"] = []
+    form["created_at"] = "2026-11-21T09:00:00Z"
     sent = await signed(app, await app.acts.perform(form, officer="ro-do-01"), phone)
     desk = app.desk.trust.seconds
     for officer, code in (
