@@ -69,6 +69,10 @@ async def test_a_request_between_the_same_two_says_which_preservation_it_follows
     world.advance(timedelta(hours=1))
     said = {"measure": "letter", "effected_at": iso(world.clock.now()), "custodian": "Example Hosting LLC"}
     await say(world, OIA, ref, "preservation_report", {**said, "custodian_reference": "EX-1"})
+    asked_of_us = await submit(world, request(OIA, MJ, world))
+    with pytest.raises(GatewayRefusal) as refused:
+        await say(world, MJ, ref, "mla_follow_up_notice", {"mla": asked_of_us.bid})
+    assert [item["code"] for item in refused.value.items] == ["follows_preservation"]
     done = await submit(world, request(MJ, OIA, world), follows=ref)
     for aid in (MJ, OIA):
         standing = await world[aid].desk.preservation.standing(ref)
