@@ -1,7 +1,7 @@
 """Who acts next in a case, what, and by when: one sentence that anybody understands.
 
 Follows from state and open questions alone, so both sides read the same. The times are this
-product's reminders where no treaty sets one; a clock never moves a case.
+product's reminders where no treaty sets one; a reminder never moves a case.
 """
 
 from collections.abc import Mapping

@@ -27,11 +27,13 @@ class PreservationClock:
 
         One that was last worked out by a clock that was ahead is worked out anew as well.
         """
-        done = 0
-        for thread_id, peer in await self._due(now):
-            await self._database.write(partial(self._one, thread_id=thread_id, peer=peer, now=now))
-            done += 1
-        return done
+        done: set[tuple[str, str]] = set()
+        # Many may end in one night; what is still due after its turn has its moment only now.
+        while due := [key for key in await self._due(now) if key not in done]:
+            for thread_id, peer in due:
+                await self._database.write(partial(self._one, thread_id=thread_id, peer=peer, now=now))
+            done.update(due)
+        return len(done)
 
     async def _due(self, now: datetime) -> list[tuple[str, str]]:
         rows = await self._database.read(

@@ -1,6 +1,6 @@
 """Cases and their messages, and the tasks that only a person can decide.
 
-A case is moved by messages of both sides and by nothing else (docs/state-machine.md).
+A case is moved by messages of both sides; by time or another case a preservation only (docs/state-machine.md).
 """
 
 from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, String, Table, Text
@@ -32,7 +32,7 @@ cases = Table(
     Index("ix_cases_due", "next_action_at"),
     Index("ix_cases_reference_requesting", "reference_requesting"),
     Index("ix_cases_reference_requested", "reference_requested"),
-    comment="All messages about one request, on one side. Moved by messages only: docs/state-machine.md.",
+    comment="All messages about one request, on one side. How it is moved: docs/state-machine.md.",
 )
 
 message = Table(
