@@ -30,7 +30,7 @@ def night_stand() -> Stand:
     ]
     marks = [Mark(code="key-young", weight=Caution.CAUTION, sentence="")]
     marks.append(Mark(code="rate-unusual", weight=Caution.WARNING, sentence=""))
-    made.shown_card = stands.card(marks=marks, weight="warning")
+    made.shown_card = stands.card(marks=marks, weight="warning", second=stands.OWED)
     return made
 
 
@@ -45,14 +45,16 @@ PAGES = {
 
 
 @asynccontextmanager
-async def on_the_phone(stage: Stage, made: Stand, **more: object) -> AsyncIterator[Phone]:
+async def on_the_phone(
+    stage: Stage, made: Stand, *, role: str = "duty-officer", **more: object
+) -> AsyncIterator[Phone]:
     """Give a phone on which an officer is signed in at a page on stand-ins."""
     application = made.application(origin=_ORIGIN)
     async with (
         stage.serving(_HOST, application, _PORT),
         stage.phone(reduced_motion="reduce", **more) as phone,
     ):
-        session = await made.open("duty-officer")
+        session = await made.open(role)
         cookie = {"name": "__Host-duty", "value": session.token, "url": _ORIGIN}
         await phone.context.add_cookies([{**cookie, "secure": True, "httpOnly": True, "sameSite": "Strict"}])
         phone.origin = _ORIGIN
@@ -67,7 +69,7 @@ def test_every_page_can_be_read_and_used_by_everybody(stage: Stage, code: str) -
 
 async def _look_at_all(stage: Stage, code: str) -> None:
     scheme = "dark" if code in {"en", "fr", "zh"} else "light"
-    async with on_the_phone(stage, night_stand(), color_scheme=scheme) as phone:
+    async with on_the_phone(stage, night_stand(), role="approver", color_scheme=scheme) as phone:
         # What differs between pages is looked at once in either direction; what languages change, in each.
         names = PAGES if code in {"ar", "en"} else ("list", "case")
         for name in names:

@@ -19,6 +19,7 @@ from gateway.services.duty.drills import WaitingDrill
 from gateway.services.duty.sessions import Session
 from gateway.services.officers.people import Ceremony, Officer, Passkey, Registered, SetupLink
 from gateway.services.trust.cards import CardView
+from gateway.storage.trust import SecondRow
 from gateway.web.duty.guard import Site
 from gateway.web.duty.room import Room
 from gateway.web.duty.site import duty_application
@@ -123,6 +124,22 @@ def card(**changes: Any) -> CardView:
         second=None,
     )
     return replace(made, **changes)
+
+
+OWED = SecondRow(
+    sender="ro-diicot",
+    bid=BID,
+    peer=PEER,
+    thread_id="4" * 32,
+    officer="shift-leader",
+    sent_at=NOW,
+    due_at=NOW + timedelta(minutes=60),
+    told_at=None,
+    closed_at=None,
+    closed_by=None,
+    closed_officer=None,
+    next_action_at=NOW,
+)
 
 
 class Clock:

@@ -6,7 +6,6 @@ from datetime import timedelta
 from msgspec.structs import replace as replace_row
 
 from gateway.services.duty.desk import Said
-from gateway.storage.trust import SecondRow
 from tests.gateway.web.duty import stand
 from tests.gateway.web.duty.stand import ACT, CASE, CASE_SHOWN, NOW, Stand, served
 
@@ -46,28 +45,14 @@ async def test_what_we_sent_can_be_looked_at_and_not_acknowledged() -> None:
 
 
 async def test_a_second_person_stands_by_what_one_officer_sent_alone() -> None:
-    owed = SecondRow(
-        sender="ro-diicot",
-        bid=stand.BID,
-        peer=stand.PEER,
-        thread_id="4" * 32,
-        officer="shift-leader",
-        sent_at=NOW,
-        due_at=NOW + timedelta(minutes=60),
-        told_at=None,
-        closed_at=None,
-        closed_by=None,
-        closed_officer=None,
-        next_action_at=NOW,
-    )
-    made = Stand(cases=[replace(CASE_SHOWN, is_incoming=False)], shown_card=stand.card(second=owed))
+    made = Stand(cases=[replace(CASE_SHOWN, is_incoming=False)], shown_card=stand.card(second=stand.OWED))
     button = f'action="{CASE}/second"'
     assert button in await shown(made, CASE, role="approver")
     for role in ("shift-leader", "duty-officer", "operator", "auditor"):
         case = await shown(made, CASE, role=role)
         assert "One officer sent this alone" in case
         assert button not in case
-    made.shown_card = stand.card(second=replace_row(owed, closed_at=NOW))
+    made.shown_card = stand.card(second=replace_row(stand.OWED, closed_at=NOW))
     assert "One officer sent this alone" not in await shown(made, CASE, role="approver")
 
 
