@@ -34,12 +34,13 @@ async def check(point: ContactPoint, expected: set[tuple[str, str, str]]) -> Non
     """Assert that all that was raised and not settled waits on a page with a clock or a person's name."""
     now, longest = point.clock.now(), TIMES.latest
     pages = await point.database.read(everything)
-    waiting = {
-        (matter.peer, matter.bid, matter.reason)
+    matters = [
+        matter
         for peer in (PEER, OTHER)
         for matter in await point.database.read(lambda c, peer=peer: paging.open_matters(c, peer))
-    }
-    assert expected <= waiting
+    ]
+    assert expected <= {(matter.peer, matter.bid, matter.reason) for matter in matters}
+    assert {matter.page_id for matter in matters} <= {row.id for row, _ in pages}
     open_keys = [(row.peer, row.audience, row.kind) for row, _ in pages if row.is_open]
     assert len(open_keys) == len(set(open_keys)), "two pages ring for one peer and audience"
     for row, count in pages:
