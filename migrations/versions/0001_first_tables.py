@@ -214,7 +214,7 @@ def create_tables() -> None:
         ),
         sa.CheckConstraint("side IN ('requesting', 'requested')", name=op.f("ck_cases_side")),
         sa.PrimaryKeyConstraint("thread_id", "peer", name=op.f("pk_cases")),
-        comment="All messages about one request, on one side. How it is moved: docs/state-machine.md.",
+        comment="All messages about one request, on one side. Moved by messages only: docs/state-machine.md.",
     )
     op.create_index("ix_cases_due", "cases", ["next_action_at"], unique=False)
     op.create_index("ix_cases_reference_requested", "cases", ["reference_requested"], unique=False)

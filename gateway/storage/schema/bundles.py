@@ -13,6 +13,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
+    text,
 )
 
 from gateway.storage.schema.ground import AID, BID, SHA256, Instant, metadata
@@ -45,6 +46,13 @@ bundle = Table(
     Column("stored_at", Instant, nullable=False),
     CheckConstraint("direction IN ('in', 'out')", name="direction"),
     CheckConstraint("state IN ('sealed', 'relayed', 'released', 'rejected')", name="state"),
+    # Few rows at any time, and looked for each half minute among all there ever were.
+    Index(
+        "ix_bundle_relayed",
+        "state",
+        sqlite_where=text("state = 'relayed'"),
+        postgresql_where=text("state = 'relayed'"),
+    ),
     comment="One row per sealed bundle, identified by (sender, bid).",
 )
 
