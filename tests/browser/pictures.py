@@ -5,6 +5,7 @@ The night of ``test_night`` is played in Arabic and photographed; pages on stand
 
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from tests.browser import test_night
@@ -32,7 +33,9 @@ def main(folder: Path) -> None:
 
 async def _photograph(stage: Stage, code: str, names: tuple[str, ...], folder: Path) -> None:
     scheme = "dark" if code == "es" else "light"
-    async with on_the_phone(stage, night_stand(), color_scheme=scheme) as phone:
+    made = night_stand()
+    made.shown_card = replace(made.shown_card, second=None)
+    async with on_the_phone(stage, made, color_scheme=scheme) as phone:
         for name in names:
             await phone.page.goto(f"{phone.origin}{PAGES[name]}?lang={code}")
             await phone.page.screenshot(path=folder / f"duty-{name}-{code}.png")
