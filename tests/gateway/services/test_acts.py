@@ -137,7 +137,7 @@ async def test_afterwards_nobodys_word_alone_stands_for_the_authority(world: Wor
     await refused(app, "passkey-needed", app.cases.acknowledge(ref, officer="local"))
     await refused(app, "officer-not-ready", app.cases.acknowledge(ref, officer="sg-do-2"))
     await refused(app, "officer-role", app.cases.acknowledge(ref, officer="sg-aud"))
-    form, _ = await app.cases._acknowledgement(ref, "local", None, None, None)
+    form, _ = await app.cases._acknowledgement(ref, "local", None, None, None, signs=True)
     await refused(app, "passkey-needed", app.acts.send(form, officer="local"))
     approving = {**form, "author": {**form["author"], "role": "approver"}}
     await refused(app, "human-role", app.acts.perform(approving, officer="sg-do-1"))
@@ -351,7 +351,7 @@ async def test_a_lost_phone_is_two_persons_on_the_telephone_and_marked_low(world
 async def hostile(world: World, ref: str) -> tuple[dict[str, Any], Any, SoftPasskeys]:
     """Return an acknowledgement that a listed authority could sign, its context, and its officer's phone."""
     phone = await enrolled(world[SG], "sg-do-1")
-    form, _ = await world[SG].cases._acknowledgement(ref, "sg-do-1", None, None, None)
+    form, _ = await world[SG].cases._acknowledgement(ref, "sg-do-1", None, None, None, signs=True)
     said = dict(form) | {"human": {"assurance": "passkey", "officer": "sg-do-1", "assertion": None}}
     context = await world[SG].submitter._casebook.context(form["thread"]["thread_id"], KE)
     return said, context, phone
