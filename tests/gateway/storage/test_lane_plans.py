@@ -18,7 +18,8 @@ FILL = (
     " CASE WHEN n > 3 THEN 'released' ELSE 'relayed' END, 0, 'a', 'b', 'routine', 1, 0, 0, 0 FROM g",
     "INSERT INTO escalation (sender, bid, to_aid, side, level, awaits, thread_id, seq, stage, stage_at,"
     " started_at, next_action_at, stopped_at, stopped_by) {numbers} SELECT 'ke-ag', CAST(n AS TEXT),"
-    " 'sg-agc', 'out', 'urgent', 'person', CAST(n AS TEXT), 1, 'waiting', n, n, CASE WHEN n > 3 THEN NULL ELSE n END,"
+    " 'sg-agc', 'out', 'urgent', 'person', CAST(n AS TEXT), 1, 'waiting', n, n,"
+    " CASE WHEN n > 3 THEN NULL ELSE n END,"
     " CASE WHEN n > 3 THEN n ELSE NULL END, CASE WHEN n > 3 THEN 'x' ELSE NULL END FROM g",
     "INSERT INTO page_matter (id, page_id, reason, peer, sender, bid, raised_at, settled_at) {numbers}"
     " SELECT CAST(n AS TEXT), 'p', 'arrived', 'ke-ag', 'ke-ag', CAST(n AS TEXT), n, NULL FROM g",
