@@ -214,7 +214,7 @@ def create_tables() -> None:
         ),
         sa.CheckConstraint("side IN ('requesting', 'requested')", name=op.f("ck_cases_side")),
         sa.PrimaryKeyConstraint("thread_id", "peer", name=op.f("pk_cases")),
-        comment="All messages about one request, on one side. Moved by messages only: docs/state-machine.md.",
+        comment="All messages about one request, on one side. How it is moved: docs/state-machine.md.",
     )
     op.create_index("ix_cases_due", "cases", ["next_action_at"], unique=False)
     op.create_index("ix_cases_reference_requested", "cases", ["reference_requested"], unique=False)
@@ -996,7 +996,8 @@ def create_tables_of_trust() -> None:
         sa.Column("answered_at", sa.BigInteger(), nullable=True, comment="a person there acknowledged it"),
         sa.Column("assurance", sa.String(length=32), nullable=True, comment="of that acknowledgement"),
         sa.PrimaryKeyConstraint("sender", "bid", name=op.f("pk_drill_test")),
-        comment="One test message of a drill, on one channel; its clock is the drill's and its transmission's.",
+        comment="One test message of a drill, on one channel; its clock is the drill's and its "
+        "transmission's.",
     )
     op.create_index("ix_drill_test_drill", "drill_test", ["drill_id"], unique=False)
     op.create_table(

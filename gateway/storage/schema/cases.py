@@ -1,6 +1,7 @@
 """Cases and their messages, and the tasks that only a person can decide.
 
-A case is moved by messages of both sides; by time or another case a preservation only (docs/state-machine.md).
+A case is moved by messages of both sides; a preservation also by its end and by the request that follows it
+(docs/state-machine.md).
 """
 
 from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, String, Table, Text
