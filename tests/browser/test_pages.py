@@ -8,14 +8,14 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.demo.network import free_port
 from gateway.model.sender_card import Caution, Mark
 from gateway.web.duty.languages import LANGUAGES
 from tests.browser.stage import HOSTS, Phone, Stage
 from tests.gateway.web.duty import stand as stands
 from tests.gateway.web.duty.stand import ACT, CASE, CASE_SHOWN, NOW, PEER, Stand
 
-_HOST, _PORT = HOSTS[0], 8455
-_ORIGIN = f"https://{_HOST}:{_PORT}"
+_HOST = HOSTS[0]
 
 
 def night_stand() -> Stand:
@@ -49,15 +49,16 @@ async def on_the_phone(
     stage: Stage, made: Stand, *, role: str = "duty-officer", **more: object
 ) -> AsyncIterator[Phone]:
     """Give a phone on which an officer is signed in at a page on stand-ins."""
-    application = made.application(origin=_ORIGIN)
+    port = free_port()
+    origin = f"https://{_HOST}:{port}"
     async with (
-        stage.serving(_HOST, application, _PORT),
+        stage.serving(_HOST, made.application(origin=origin), port),
         stage.phone(reduced_motion="reduce", **more) as phone,
     ):
         session = await made.open(role)
-        cookie = {"name": "__Host-duty", "value": session.token, "url": _ORIGIN}
+        cookie = {"name": "__Host-duty", "value": session.token, "url": origin}
         await phone.context.add_cookies([{**cookie, "secure": True, "httpOnly": True, "sameSite": "Strict"}])
-        phone.origin = _ORIGIN
+        phone.origin = origin
         yield phone
 
 
@@ -73,7 +74,7 @@ async def _look_at_all(stage: Stage, code: str) -> None:
         # What differs between pages is looked at once in either direction; what languages change, in each.
         names = PAGES if code in {"ar", "en"} else ("list", "case")
         for name in names:
-            await phone.page.goto(f"{_ORIGIN}{PAGES[name]}?lang={code}")
+            await phone.page.goto(f"{phone.origin}{PAGES[name]}?lang={code}")
             assert (await phone.page.locator("h1").count(), name) == (1, name)
             assert (await phone.page.locator(".code", has_text="internal").count(), name) == (0, name)
             assert (await phone.barriers(), name) == ([], name)
@@ -87,14 +88,14 @@ def test_a_link_from_a_mail_leads_to_its_case_without_signing_in_again(stage: St
     async def look() -> None:
         async with on_the_phone(stage, night_stand()) as phone:
             page = phone.page
-            mail = f'<a id="link" href="{_ORIGIN}{CASE}">something urgent</a>'
+            mail = f'<a id="link" href="{phone.origin}{CASE}">something urgent</a>'
             await phone.context.route(
                 "https://mail.example/**", lambda route: route.fulfill(body=mail, content_type="text/html")
             )
             await page.goto("https://mail.example/")
             # The browser keeps the cookie back from what another site began; the page asks again by itself.
             await page.click("#link")
-            await page.wait_for_url(f"{_ORIGIN}{CASE}")
+            await page.wait_for_url(f"{phone.origin}{CASE}")
             assert await page.locator("button.go").count() == 1
 
     stage.run(look())
@@ -106,7 +107,7 @@ def test_at_twice_the_text_and_320_pixels_nothing_is_cut_off(stage: Stage) -> No
         narrow = {"width": 320, "height": 700}
         async with on_the_phone(stage, night_stand(), viewport=narrow) as phone:
             for path in PAGES.values():
-                await phone.page.goto(f"{_ORIGIN}{path}?lang=ru")
+                await phone.page.goto(f"{phone.origin}{path}?lang=ru")
                 assert not await phone.is_scrolled_sideways(), path
                 await phone.page.evaluate("document.documentElement.style.fontSize = '200%'")
                 assert not await phone.is_scrolled_sideways(), path
@@ -121,7 +122,7 @@ def test_the_list_looks_again_by_itself_and_says_what_is_new(stage: Stage) -> No
         async with on_the_phone(stage, made) as phone:
             page = phone.page
             await page.clock.install()
-            await page.goto(f"{_ORIGIN}/")
+            await page.goto(f"{phone.origin}/")
             first = f"#c-{CASE_SHOWN.bid}"
             await page.focus(first)
             made.cases.append(replace(CASE_SHOWN, bid="a" * 32))
@@ -139,7 +140,7 @@ def test_the_list_looks_again_by_itself_and_says_what_is_new(stage: Stage) -> No
             await page.click(button)
             await page.wait_for_selector(".said.bad")
             assert made.done[-1] == ("drill", "fr-ofac", "duty-officer")
-            assert page.url == f"{_ORIGIN}/"
+            assert page.url == f"{phone.origin}/"
             made.open_sessions.clear()
             await page.clock.run_for(21_000)
             await page.wait_for_url("**/sign-in")
@@ -153,7 +154,7 @@ def test_a_page_of_another_site_cannot_frame_it_and_the_keyboard_reaches_everyth
     async def look() -> None:
         async with on_the_phone(stage, night_stand()) as phone:
             page = phone.page
-            await page.goto(f"{_ORIGIN}{CASE}")
+            await page.goto(f"{phone.origin}{CASE}")
             reached = set()
             for _ in range(30):
                 await page.keyboard.press("Tab")
@@ -161,7 +162,7 @@ def test_a_page_of_another_site_cannot_frame_it_and_the_keyboard_reaches_everyth
             for wanted in ('<a class="skip"', '<button class="big go"', "<summary", '<a href="tel:'):
                 assert any(one.startswith(wanted) for one in reached), wanted
             await page.goto("about:blank")
-            await page.set_content(f'<iframe src="{_ORIGIN}{CASE}"></iframe>')
+            await page.set_content(f'<iframe src="{phone.origin}{CASE}"></iframe>')
             await page.wait_for_timeout(300)
             assert "Computer Crime" not in await page.frames[-1].content()
 
