@@ -69,7 +69,7 @@ class PreparedAct:
     thread_id: str
     lane: str
     digest: str
-    challenge: str
+    challenge: str = field(repr=False)
     options: Mapping[str, Any] = field(repr=False)
     page: str
     prepared_at: datetime

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from gateway.web.calls.shape import Value
+from gateway.web.calls.shape import Secret
 
 
-class PreparedActView(Value, kw_only=True):
+class PreparedActView(Secret, kw_only=True):
     """An act that waits for its officer's passkey.
 
     Attributes:

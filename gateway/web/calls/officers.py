@@ -7,7 +7,7 @@ import msgspec
 
 from gateway.web.calls.acts import PreparedActView
 from gateway.web.calls.requests import SubmissionView
-from gateway.web.calls.shape import Call, Nothing, Officer, Value, call
+from gateway.web.calls.shape import Call, Nothing, Officer, Secret, Value, call
 
 ActId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$", description="of a prepared act")]
 #: What a browser answered: ``PublicKeyCredential.toJSON()``.
@@ -83,7 +83,7 @@ class ConfirmOfficerParams(Value, kw_only=True):
     words: list[Annotated[str, msgspec.Meta(max_length=200)]] = []
 
 
-class SetupLinkView(Value, kw_only=True):
+class SetupLinkView(Secret, kw_only=True):
     """A link that is opened once to make a passkey; whoever has it can, so hand it over in person."""
 
     officer: str
@@ -99,27 +99,27 @@ class EndPasskeyParams(Value, kw_only=True):
     by: Pseudonym
 
 
-class TokenParams(Value, kw_only=True):
+class TokenParams(Secret, kw_only=True):
     """The token of a one-time link."""
 
     token: Token
 
 
-class CeremonyView(Value, kw_only=True):
+class CeremonyView(Secret, kw_only=True):
     """What ``navigator.credentials`` is asked."""
 
     options: dict[str, Any]
     expires_at: datetime
 
 
-class RegisterParams(Value, kw_only=True):
+class RegisterParams(Secret, kw_only=True):
     """What the browser made by a one-time link."""
 
     token: Token
     response: BrowserAnswer
 
 
-class RegisteredView(Value, kw_only=True):
+class RegisteredView(Secret, kw_only=True):
     """The passkey that waits for a second person; ``further``: the link for a second passkey."""
 
     passkey: PasskeyView
@@ -132,7 +132,7 @@ class ActsResult(Value, kw_only=True):
     acts: list[PreparedActView]
 
 
-class SignParams(Value, kw_only=True):
+class SignParams(Secret, kw_only=True):
     """The officer's assertion over a prepared act."""
 
     id: ActId
@@ -146,7 +146,7 @@ class ActParams(Value, kw_only=True):
     id: ActId
 
 
-class ActOptionsResult(Value, kw_only=True):
+class ActOptionsResult(Secret, kw_only=True):
     """What ``navigator.credentials.get`` is asked for an act."""
 
     options: dict[str, Any]

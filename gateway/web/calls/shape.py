@@ -33,6 +33,13 @@ class Value(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A value of the API."""
 
 
+class Secret(Value, kw_only=True):
+    """A value of the API that gives whoever holds it a right: never shown in a log or a trace."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"
+
+
 class Nothing(Value, kw_only=True):
     """No parameters."""
 

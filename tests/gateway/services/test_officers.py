@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from crypto.encoding import b64u, unb64u
@@ -16,6 +17,7 @@ from gateway.demo.passkey import SoftPasskeys
 from gateway.errors import GatewayRefusal
 from gateway.services.officers.officers import Officers
 from gateway.storage import audit, officers, peers
+from gateway.web.calls.officers import SetupLinkView, TokenParams
 from tests.hostile import unchanged
 from tests.people import enrolled, invited, registered
 from tests.world import World
@@ -386,6 +388,8 @@ async def test_neither_token_nor_challenge_is_kept_or_shown(
         repr(await app.database.read(lambda c: officers.find_officer(c, "ke-do-1"))),
         repr(await app.database.read(lambda c: officers.has_old_links(c, world.clock.now()))),
     ]
+    shown += repr(msgspec.convert(link, SetupLinkView, from_attributes=True))
+    shown += repr(TokenParams(token=link.token))
     printed = "".join(capsys.readouterr())
     kept = (app.home.root / "rogatory.db").read_bytes() + (app.home.root / "rogatory.db-wal").read_bytes()
     assert link.token not in shown + printed + "".join(rows)
