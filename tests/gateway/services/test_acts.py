@@ -285,8 +285,9 @@ async def test_an_act_of_an_officer_who_was_suspended_meanwhile_never_leaves(wor
     await refused(app, "human-suspended", app.acts.sign(act.id, officer="sg-do-1", assertion=good))
 
 
-async def test_an_officer_suspended_while_the_bundle_is_sealed_sends_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("how", ["suspended", "given up"])
+async def test_what_ends_while_the_bundle_is_sealed_sends_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     app = world[SG]
     phone = await enrolled(app, "sg-do-1")
@@ -294,11 +295,14 @@ async def test_an_officer_suspended_while_the_bundle_is_sealed_sends_nothing(
     keep = app.submitter._keep
 
     async def later(*args: Any, **more: Any) -> Any:
-        await app.officers.suspend("sg-do-1", by="head")
+        if how == "suspended":
+            await app.officers.suspend("sg-do-1", by="head")
+        else:
+            await app.acts.withdraw(act.id)
         return await keep(*args, **more)
 
     monkeypatch.setattr(app.submitter, "_keep", later)
-    with pytest.raises(GatewayRefusal, match="human-suspended"):
+    with pytest.raises(GatewayRefusal, match="human-suspended" if how == "suspended" else "act-over"):
         await signed(app, act, phone)
     assert await app.database.read(lambda c: cases.find_message(c, SG, act.bid)) is None
 
