@@ -207,7 +207,7 @@ class _Run:
     def _goes_on_by_item(self, name: str) -> bool:
         keeping = self._ledger.keeping
         if name == "preservation_report" and self._state in _REPORTED:
-            return keeping.has_open_items
+            return keeping.may_be_reported
         if self._state != "held_pending_decision":
             return False
         # A further request holds as well, so that the decision on one does not let go what another needs.

@@ -98,13 +98,13 @@ class Keeping:
 
     @property
     def is_split(self) -> bool:
-        """Whether an item goes on by itself while others are held, or is still to be reported."""
-        return self.has_open_items or any(self.is_kept(n) and not self._is_held(n) for n in self.items)
+        """Whether an item goes on by itself while others are held."""
+        return any(self.is_kept(n) and not self._is_held(n) for n in self.items)
 
     @property
-    def has_open_items(self) -> bool:
-        """Whether an item is still to be reported."""
-        return "open" in self.items.values()
+    def may_be_reported(self) -> bool:
+        """Whether an item is still to be reported, or was not kept: it may be found and kept after all."""
+        return any(not self.is_kept(n) and status != _RELEASED for n, status in self.items.items())
 
     def is_kept(self, number: int) -> bool:
         """Say whether an item is in effect; with an end, a status of a newer version counts as kept."""

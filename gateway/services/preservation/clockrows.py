@@ -8,6 +8,8 @@ too early is told again in its time (docs/preservation.md).
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.case import CaseView
 from gateway.model.codes import Side
@@ -63,6 +65,10 @@ class ClockRows:
                 notices.come(row, mark)
             if row.standing == ItemState.LAPSED and (before is None or before.standing != ItemState.LAPSED):
                 notices.lapsed(row)
+        for number in held.keys() - {row.item_no for row in rows}:
+            row = at_rest(held[number], view.clocks.get(number), now)
+            rows.append(row)
+            preservation.store_clock(tx, row)
         notices.tell()
         _settle(notices, rows)
 
@@ -103,6 +109,12 @@ def work_out(
         next_action_at=next_at,
     )
     return row, come
+
+
+def at_rest(row: ClockRow, clock: ItemClock | None, now: datetime) -> ClockRow:
+    """Return the row of an item whose end no message says any more, since one arrived that goes before it."""
+    standing = ItemState.OPEN if clock is None else clock.state
+    return replace(row, standing=str(standing), acted_at=now, due="none", next_action_at=None)
 
 
 def _is_unanswered(end: datetime, told: datetime | None, now: datetime) -> bool:

@@ -81,6 +81,11 @@ def test_two_hundred_walks_end_alike_and_lose_no_deadline(block: int) -> None:
         walk_of(seed)
 
 
+@pytest.mark.parametrize("seed", [251, 302, 379, 2299])
+def test_walks_that_once_went_wrong(seed: int) -> None:
+    walk_of(seed)
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("block", range(100))
 def test_ten_thousand_walks_end_alike_and_lose_no_deadline(block: int) -> None:

@@ -16,7 +16,7 @@ from gateway.model.case import CaseView, fold
 from gateway.model.case_message import CaseMessage, MessageFacts
 from gateway.model.codes import Side, Track
 from gateway.model.preservation_clock import ItemState, Mark, due_marks, marks
-from gateway.services.preservation.clockrows import work_out
+from gateway.services.preservation.clockrows import at_rest, work_out
 from gateway.services.threadlinks import decided_at
 from gateway.storage.cases import CaseRow
 from gateway.storage.preservation import ClockRow
@@ -106,6 +106,8 @@ class Peer:
         self.view = view
         for number, clock in view.clocks.items():
             if clock.ends_at is None:
+                if number in self.rows:
+                    self.rows[number] = at_rest(self.rows[number], clock, now)
                 continue
             self.learnt.setdefault((number, clock.ends_at), at)
             before = self.rows.get(number)
@@ -178,6 +180,8 @@ class Walk:
                 # The watch looks every half minute, and a lapse is only past the end.
                 self.at = max(self.at, call) + timedelta(seconds=30)
                 peer.look(self.at)
+                following_call = peer.due()
+                assert following_call is None or following_call > self.at, "a clock calls and nothing is done"
         self.at = max(self.at, until)
 
     def _pause(self) -> timedelta:
