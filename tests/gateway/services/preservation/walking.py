@@ -181,7 +181,7 @@ class Walk:
                 self.at = max(self.at, call) + timedelta(seconds=30)
                 peer.look(self.at)
                 following_call = peer.due()
-                assert following_call is None or following_call > self.at, "a clock calls and nothing is done"
+                assert following_call is None or following_call >= self.at, "a clock calls in vain"
         self.at = max(self.at, until)
 
     def _pause(self) -> timedelta:
