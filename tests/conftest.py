@@ -1,4 +1,7 @@
-"""What tests of every room share: tables made once, one real mail host, no time limit for an example."""
+"""What tests of every room share: tables made and statements compiled once, and one real mail host.
+
+How long a generated example takes is not limited.
+"""
 
 from collections.abc import Iterator
 
@@ -6,7 +9,9 @@ import pytest
 from hypothesis import settings
 
 from gateway.demo.mailhost import MailHost, MailHostUnavailable
+from gateway.storage import engines
 from gateway.wiring import founding, ground
+from tests.compiledonce import CompiledOnce
 from tests.emptydatabase import EmptyDatabase
 
 #: How long an example takes says something about the machine, not about the product.
@@ -21,6 +26,14 @@ def _tables_are_made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(founding, "upgrade", empty.upgrade)
         patch.setattr(ground, "upgrade", empty.upgrade)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _statements_are_compiled_once() -> Iterator[None]:
+    """Compiling is a quarter of what a test of a whole gateway costs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engines, "create_engine", CompiledOnce(4096).create_engine)
         yield
 
 
