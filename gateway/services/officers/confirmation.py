@@ -129,12 +129,14 @@ class Confirmation:
 def _refuse_same_person(
     connection: Connection, officer: OfficerRow, chosen: Sequence[CredentialRow], by: str
 ) -> None:
-    """The second person is another one than the officer and whoever gave the links, and one who may."""
+    """The second person is another one than the officer and whoever gave the links, and may be it."""
     givers = {key.added_by for key in chosen}
     if officer.status != "active":
         givers.add(officer.invited_by)
-    active = {row.pseudonym for row in officers.all_officers(connection) if row.status == "active"}
-    others = active - {officer.pseudonym}
-    is_outsider = len(others) >= _ENOUGH and by not in others
-    if by == officer.pseudonym or by in givers or not is_pseudonym(by) or is_outsider:
+    known = {row.pseudonym.casefold(): row.status for row in officers.all_officers(connection)}
+    others = {name for name, status in known.items() if status == "active"} - {officer.pseudonym.casefold()}
+    second, same = by.casefold(), {name.casefold() for name in (officer.pseudonym, *givers)}
+    # Somebody who is no officer may vouch while there are too few, but never one who is not in force.
+    is_outsider = second not in others and (len(others) >= _ENOUGH or second in known)
+    if second in same or not is_pseudonym(by) or is_outsider:
         raise GatewayRefusal("two-persons")

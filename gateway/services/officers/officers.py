@@ -81,7 +81,9 @@ class Officers:
 
         def unit(tx: Transaction) -> SetupLink:
             before = officers.find_officer(tx.view(("officers",)), pseudonym)
-            if before is not None and before.status == "active":
+            if (before is not None and before.status == "active") or _is_spelled_otherwise(
+                tx.connection, pseudonym
+            ):
                 raise GatewayRefusal("officer-exists")
             officers.drop_links_of(tx, pseudonym)
             link = self._registration.give_link(tx, pseudonym, by=by, now=now)
@@ -277,6 +279,14 @@ class Officers:
 def _next_look(exp: datetime | None, now: datetime) -> datetime:
     later = now + REMINDED_AGAIN
     return later if exp is None else min(later, exp)
+
+
+def _is_spelled_otherwise(connection: Connection, pseudonym: str) -> bool:
+    """Tell whether an officer has this pseudonym in other letters: one person is never made two by it."""
+    return any(
+        row.pseudonym != pseudonym and row.pseudonym.casefold() == pseudonym.casefold()
+        for row in officers.all_officers(connection)
+    )
 
 
 def _known(connection: Connection, pseudonym: str) -> OfficerRow:

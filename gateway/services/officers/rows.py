@@ -10,7 +10,7 @@ from crypto.encoding import sha256_hex
 from crypto.passkey import passkey_words
 from gateway.model.audit import PendingAuditEntry
 from gateway.services.officers.people import Officer, Passkey
-from gateway.storage import officers
+from gateway.storage import officers, sessions
 from gateway.storage.database import Connection, Transaction
 from gateway.storage.officers import CredentialRow, OfficerRow
 
@@ -58,9 +58,12 @@ def officer_view(connection: Connection, pseudonym: str) -> Officer | None:
 
 
 def end_passkey(tx: Transaction, row: CredentialRow, *, by: str, now: datetime) -> CredentialRow:
-    """End a passkey for good and enter it in the log."""
+    """End a passkey for good, and with it every session of its officer; both are entered in the log."""
     ended = replace(row, status="ended", ended_at=now, next_action_at=None)
     officers.store_credential(tx, ended)
     body = {"officer": row.officer, "credential": sha256_hex(row.id.encode()), "by": by}
     tx.audit(PendingAuditEntry(event="credential.ended", body=body, at=now))
+    # A lost phone may be signed in, and a session does not say by which passkey it began.
+    if sessions.close_sessions_of(tx, row.officer):
+        tx.audit(PendingAuditEntry(event="person.signed_out", body={"officer": row.officer}, at=now))
     return ended

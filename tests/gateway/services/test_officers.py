@@ -131,6 +131,17 @@ async def test_nobody_confirms_alone(world: World) -> None:
         await refused(world, "two-persons", world[KE].officers.confirm("ke-do-1", by=by))
 
 
+async def test_nobody_is_a_second_person_by_another_spelling_or_out_of_force(world: World) -> None:
+    app = world[KE]
+    await registered(app, await invited(app, "ke-do-1"))
+    for by in ("KE-do-1", "Head"):
+        await refused(world, "two-persons", app.officers.confirm("ke-do-1", by=by))
+    await invited(app, "ke-do-2")
+    await refused(world, "two-persons", app.officers.confirm("ke-do-1", by="ke-do-2"))
+    with pytest.raises(GatewayRefusal, match="officer"):
+        await invited(app, "KE-DO-1")
+
+
 async def test_with_two_officers_in_force_only_one_of_them_confirms(world: World) -> None:
     app = world[KE]
     await enrolled(app, "ke-do-1")
@@ -307,6 +318,18 @@ async def test_a_passkey_that_is_not_confirmed_ended_or_unknown_signs_nobody_in(
         world, "credential-unknown", app.officers.end_credential(confirmed.passkeys[0].id, by="head")
     )
     await refused(world, "credential-unknown", app.officers.end_credential("%", by="head"))
+
+
+async def test_a_stolen_phone_is_signed_out_though_its_officer_has_another_passkey(world: World) -> None:
+    app = world[KE]
+    await enrolled(app, "ke-do-1")
+    await registered(app, (await app.officers.link("ke-do-1", by="head")).token)
+    officer = await app.officers.confirm("ke-do-1", by="deputy")
+    stolen, other = [await app.duty.sessions.open(who) for who in ("ke-do-1", "ke-do-2")]
+    await app.officers.end_credential(officer.passkeys[0].id, by="head")
+    assert (await app.officers.find("ke-do-1")).is_ready
+    assert await app.duty.sessions.find(stolen.token) is None
+    assert await app.duty.sessions.find(other.token) is not None, "nobody else is signed out"
 
 
 async def test_a_passkeys_year_ends_after_a_warning(world: World) -> None:
