@@ -41,7 +41,6 @@ class ActRow(TableRow, frozen=True, kw_only=True):
 _FIND = select(act).where(act.c.id == bindparam("b_id"))
 _WAITING = select(act).where(act.c.state == "waiting").order_by(act.c.prepared_at, act.c.id)
 _WAITING_FOR = _WAITING.where(act.c.officer == bindparam("b_officer"))
-_WAITING_IN = _WAITING.where(act.c.thread_id == bindparam("b_thread"))
 _DUE = _WAITING.where(act.c.next_action_at <= bindparam("b_now")).limit(200)
 _FORGET = delete(blob).where(blob.c.sha256 == bindparam("b_sha256"))
 _END = (
@@ -74,11 +73,6 @@ def waiting_acts(connection: Connection, officer: str | None = None) -> list[Act
     if officer is None:
         return [ActRow(**row._mapping) for row in connection.execute(_WAITING)]
     return [ActRow(**row._mapping) for row in connection.execute(_WAITING_FOR, {"b_officer": officer})]
-
-
-def waiting_in(connection: Connection, thread_id: str) -> list[ActRow]:
-    """Return what waits in one thread, oldest first."""
-    return [ActRow(**row._mapping) for row in connection.execute(_WAITING_IN, {"b_thread": thread_id})]
 
 
 def due_acts(connection: Connection, now: datetime) -> list[ActRow]:

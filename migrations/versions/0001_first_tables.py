@@ -890,7 +890,6 @@ def create_tables_of_officers() -> None:
     )
     op.create_index("ix_act_due", "act", ["next_action_at"], unique=False)
     op.create_index("ix_act_officer", "act", ["officer", "state"], unique=False)
-    op.create_index("ix_act_thread", "act", ["thread_id", "state"], unique=False)
 
 
 def create_tables_of_trust() -> None:

@@ -31,7 +31,6 @@ UNFINISHED, DENIED = "callback-unfinished", "callback-denied"
 
 MADE, TAKEN = "made", "taken"
 CONFIRMED, WORDS_DIFFER = "confirmed", "words-differ"
-OUTCOMES = (CONFIRMED, "denied", "unanswered")
 
 #: A call lasts no longer than this; then it is asked about, and again after each of the longer periods.
 _CALL_LASTS = timedelta(minutes=15)

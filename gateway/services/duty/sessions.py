@@ -97,18 +97,6 @@ class Sessions:
 
         await self._database.write(unit)
 
-    async def close_all(self, officer: str) -> int:
-        """End every session of an officer; return how many there were."""
-        now = self._clock.now()
-
-        def unit(tx: Transaction) -> int:
-            count = sessions.close_sessions_of(tx, officer)
-            if count:
-                _note_closed(tx, officer, now)
-            return count
-
-        return await self._database.write(unit)
-
     async def listed(self) -> list[tuple[str, datetime]]:
         """Return officer and end of every open session."""
         now = self._clock.now()

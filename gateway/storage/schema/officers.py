@@ -95,6 +95,5 @@ act = Table(
     CheckConstraint("wrapped IS NOT NULL OR state <> 'waiting'", name="sealed"),
     Index("ix_act_due", "next_action_at"),
     Index("ix_act_officer", "officer", "state"),
-    Index("ix_act_thread", "thread_id", "state"),
     comment="Acts that an officer has to sign. Their documents lie in the blob store, sealed.",
 )

@@ -116,4 +116,3 @@ async def test_sessions_are_kept_seen_and_forgotten(database: Database) -> None:
     assert found is not None
     assert (found.seen_at, found.next_action_at) == (later, later + timedelta(minutes=30))
     assert await database.read(lambda c: sessions.find_session(c, "c" * 64)) is None
-    assert await database.write(lambda tx: sessions.close_sessions_of(tx, "duty-7")) == 1
