@@ -221,7 +221,8 @@ class Cases:
     ) -> Submission | PreparedAct:
         """Acknowledge an incoming request: a person says that the authority has it.
 
-        An officer with a passkey gets the act to sign, the same one as long as the thread stands still.
+        A thread may hold several; meant is the one that ``ref`` names, the first one otherwise. An officer
+        with a passkey gets the act to sign, the same one as long as the thread stands still.
         ``consents`` as for ``Submitter.submit``. Raises as ``resolve`` and ``Acts.perform``;
         ``not-acknowledgeable``, ``already-acknowledged``, ``form-invalid``, ``consent-not-needed``.
         """
@@ -229,7 +230,7 @@ class Cases:
         form, stored_at = await self._acknowledgement(ref, officer, office, reference, email, signs=signs)
         for act in await self._acts.waiting(officer):
             if (act.thread_id, act.message_type) == (form["thread"]["thread_id"], form["message_type"]):
-                if act.prepared_at >= stored_at:
+                if stored_at is not None and act.prepared_at >= stored_at:
                     return act
                 await self._acts.withdraw(act.id)
         return await self._acts.perform(form, officer=officer, consents=consents)
@@ -267,8 +268,11 @@ class Cases:
         email: str | None,
         *,
         signs: bool,
-    ) -> tuple[Mapping[str, Any], datetime]:
-        """Return the form, and when the last message of its thread was stored."""
+    ) -> tuple[Mapping[str, Any], datetime | None]:
+        """Return the form, and when the last message of its thread was stored.
+
+        ``None`` where an act that waits may acknowledge another request of the thread.
+        """
         found = await self.resolve(ref)
         case, rows = await self._database.read(
             lambda c: (
@@ -276,11 +280,16 @@ class Cases:
                 cases.messages_of(c, found.thread_id, found.peer),
             )
         )
-        request = next((r for r in rows if r.message_type in REQUEST_TYPES and r.relation is None), None)
-        if case is None or request is None or case.side != Side.REQUESTED:
+        asked = [row for row in rows if row.message_type in REQUEST_TYPES and row.relation is None]
+        if case is None or not asked or case.side != Side.REQUESTED:
             raise GatewayRefusal("not-acknowledgeable")
-        kind = acknowledgement_type(Track(case.track))
-        held = [row for row in rows if row.message_type == kind and row.sender == self._authority_id]
+        request = next((row for row in asked if (row.sender, row.bid) == (found.sender, found.bid)), asked[0])
+        kind, about = acknowledgement_type(Track(case.track)), {None, f"{request.sender}/{request.bid}"}
+        held = [
+            row
+            for row in rows
+            if row.message_type == kind and row.sender == self._authority_id and row.in_reply_to in about
+        ]
         if held and not (signs and _may_be_signed(case, held)):
             raise GatewayRefusal("already-acknowledged")
         try:
@@ -297,7 +306,7 @@ class Cases:
             )
         except MessageInvalid as invalid:
             raise GatewayRefusal("form-invalid", items=[{"field": "", "sentence": str(invalid)}]) from None
-        return form, max(row.stored_at for row in rows)
+        return form, max(row.stored_at for row in rows) if len(asked) == 1 else None
 
 
 def _may_be_signed(case: cases.CaseRow, held: Sequence[cases.MessageRow]) -> bool:

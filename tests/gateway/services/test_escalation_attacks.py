@@ -1,0 +1,65 @@
+"""Ladders against a peer that means harm, and against a thread in which more than one request is urgent."""
+
+import json
+import secrets
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import GatewayRefusal
+from gateway.storage import escalations
+from gateway.storage.escalations import EscalationRow
+from tests.hostile import craft, send, verdict
+from tests.people import enrolled, signed
+from tests.world import World, sample_request
+
+pytestmark = pytest.mark.slow
+KE, SG = "ke-ag", "sg-agc"
+
+
+async def ladder(world: World, bid: str, of: str) -> EscalationRow:
+    row = await world[of].database.read(lambda c: escalations.find_escalation(c, (KE, bid, SG)))
+    assert row is not None
+    return row
+
+
+def supplement(form: dict[str, Any]) -> dict[str, Any]:
+    """Return a request that asks for more in the thread of another one."""
+    made = json.loads(json.dumps(form))
+    made["thread"] |= {
+        "message_type": "supplementary_request",
+        "message_id": f"{KE}/{secrets.token_hex(16)}",
+        "in_reply_to": form["thread"]["message_id"],
+        "seq": 2,
+        "seen": 1,
+    }
+    for number, item in enumerate(made["assistance"], start=1):
+        item["item_no"] = number + len(form["assistance"])
+    return dict(made)
+
+
+async def test_what_an_urgent_request_asks_for_later_is_acknowledged_by_itself(tmp_path: Path) -> None:
+    async with World.create(tmp_path, KE, SG) as world:
+        phone = await enrolled(world[SG], "sg-do-1")
+        form, documents = sample_request(1, size=300)
+        form["urgency"]["level"] = "urgent"
+        first = await world.submit(KE, form, documents)
+        await world.run()
+        act = await world[SG].cases.acknowledge(f"{KE}/{first.bid}", officer="sg-do-1")
+        await signed(world[SG], act, phone)
+        await world.run()
+        assert (await ladder(world, first.bid, KE)).stopped_at is not None
+        further = await world.submit(KE, supplement(form), documents)
+        await world.run()
+        for aid in (KE, SG):
+            assert (await ladder(world, further.bid, aid)).stopped_at is None
+        again = await world[SG].cases.acknowledge(f"{KE}/{further.bid}", officer="sg-do-1")
+        await signed(world[SG], again, phone)
+        await world.run()
+        for aid in (KE, SG):
+            assert (await ladder(world, further.bid, aid)).stopped_at is not None
+        for ref in (first.bid, further.bid):
+            with pytest.raises(GatewayRefusal, match="acknowledged already"):
+                await world[SG].cases.acknowledge(f"{KE}/{ref}", officer="sg-do-1")
+        await world.check()
