@@ -15,6 +15,7 @@ _VERDICTS = {
     "partly": "[yellow]in part[/yellow]",
     "silent": "[bold red]no answer[/bold red]",
     "running": "running",
+    "by_hand": "by telephone",
 }
 
 
@@ -89,16 +90,18 @@ def _show_card(console: Console, card: api.ScorecardResult) -> None:
         (
             point.authority_id,
             "; ".join(_channel(score) for score in point.channels if score.state != "by_hand"),
-            _took(point.person_took_s) or "not yet",
+            _took(point.person_took_s) or ("–" if point.verdict == "by_hand" else "not yet"),
             in_words(point.assurance),
             _VERDICTS[point.verdict],
         )
         for point in card.points
     ]
     console.print(table("24/7 point", "channels", "person", "assurance", "verdict", rows=rows))
-    by_hand = sorted({c.channel for p in card.points for c in p.channels if c.state == "by_hand"})
-    if by_hand:
-        console.print(f"\nNot tested by machine: {', '.join(words(name) for name in by_hand)}.")
+    untested = sorted({c.channel for p in card.points for c in p.channels if c.state == "by_hand"})
+    if untested:
+        console.print(
+            f"\nNot tested by machine, at some points: {', '.join(words(name) for name in untested)}."
+        )
 
 
 def _channel(score: api.ChannelScoreView) -> str:

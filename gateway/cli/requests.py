@@ -40,7 +40,6 @@ _ACTORS = {
     "requesting": "the requesting authority",
     "requested": "the requested authority",
     "system": "the gateway",
-    "nobody": "nobody",
 }
 
 
@@ -161,9 +160,7 @@ def _show_status(console: Console, found: api.StatusResult) -> None:
     )
     console.print(f"  state       [bold]{words(found.state)}[/bold] since {when(found.state_at)} UTC")
     console.print(f"  {text(found.sentence)}")
-    due = f", by {when(found.next_action_at)} UTC" if found.next_action_at else ""
-    actor = _ACTORS.get(found.next_actor, found.next_actor)
-    console.print(f"  next        {text(actor)}: {words(found.next_action)}{due}")
+    console.print(f"  next        {_next(found)}")
     console.print(f"  references  {text(found.reference_requesting)} / {text(found.reference_requested)}")
     console.print(f"  bundle      {found.sender}/{found.bid}")
     console.print(f"  check words {text(found.check_words)}\n")
@@ -278,17 +275,23 @@ def inbox(*, common: Common | None = None) -> int:
     return run(common, work)
 
 
+def _next(found: api.StatusResult | api.InboxItemView) -> str:
+    """Return who acts next, what is due, and until when."""
+    if found.next_actor == "nobody":
+        return "nothing is due"
+    due = f", by {when(found.next_action_at)} UTC" if found.next_action_at else ""
+    return f"{text(_ACTORS.get(found.next_actor, found.next_actor))}: {words(found.next_action)}{due}"
+
+
 def _show_item(console: Console, item: api.InboxItemView) -> None:
     """Show one message in a few lines that fit any terminal."""
     urgent = "[bold red]URGENT[/bold red]  " if item.lane == "urgent" else ""
     unread = "" if item.opened_at else "  [bold]not opened yet[/bold]"
-    due = f", by {when(item.next_action_at)} UTC" if item.next_action_at else ""
-    actor = text(_ACTORS.get(item.next_actor, item.next_actor))
     by_mail = ", by mail" if item.via else ""
     what = f"{urgent}[bold]{words(item.message_type)}[/bold] from {text(item.peer)}{by_mail}"
     console.print(f"{what}, {when(item.stored_at)} UTC, {size(item.size_bytes)}{unread}")
     console.print(f"  {_kind(item.request_kind)}, {text(item.reference_requesting)}, {words(item.state)}")
-    console.print(f"  next: {actor}: {words(item.next_action)}{due}")
+    console.print(f"  next: {_next(item)}")
     if item.card is not None and item.card.weight == "warning":
         console.print(
             f"  [bold red]sender card: {', '.join(words(code) for code in item.card.marks)}[/bold red]"

@@ -101,7 +101,8 @@ def callback_start(
             for n, step in enumerate(script.steps, 1):
                 console.print(f"  {n}. {text(step)}")
             console.print(f"\n  Words to hear: [bold]{text(script.words)}[/bold]\n")
-            console.print(f"Then: rogatory callback record {script.id} --outcome confirmed --words '…'")
+            then = f"rogatory callback record {script.id} --officer {text(officer)}"
+            console.print(f"Then: {then} --outcome confirmed --words '…'")
 
         return Answer(data=script, show=show)
 

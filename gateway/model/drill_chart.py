@@ -42,6 +42,7 @@ _VERDICTS = {
     Verdict.PARTLY: "in part",
     Verdict.SILENT: "no answer",
     Verdict.RUNNING: "running",
+    Verdict.BY_HAND: "by telephone",
 }
 _LEGEND = (
     ("circle", "HTTPS"),
@@ -102,7 +103,7 @@ def _line(point: PointScore, y: int, *, is_odd: bool) -> Iterable[str]:
         yield _mark(shape, x, y + (9 if x - last < _APART else 0))
         last = x
     missing = [_shape(score) for score in tested if score.took is None]
-    if point.person_took is None:
+    if tested and point.person_took is None:
         missing.append("diamond")
     x = _LABEL + _PLOT + _MISSING / 2 - (len(missing) - 1) * 11
     for shape in missing:

@@ -1,7 +1,8 @@
 """Drills of a network: when a test wakes somebody, how much of it is taken, and what a scorecard says. Pure.
 
 A drill tests what a real night needs: every channel of every 24/7 point, and a person who answers. It must
-not be a way to wake officers or to fill a lane, whoever sends it: that is decided here, on the receiving side.
+not be a way to wake officers or to fill a lane, whoever sends it: that is decided here, on the receiving
+side.
 """
 
 from collections.abc import Collection, Sequence
@@ -71,6 +72,7 @@ class Verdict(StrEnum):
     PARTLY = "partly"  # a channel or the person is missing
     SILENT = "silent"  # nothing came back at all
     RUNNING = "running"  # the time of the drill is not over, and something is still to come
+    BY_HAND = "by_hand"  # no machine drives a channel of it, so nothing was sent: ring it up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +121,10 @@ class Scorecard:
 def verdict_of(channels: Sequence[ChannelScore], person_took: timedelta | None, *, is_over: bool) -> Verdict:
     """Return what a drill says of a point. Channels that no machine drives do not count."""
     tested = [each for each in channels if each.state is not TestState.BY_HAND]
+    if not tested:
+        return Verdict.BY_HAND
     arrived = [each for each in tested if each.state is TestState.ARRIVED]
-    if len(arrived) == len(tested) and tested and person_took is not None:
+    if len(arrived) == len(tested) and person_took is not None:
         late = person_took > PERSON_WITHIN or any(_is_late(each) for each in arrived)
         return Verdict.SLOW if late else Verdict.READY
     if not is_over and (person_took is None or any(t.state is TestState.UNDER_WAY for t in tested)):

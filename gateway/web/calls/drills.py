@@ -40,7 +40,7 @@ class PointScoreView(Value, kw_only=True):
     channels: list[ChannelScoreView]
     person_took_s: Annotated[float, msgspec.Meta(description="until a person acknowledged")] | None
     assurance: str | None
-    verdict: Annotated[str, msgspec.Meta(description="ready, slow, partly, silent or running")]
+    verdict: Annotated[str, msgspec.Meta(description="ready, slow, partly, silent, running or by_hand")]
 
 
 class ScorecardResult(Value, kw_only=True):

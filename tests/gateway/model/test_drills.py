@@ -79,8 +79,8 @@ BY_HAND = ChannelScore(channel="interpol", state=TestState.BY_HAND)
         ([ARRIVED, SILENT], 10 * MINUTE, True, Verdict.PARTLY),
         ([ARRIVED], None, True, Verdict.PARTLY),
         ([SILENT], None, True, Verdict.SILENT),
-        ([BY_HAND], None, True, Verdict.SILENT),
-        ([], 10 * MINUTE, True, Verdict.PARTLY),
+        ([BY_HAND], None, False, Verdict.BY_HAND),
+        ([], None, True, Verdict.BY_HAND),
     ],
 )
 def test_a_verdict_needs_every_channel_and_a_person(
