@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from gateway.errors import GatewayRefusal
+from gateway.services.duty.desk import DutyDesk
 from gateway.storage import escalations
 from gateway.storage.escalations import EscalationRow
+from gateway.wiring.urgent import periods_of
 from tests.hostile import craft, send, verdict
 from tests.people import enrolled, signed
 from tests.world import World, sample_request
@@ -63,3 +65,40 @@ async def test_what_an_urgent_request_asks_for_later_is_acknowledged_by_itself(t
             with pytest.raises(GatewayRefusal, match="acknowledged already"):
                 await world[SG].cases.acknowledge(f"{KE}/{ref}", officer="sg-do-1")
         await world.check()
+
+
+async def test_whoever_asked_cannot_say_that_it_was_acknowledged(tmp_path: Path) -> None:
+    async with World.create(tmp_path, KE, SG) as world:
+        ke, sg = world[KE], world[SG]
+        form, documents = sample_request(1, size=300)
+        form["urgency"]["level"] = "urgent"
+        sent = await world.submit(KE, form, documents)
+        await world.run()
+        said, _ = await sg.cases._acknowledgement(f"{KE}/{sent.bid}", "x", None, None, None, signs=True)
+        await sg.cases.acknowledge(f"{KE}/{sent.bid}", officer="desk")
+        await world.run()
+        forged = json.loads(json.dumps(said)) | {"message_id": f"{KE}/{secrets.token_hex(16)}"}
+        forged["author"]["authority_id"], forged["addressee"]["authority_id"] = KE, SG
+        forged |= {"side": "requesting", "seq": 2, "seen": 1}
+        two = {"assurance": "second_person_telephone", "officer": "sg-do-1", "second_officer": "sg-do-2"}
+        crafted = craft(
+            ke,
+            sg,
+            forged,
+            {},
+            context=await ke.submitter._casebook.context(form["thread"]["thread_id"], SG),
+            change_manifest=lambda m: m.update(human=two),
+        )
+        assert verdict(await send(sg, crafted)) == ("rejection", "form-invalid")
+        assert (await ladder(world, sent.bid, SG)).stopped_at is None
+        desk = DutyDesk(
+            database=sg.database,
+            directory=sg.directory,
+            authority_id=SG,
+            periods=periods_of(sg.settings),
+            acknowledger=sg.cases,
+            clock=world.clock,
+        )
+        shown = (await desk.case(KE, sent.bid)).acknowledgement
+        assert shown is not None
+        assert (shown.officer, shown.stops_clock) == ("desk", False)
