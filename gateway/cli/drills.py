@@ -10,10 +10,10 @@ from gateway.web.calls import Nothing
 from gateway.web.calls import drills as api
 
 _VERDICTS = {
-    "ready": "[green]ready[/green]",
-    "slow": "[yellow]late[/yellow]",
-    "partly": "[yellow]in part[/yellow]",
-    "silent": "[bold red]no answer[/bold red]",
+    "ready": "ready",
+    "slow": "late",
+    "partly": "in part",
+    "silent": "no answer",
     "running": "running",
     "by_hand": "by telephone",
 }

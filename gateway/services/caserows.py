@@ -16,12 +16,17 @@ from gateway.model.codes import Side, Track
 from gateway.model.manifest import is_request_form
 from gateway.model.next_step import due_at
 from gateway.model.opening import ORAL_NOTE, oral_kind, oral_level
+from gateway.model.oral import CONFIRM_WITHIN, made_at
 from gateway.model.preservation_clock import first_end
 from gateway.model.request import track_of
 from gateway.storage import cases
 
 #: Kind of a case whose request has not arrived, although a later message has.
 NO_REQUEST_YET = "unknown"
+
+
+#: What is due of an oral request.
+_CONFIRM = "confirm_in_writing"
 
 
 def new_case(
@@ -52,8 +57,8 @@ def new_case(
         ),
         language=form["language"],
         next_actor="nobody",
-        next_action="none",
-        next_action_at=None,
+        next_action=_CONFIRM if oral else "none",
+        next_action_at=made_at(form, now) + CONFIRM_WITHIN if oral else None,
         opened_at=now,
     )
 
@@ -63,6 +68,9 @@ def folded(case: cases.CaseRow, view: CaseView, now: datetime) -> cases.CaseRow:
     due = due_at(view.next_step, track=Track(case.track), urgency_level=case.urgency_level, since=now)
     if view.next_step.action == "send_mla_request":
         due = first_end(view.clocks) or due
+    if view.next_step.action == case.next_action == _CONFIRM:
+        # It counts from the call, as the countdown does; a later message gives no more time.
+        due = case.next_action_at
     return replace(
         case,
         state=view.state or case.state,

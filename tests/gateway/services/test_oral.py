@@ -112,6 +112,7 @@ async def test_either_side_notes_a_call_and_both_have_the_same_case(
         row = await row_at(world, aid, sent.thread_id)
         assert (row.side, row.made_at) == ("requesting" if aid == DE else "requested", START - HOUR)
         assert row.due_at == START + 23 * HOUR
+        assert case.next_action_at == row.due_at, "the inbox names the day that the countdown names"
     inbox = await world[reader].cases.inbox()
     assert [(item.message_type, item.lane) for item in inbox] == [("oral_request_note", "urgent")]
     await world.check()
