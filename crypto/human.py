@@ -116,7 +116,7 @@ def verify_human(
         return None
     if slot.assurance != PASSKEY:
         two = slot.assurance == BY_TELEPHONE
-        if two and (slot.officer is None or slot.second is None or slot.officer == slot.second):
+        if two and (slot.officer is None or slot.second is None or _is_same(slot.officer, slot.second)):
             raise HumanRefusal("human-form", "two persons are to be named")
         return VerifiedHuman(
             assurance=BY_TELEPHONE if two else LOCAL,
@@ -146,6 +146,11 @@ def verify_human(
         alg=statement.alg,
     )
     return VerifiedHuman(assurance=PASSKEY, officer=statement.officer, statement=statement)
+
+
+def _is_same(officer: str, second: str) -> bool:
+    """Say whether two pseudonyms may be one person; spelling does not make another."""
+    return officer.casefold() == second.casefold()
 
 
 def _stated(jws: str, find_key: Callable[[str, str], KeyInForce]) -> tuple[OfficerStatement, KeyInForce]:

@@ -11,6 +11,7 @@ from gateway.model.fields import at, text
 from gateway.model.preservation_form_rules import instant
 from gateway.model.preservation_forms import needs_approver
 from gateway.model.preservation_rules import Breach
+from gateway.model.second_signature import is_second
 
 
 def sender_breaches(
@@ -43,7 +44,7 @@ def _found(
     reservation: bool | None,
 ) -> Iterator[Breach]:
     if needs_approver(message_type, content) and (
-        text(form, "author", "role") != "approver" or drafter is None or drafter == officer
+        text(form, "author", "role") != "approver" or drafter is None or not is_second(officer, drafter)
     ):
         yield Breach(code="four_eyes", field="$.author.role")
     if message_type == "refusal":

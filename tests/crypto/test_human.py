@@ -260,6 +260,10 @@ WRONG: dict[str, tuple[Callable[[Act], Any], str]] = {
         lambda a: _say(a, assurance="second_person_telephone", second_officer=OFFICER),
         "human-form",
     ),
+    "one person on the telephone, spelled otherwise": (
+        lambda a: _say(a, assurance="second_person_telephone", second_officer=OFFICER.upper()),
+        "human-form",
+    ),
     "a telephone without a second person": (
         lambda a: _say(a, assurance="second_person_telephone"),
         "human-form",

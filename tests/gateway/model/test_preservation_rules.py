@@ -279,6 +279,7 @@ RESERVED = refusal(ground="preservation_dual_criminality_reserved")
 OWN: list[tuple[str, Form, dict[str, Any]]] = [
     ("four_eyes", REFUSAL, {"drafter": None}),
     ("four_eyes", REFUSAL, {"drafter": "us-ap-01"}),
+    ("four_eyes", REFUSAL, {"drafter": "US-ap-01"}),
     ("vanishing_stated", UNSAID, {}),
     ("reservation_declared", RESERVED, {}),
     ("present_end_known", EXTENSION, {"ends": {1: END - DAY}}),
