@@ -18,6 +18,13 @@ from tests.world import World, sample_request
 
 pytestmark = pytest.mark.slow
 KE, SG = "ke-ag", "sg-agc"
+#: What only the requesting side may say.
+WITHDRAWAL = {
+    "item_nos": [1, 2, 3],
+    "coverage": "all",
+    "stop_immediately": True,
+    "collected_material": "Destroy it.",
+}
 
 
 async def ladder(world: World, bid: str, of: str) -> EscalationRow:
@@ -102,3 +109,29 @@ async def test_whoever_asked_cannot_say_that_it_was_acknowledged(tmp_path: Path)
         shown = (await desk.case(KE, sent.bid)).acknowledgement
         assert shown is not None
         assert (shown.officer, shown.stops_clock) == ("desk", False)
+
+
+async def test_whoever_is_asked_cannot_take_the_request_back(tmp_path: Path) -> None:
+    async with World.create(tmp_path, KE, SG) as world:
+        ke, sg = world[KE], world[SG]
+        form, documents = sample_request(1, size=300)
+        form["urgency"]["level"] = "urgent"
+        sent = await world.submit(KE, form, documents)
+        await world.run()
+        said, _ = await sg.cases._acknowledgement(f"{KE}/{sent.bid}", "x", None, None, None, signs=True)
+        forged = json.loads(json.dumps(said)) | {
+            "message_type": "withdrawal",
+            "side": "requesting",
+            "content": WITHDRAWAL,
+        }
+        parties = forged["thread"]
+        parties["requesting"], parties["requested"] = parties["requested"], parties["requesting"]
+        parties["requesting"]["reference"] = parties["requesting"]["reference"] or "SG/1"
+        two = {"assurance": "second_person_telephone", "officer": "sg-do-1", "second_officer": "sg-do-2"}
+        context = await sg.submitter._casebook.context(parties["thread_id"], KE)
+        crafted = craft(sg, ke, forged, {}, context=context, change_manifest=lambda m: m.update(human=two))
+        before = await ke.cases.status(sent.bid)
+        assert verdict(await send(ke, crafted)) == ("rejection", "form-invalid")
+        after = await ke.cases.status(sent.bid)
+        assert after.state == before.state
+        assert (await ladder(world, sent.bid, KE)).stopped_at is None
