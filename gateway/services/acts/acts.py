@@ -42,6 +42,8 @@ from gateway.storage.officers import CredentialRow
 
 #: How long a phone may take to sign, seconds.
 _WAIT_S = 300
+#: Passkey and statement are good today: an act that was made before they were can only be made anew.
+_TOO_OLD = frozenset({"human-expired", "human-key"})
 #: An act that ended unsigned is shown again after this time.
 _SHOWN_AGAIN = timedelta(days=1)
 
@@ -193,8 +195,8 @@ class Acts:
         """Check the officer's assertion, seal the manifest with it and send; durable when it returns.
 
         ``assertion`` is the browser's answer (``PublicKeyCredential.toJSON()``). Raises ``GatewayRefusal``
-        ``act-unknown``, ``act-over``, ``act-outdated`` (the thread moved on: prepare it anew), or the
-        ``human-*`` code of the check that failed; nothing is changed then.
+        ``act-unknown``, ``act-over``, ``act-outdated`` (the thread moved on, or the passkey is
+        newer than the act: prepare it anew), or the ``human-*`` code of the check that failed; nothing is changed then.
         """
         now = self._clock.now()
         row = await self._database.read(lambda c: acts.find_act(c, act_id))
@@ -231,15 +233,20 @@ class Acts:
             "assertion": given.encoded(),
             "statement": statement,
         }
-        verify_human(
-            human,
-            draft.form,
-            author=row.sender,
-            form_sha256=bytes.fromhex(row.form_sha256),
-            created_at=datetime.fromisoformat(draft.form["created_at"]).astimezone(UTC),
-            now=now,
-            find_key=lambda aid, kid: self._directory.key_in_force(aid, KeyUse.SIG, kid),
-        )
+        try:
+            verify_human(
+                human,
+                draft.form,
+                author=row.sender,
+                form_sha256=bytes.fromhex(row.form_sha256),
+                created_at=datetime.fromisoformat(draft.form["created_at"]).astimezone(UTC),
+                now=now,
+                find_key=lambda aid, kid: self._directory.key_in_force(aid, KeyUse.SIG, kid),
+            )
+        except HumanRefusal as refusal:
+            if refusal.code not in _TOO_OLD:
+                raise
+            raise GatewayRefusal("act-outdated", detail=refusal.code) from None
 
         def also(tx: Transaction) -> None:
             """In the transaction that sends: the act ends once, and only if its passkey is still good."""

@@ -446,3 +446,20 @@ async def test_what_only_the_form_claims_vouches_for_nothing(world: World) -> No
     crafted = craft(world[SG], world[KE], said, {}, context=context)
     assert verdict(await send(world[KE], crafted)) == ("consignment", None)
     assert await vouched(world[KE], SG, crafted.bid) == (None, None)
+
+
+async def test_an_act_older_than_the_passkey_that_signs_it_is_made_anew(world: World) -> None:
+    app, ref = world[SG], await arrived(world)
+    await enrolled(app, "sg-do-1")
+    act = await prepared(world, ref)
+    world.advance(timedelta(minutes=5))
+    link = await app.officers.link("sg-do-1", by="head")
+    phone = await registered(app, link.token)
+    await app.officers.confirm("sg-do-1", by="deputy")
+    act = await app.acts.find(act.id)
+    signing = app.acts.sign(act.id, officer="sg-do-1", assertion=phone.get(act.options))
+    await refused(app, "act-outdated", signing)
+    await app.acts.withdraw(act.id)
+    sent = await signed(app, await prepared(world, ref), phone)
+    await world.run()
+    assert await vouched(world[KE], SG, sent.bid) == ("passkey", "sg-do-1")
