@@ -196,7 +196,8 @@ class Acts:
 
         ``assertion`` is the browser's answer (``PublicKeyCredential.toJSON()``). Raises ``GatewayRefusal``
         ``act-unknown``, ``act-over``, ``act-outdated`` (the thread moved on, or the passkey is
-        newer than the act: prepare it anew), or the ``human-*`` code of the check that failed; nothing is changed then.
+        newer than the act: prepare it anew), or the ``human-*`` code of the check that failed; nothing is
+        changed then.
         """
         now = self._clock.now()
         row = await self._database.read(lambda c: acts.find_act(c, act_id))
