@@ -223,6 +223,12 @@ def withdraw(act: str, *, common: Common | None = None) -> int:
     return run(common, work)
 
 
+def show_unsigned(console: Console) -> None:
+    """Say that an acknowledgement of something urgent stops no clock, because no person signed it."""
+    console.print("[yellow]Nobody signed it, so people go on being called at both ends.[/yellow]")
+    console.print("  It ends once an officer has signed with a passkey: rogatory officer invite --help")
+
+
 def show_prepared(console: Console, act: api.PreparedActView) -> None:
     """Say that an act was prepared, and where its officer signs it."""
     console.print(f"[green]Prepared[/green] for {text(act.officer)}; nothing was sent yet.")

@@ -16,6 +16,7 @@ import msgspec
 from cyclopts import Parameter
 from rich.console import Console
 
+from gateway.cli.officers import show_unsigned
 from gateway.cli.output import Answer, CommandFailed, Common, in_words, run, table, text, when, words
 from gateway.cli.session import call
 from gateway.web import calls as api
@@ -86,6 +87,8 @@ def say(
             if done.sent is not None:
                 console.print(f"[green]Sent[/green]: {words(act)}, on its way to {text(done.sent.to)}.")
                 console.print(f"  bundle  {done.sent.sender}/{done.sent.bid}")
+                if act == "preservation_acknowledgement":
+                    show_unsigned(console)
 
         return Answer(data=done, show=show)
 

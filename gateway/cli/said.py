@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from rich.console import Console
 
-from gateway.cli.officers import show_prepared
+from gateway.cli.officers import show_prepared, show_unsigned
 from gateway.cli.output import Answer, Common, run, text, words
 from gateway.cli.session import call
 from gateway.web import calls as api
@@ -64,6 +64,8 @@ def acknowledge(
                 return
             console.print(f"[green]Acknowledged[/green]; the message is on its way to {text(sent.to)}.")
             console.print(f"  bundle  {sent.sender}/{sent.bid}")
+            if sent.lane == "urgent" and second is None:
+                show_unsigned(console)
 
         return Answer(data=sent, show=show)
 
