@@ -67,6 +67,9 @@ def setup(
                 steps = ["let the proxy hand on what docs/duty-page.md section 3 names"]
             else:
                 steps = ["make its certificate: rogatory duty certificate"]
+            opened, served = port or 443, made.listen.rpartition(":")[2]
+            if not proxy and served != str(opened):
+                steps.append(f"have the firewall hand port {opened}, which phones open, on to {served}")
             _next(console, [*steps, "restart the gateway", "invite officers: rogatory officer invite"])
 
         return Answer(data=made, show=show)

@@ -120,7 +120,9 @@ def test_the_doctor_looks_at_certificate_name_and_end(home: HomePaths) -> None:
 def test_the_commands_say_what_to_do_next(home: HomePaths, capsys: pytest.CaptureFixture[str]) -> None:
     common = ["--home", str(home.root)]
     assert main(["duty", "setup", HOST, "--listen", "127.0.0.1:8444", *common]) == 0
-    assert "rogatory duty certificate" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "rogatory duty certificate" in said
+    assert "hand port 443, which phones open, on to 8444" in said
     assert main(["duty", "certificate", *common]) == 0
     assert "install the issuer on every officer's phone" in capsys.readouterr().out
     assert main(["duty", "certificate", "--json", *common]) == 0
