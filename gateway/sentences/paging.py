@@ -18,6 +18,7 @@ PAGING: Mapping[str, str] = MappingProxyType(
         "page-code-used": "This code has been used; nothing was changed.",
         "page-unknown": "There is no such page; look at `rogatory page list`.",
         "roster-invalid": "This cannot stand in the roster; correct what is named.",
+        "roster-twice": "This very turn stands in the roster already; nothing was entered.",
         "roster-unknown": "No turn or cover has this identifier; look at `rogatory roster show`.",
     }
 )

@@ -7,7 +7,7 @@ a case's content and shown to the own people only. Who is on duty is worked out 
 import io
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from crypto.parts import open_part, seal_part
@@ -80,7 +80,8 @@ class Rosters:
     ) -> Turn:
         """Enter a turn; durable when it returns.
 
-        Raises ``GatewayRefusal`` ``roster-invalid`` with the member that cannot be as ``field``.
+        Raises ``GatewayRefusal`` ``roster-invalid`` with the member that cannot be as ``field``,
+        ``roster-twice`` for a turn that stands there already.
         """
         if part not in set(Audience):
             raise GatewayRefusal("roster-invalid", field="part")
@@ -102,8 +103,11 @@ class Rosters:
             raise GatewayRefusal("roster-invalid", field=fault)
 
         def unit(tx: Transaction) -> None:
-            if len(duty.roster(tx.view("roster")).turns) >= _MOST_TURNS:
+            entered = duty.roster(tx.view("roster")).turns
+            if len(entered) >= _MOST_TURNS:
                 raise GatewayRefusal("roster-invalid", field="turns")
+            if any(replace(one, id=turn.id) == turn for one in entered):
+                raise GatewayRefusal("roster-twice")
             duty.add_turn(tx, turn, at=now, by=by)
             self._log(tx, officer, "turn-added", by, now)
 

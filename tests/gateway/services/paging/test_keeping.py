@@ -51,6 +51,12 @@ async def test_a_turn_is_entered_logged_and_taken_away(point: ContactPoint) -> N
     ]
 
 
+async def test_a_turn_that_stands_there_already_is_not_entered_again(point: ContactPoint) -> None:
+    await point.rosters.add("us.one", **TURN)
+    await refused(point, point.rosters.add("us.one", **TURN), "roster-twice", None)
+    await point.rosters.add("us.two", **TURN)
+
+
 @pytest.mark.parametrize(
     ("officer", "changes", "field"),
     [
