@@ -21,7 +21,7 @@ class Rate:
 
     def take(self, client: str) -> bool:
         """Count a try, and return whether it is still within the limit."""
-        now, key = self._monotonic(), _network(client)
+        now, key = self._monotonic(), network_of(client)
         left, at = self._left.pop(key, (self._size, now))
         left = min(self._size, left + (now - at) * self._size / 60)
         taken = left >= 1
@@ -31,7 +31,7 @@ class Rate:
         return taken
 
 
-def _network(client: str) -> str:
+def network_of(client: str) -> str:
     """Return what one client is known by: in IPv6 a whole /64 is one."""
     try:
         address = ip_address(client)

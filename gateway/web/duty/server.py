@@ -13,6 +13,8 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
+from gateway.web.duty.rate import network_of
+
 #: A session's cookie and what browsers say of themselves; far less than the usual 8 KiB for each line.
 _MAX_FIELD_BYTES = 4096
 _MAX_LINE_BYTES = 2048
@@ -23,6 +25,8 @@ _HANDSHAKE_S = 10.0
 _KEEPALIVE_S = 60.0
 _STOP_S = 5.0
 _MOST_CONNECTIONS = 512
+#: Of one address, where browsers come to us and not to a proxy: an office behind one address has enough.
+_MOST_OF_ONE = 64
 _RENEWAL_S = 60.0
 
 _log = structlog.get_logger()
@@ -92,13 +96,15 @@ class DutyServer:
             await runner.shutdown()
             await runner.cleanup()
 
-    @staticmethod
-    def _arriving(runner: web.AppRunner) -> Callable[[], asyncio.Protocol]:
+    def _arriving(self, runner: web.AppRunner) -> Callable[[], asyncio.Protocol]:
         server = runner.server
         assert server is not None
+        is_behind_proxy = self._tls is None
 
         def arriving() -> asyncio.Protocol:
-            return server() if len(server.connections) < _MOST_CONNECTIONS else _Full()
+            if len(server.connections) >= _MOST_CONNECTIONS:
+                return _Full()
+            return server() if is_behind_proxy else _Counted(server)
 
         return arriving
 
@@ -122,6 +128,28 @@ def _stamp(path: Path) -> float | None:
         return path.stat().st_mtime
     except OSError:
         return None
+
+
+class _Counted(asyncio.Protocol):
+    """Hands a connection on to HTTP unless its address has as many as one may have."""
+
+    def __init__(self, server: web.Server) -> None:
+        self._server = server
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        client = _client_of(transport)
+        if sum(_client_of(held.transport) == client for held in self._server.connections) >= _MOST_OF_ONE:
+            transport.close()
+            return
+        handler = self._server()
+        transport.set_protocol(handler)
+        handler.connection_made(transport)
+
+
+def _client_of(transport: asyncio.BaseTransport | None) -> str | None:
+    """Return the network at the other end; ``None`` once the connection is gone."""
+    peer = None if transport is None else transport.get_extra_info("peername")
+    return network_of(peer[0]) if peer else None
 
 
 class _Full(asyncio.Protocol):

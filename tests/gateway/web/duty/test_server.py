@@ -68,6 +68,34 @@ async def test_a_phone_that_trusts_the_issuer_opens_the_page_and_a_renewed_certi
         await made.stop()
 
 
+async def test_one_address_cannot_take_the_connections_of_the_officers(
+    files: tuple[Path, Path], issuer: PageIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_MOST_OF_ONE", 2)
+    made = DutyServer(Stand().application(), tls=page_tls(*map(str, files)), certificate=files)
+    port = await made.start("127.0.0.1", 0)
+    context = ssl.create_default_context(cadata=issuer.certificate.decode())
+    held = []
+
+    async def answered(address: str) -> bytes:
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=context, server_hostname=HOST, local_addr=(address, 0)
+        )
+        held.append(writer)
+        writer.write(f"GET /sign-in HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+        return await reader.readline()
+
+    try:
+        for _ in range(2):
+            assert b"200" in await answered("127.0.0.1")
+        assert await answered("127.0.0.1") == b""
+        assert b"200" in await answered("127.0.0.2"), "somebody else still gets in"
+    finally:
+        for writer in held:
+            writer.close()
+        await made.stop()
+
+
 async def test_whoever_takes_all_connections_is_closed_and_headers_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
