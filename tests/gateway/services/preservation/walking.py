@@ -56,6 +56,7 @@ class Peer:
     rows: dict[int, ClockRow] = field(default_factory=dict)
     told: list[Telling] = field(default_factory=list)
     lapses: list[tuple[int, datetime]] = field(default_factory=list)
+    restored: list[tuple[int, datetime]] = field(default_factory=list)
     learnt: dict[tuple[int, datetime], datetime] = field(default_factory=dict)
     skew: timedelta = timedelta()
     was_ahead: bool = False
@@ -114,6 +115,8 @@ class Peer:
             row, come = work_out(self.case, clock, before, zone=ZONE, now=now)
             self.rows[number] = row
             self.told += [Telling(item=number, end=clock.ends_at, mark=mark) for mark in come]
+            if clock.state is not ItemState.LAPSED and before is not None and before.standing == "lapsed":
+                self.restored.append((number, clock.ends_at))
             if clock.state is ItemState.LAPSED and (before is None or before.standing != "lapsed"):
                 self.lapses.append((number, clock.ends_at))
             if clock.state in ARMED:
