@@ -6,9 +6,6 @@ nothing stays on the disk either, unless ``--keep`` names a folder.
 
 import asyncio
 import contextlib
-import multiprocessing
-import signal
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,6 +14,7 @@ from cyclopts import Parameter
 from gateway.cli.demonight import NightDemonstration
 from gateway.cli.demoplace import ask, check_room, places, stop_signals
 from gateway.cli.output import CommandFailed, Common, as_failure, note, print_failure, print_json
+from gateway.demo.aside import process_aside
 from gateway.demo.carried import CarriedWay
 from gateway.demo.documents import Enclosed, parse_size, print_all
 from gateway.demo.letterway import LetterWay
@@ -211,8 +209,7 @@ class _Demonstration:
         sample = next(sample for sample in self._samples if sample.name == name)
         row = next(row for row in sample.attachments if row["attachment_id"] == attachment_id)
         report = teller.moving(sample, "writing the evidence")
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(1, mp_context=context, initializer=_leave_interrupts_to_us) as pool:
+        with process_aside() as pool:
             written = asyncio.get_running_loop().run_in_executor(pool, print_all, folder, self._size)
             while not (await asyncio.wait({written}, timeout=0.2))[0]:
                 with contextlib.suppress(FileNotFoundError):
@@ -227,11 +224,6 @@ class _Demonstration:
         if self._json:
             outcomes, logs = (story.outcomes, story.logs) if story is not None else ([], [])
             print_json(as_data(outcomes, logs, self.network.peak_rss_mib, failure))
-
-
-def _leave_interrupts_to_us() -> None:
-    """In the process that writes the documents: Ctrl-C is for its parent, which ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _size(text: str) -> int:

@@ -15,10 +15,11 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from gateway.config import HomePaths
+from gateway.demo.aside import Auditor, process_aside
 from gateway.demo.documents import Enclosed
 from gateway.demo.network import DemoFailed, LabNetwork
 from gateway.demo.officers import DemoOfficers
-from gateway.demo.proof import judged_outside, verify_at_rest
+from gateway.demo.proof import judged_outside
 from gateway.demo.registry import DemoDirectory
 from gateway.web import calls as api
 from gateway.web.calls.exports import CASE_EXPORT, ExportParams
@@ -112,6 +113,9 @@ class NightStory:
         self.network.measure()
         for authority_id in GATEWAYS:
             await self.network.stop(authority_id)
+        with process_aside() as pool:
+            auditor = Auditor(pool)
+            logs = {authority_id: await self._verify(authority_id, auditor) for authority_id in GATEWAYS}
         return NightEnd(
             states=tuple(self.states),
             acts=signed,
@@ -119,7 +123,7 @@ class NightStory:
             mla={"reference": str(self.formal.form["reference_requesting"]), "state": formal.state},
             agreed=agreed,
             outside=tuple(outside),
-            logs={authority_id: await self._verify(authority_id) for authority_id in GATEWAYS},
+            logs=logs,
             seconds=round(time.monotonic() - began, 2),
         )
 
@@ -330,8 +334,8 @@ class NightStory:
             for m in found["messages"]
         ]
 
-    async def _verify(self, authority_id: str) -> int:
-        found = await verify_at_rest(self.network.home(authority_id))
+    async def _verify(self, authority_id: str, auditor: Auditor) -> int:
+        found = await auditor.verify(self.network.home(authority_id))
         if not found.verified:
             raise _failed(authority_id, "its log does not verify")
         return found.size

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.config import HomePaths
+from gateway.demo.aside import Auditor, process_aside
 from gateway.demo.documents import Enclosed
 from gateway.demo.exchange import Outcome, Verified, Watcher
 from gateway.demo.network import DemoFailed, LabNetwork
-from gateway.demo.proof import verify_at_rest
 from gateway.demo.registry import DemoDirectory
 from gateway.demo.ways import Way
 from gateway.web import calls as api
@@ -56,9 +56,13 @@ class Story:
         for request in alone:
             await play(request)
         self.outcomes.sort(key=lambda outcome: outcome.sample.number)
-        for request in self.enclosed:
-            for authority_id in self.way.gateways(request.sample):
-                await self._verify(authority_id)
+        with process_aside() as pool:
+            auditor = Auditor(pool)
+            for request in self.enclosed:
+                for authority_id in self.way.gateways(request.sample):
+                    await self._verify(authority_id, auditor)
+            if auditor.peak_rss_mib is not None:
+                self.network.peak_rss_mib["audit"] = auditor.peak_rss_mib
 
     async def _exchange(self, request: Enclosed) -> None:
         gateways = self.way.gateways(request.sample)
@@ -85,11 +89,11 @@ class Story:
                     authorities=(authority_id,),
                 )
 
-    async def _verify(self, authority_id: str) -> None:
+    async def _verify(self, authority_id: str, auditor: Auditor) -> None:
         if authority_id in self.network.running:
             found = await self.network.request(authority_id, api.AUDIT_VERIFY, api.Nothing())
         else:
-            found = await verify_at_rest(self.network.home(authority_id))
+            found = await auditor.verify(self.network.home(authority_id))
         log = Verified(
             authority_id=authority_id,
             size=found.size,
