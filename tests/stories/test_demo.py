@@ -93,7 +93,7 @@ async def test_two_requests_end_well_on_both_sides_and_the_answer_says_so(
         assert log["verified"] is True
         assert log["size"] > 0
         assert re.fullmatch("[0-9a-f]{64}", log["root"])
-    assert set(answer["peak_rss_mib"]) == {"ro-diicot", "us-ccips", "eg-ppo", "tn-mj", "demo"}
+    assert set(answer["peak_rss_mib"]) == {"ro-diicot", "us-ccips", "eg-ppo", "tn-mj", "demo", "audit"}
     assert all(mib < 200 for name, mib in answer["peak_rss_mib"].items() if name != "demo")
 
     # Nobody was enrolled by hand: every address and key came from the directory.
