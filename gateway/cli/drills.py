@@ -12,6 +12,7 @@ from gateway.web.calls import drills as api
 _VERDICTS = {
     "ready": "ready",
     "slow": "late",
+    "unsigned": "not signed",
     "partly": "in part",
     "silent": "no answer",
     "running": "running",
@@ -90,18 +91,29 @@ def _show_card(console: Console, card: api.ScorecardResult) -> None:
         (
             point.authority_id,
             "; ".join(_channel(score) for score in point.channels if score.state != "by_hand"),
-            _took(point.person_took_s) or ("–" if point.verdict == "by_hand" else "not yet"),
+            _person(point),
             in_words(point.assurance),
             _VERDICTS[point.verdict],
         )
         for point in card.points
     ]
     console.print(table("24/7 point", "channels", "person", "assurance", "verdict", rows=rows))
+    unsigned = [text(point.authority_id) for point in card.points if point.unsigned_took_s is not None]
+    if unsigned:
+        console.print(
+            f"\nNobody signed the answer of {', '.join(unsigned)}: it would stop no clock at night."
+        )
     untested = sorted({c.channel for p in card.points for c in p.channels if c.state == "by_hand"})
     if untested:
         console.print(
             f"\nNot tested by machine, at some points: {', '.join(words(name) for name in untested)}."
         )
+
+
+def _person(point: api.PointScoreView) -> str:
+    if point.unsigned_took_s is not None:
+        return f"unsigned answer {_took(point.unsigned_took_s)}"
+    return _took(point.person_took_s) or ("–" if point.verdict == "by_hand" else "not yet")
 
 
 def _channel(score: api.ChannelScoreView) -> str:
@@ -163,6 +175,8 @@ def acknowledge(peer: str, *, officer: str, common: Common | None = None) -> int
                 console.print(f"The answer waits for your passkey: act {text(sent.act)}.")
             else:
                 console.print(f"Answered; it is on its way to {text(sent.to)}.")
+                console.print("[yellow]Nobody signed it, so it does not count as a person there.[/yellow]")
+                console.print("  Officers sign with a passkey: rogatory officer invite --help")
 
         return Answer(data=sent, show=shown)
 

@@ -123,7 +123,7 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
         # Drills: tests of channels and people, apart from cases
         "drill.started": {"drill": _B, "network": _C},
         "drill.tested": {**_TO, "channel": _C, "drill": _B},
-        "drill.answered": {**_BUNDLE, "drill": _B},
+        "drill.answered": {**_BUNDLE, "drill": _B, "assurance": _C},
         "drill.received": {**_BUNDLE, "thread": _B},
         # Persons, in entries of their own
         "person.acted": {**_BUNDLE, "officer": _C, "assurance": _C},

@@ -35,10 +35,18 @@ _TICKS = (
     (86_400, "24 h"),
 )
 _SHAPES = {"gateway_https": "circle", "https_pull": "triangle", "email_sealed": "square"}
-_COLOURS = {"circle": "#1f5fa8", "triangle": "#1f7a4d", "square": "#8a5a00", "diamond": "#7a1f5c"}
+_PERSON = "#7a1f5c"
+_COLOURS = {
+    "circle": "#1f5fa8",
+    "triangle": "#1f7a4d",
+    "square": "#8a5a00",
+    "diamond": _PERSON,
+    "cross": _PERSON,
+}
 _VERDICTS = {
     Verdict.READY: "ready",
     Verdict.SLOW: "late",
+    Verdict.UNSIGNED: "not signed",
     Verdict.PARTLY: "in part",
     Verdict.SILENT: "no answer",
     Verdict.RUNNING: "running",
@@ -48,7 +56,8 @@ _LEGEND = (
     ("circle", "HTTPS"),
     ("triangle", "fetched by the peer"),
     ("square", "sealed mail"),
-    ("diamond", "a person acknowledged"),
+    ("diamond", "a person signed"),
+    ("cross", "nobody signed"),
 )
 
 
@@ -58,7 +67,8 @@ def drill_chart(card: Scorecard) -> str:
     bottom = _TOP + _ROW * max(len(card.points), 1)
     ready = card.count(Verdict.READY)
     title = f"Drill of the network {card.network}, {card.started_at:%Y-%m-%d %H:%M} UTC"
-    said = f"{ready} of {len(card.points)} points ready: channels within 5 minutes, a person within 2 hours"
+    said = f"{ready} of {len(card.points)} points ready: channels within 5 minutes, "
+    said += "a person who signed within 2 hours"
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}"'
         f' height="{height}" role="img" aria-labelledby="t d" font-family="sans-serif" font-size="13">',
@@ -96,6 +106,8 @@ def _line(point: PointScore, y: int, *, is_odd: bool) -> Iterable[str]:
     answered = [(score.took, _shape(score)) for score in tested if score.took is not None]
     if point.person_took is not None:
         answered.append((point.person_took, "diamond"))
+    if point.unsigned_took is not None:
+        answered.append((point.unsigned_took, "cross"))
     last = 0.0
     for took, shape in sorted(answered):
         x = _x(took)
@@ -137,6 +149,9 @@ def _mark(shape: str, x: float, y: float, *, hollow: bool = False) -> str:
     fill = f'fill="#ffffff" stroke="{colour}" stroke-width="1.6"' if hollow else f'fill="{colour}"'
     if shape == "circle":
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" {fill}/>'
+    if shape == "cross":
+        stroke = f'fill="none" stroke="{colour}" stroke-width="2.4"'
+        return f'<path d="M{x - 5:.1f},{y - 5:.1f} l10,10 m0,-10 l-10,10" {stroke}/>'
     corners = {
         "triangle": ((0, -6), (6, 5), (-6, 5)),
         "square": ((-5, -5), (5, -5), (5, 5), (-5, 5)),

@@ -5,11 +5,13 @@ not be a way to wake officers or to fill a lane, whoever sends it: that is decid
 side.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
+
+from gateway.model.escalation import is_signed
 
 #: Hours of the own day in which a test of anybody may ring; at other hours only of those it was agreed with.
 WAKES_FROM, WAKES_TO = time(8), time(20)
@@ -67,8 +69,9 @@ class TestState(StrEnum):
 class Verdict(StrEnum):
     """What a drill says of a point."""
 
-    READY = "ready"  # every channel in time, and a person within two hours
+    READY = "ready"  # every channel in time, and a person who signed within two hours
     SLOW = "slow"  # all of it came, some of it late
+    UNSIGNED = "unsigned"  # every channel, but nobody signed the acknowledgement: a real clock would go on
     PARTLY = "partly"  # a channel or the person is missing
     SILENT = "silent"  # nothing came back at all
     RUNNING = "running"  # the time of the drill is not over, and something is still to come
@@ -89,14 +92,17 @@ class PointScore:
     """One 24/7 point: its channels in the order of its record, and the person.
 
     Attributes:
-        person_took: From the first test to the acknowledgement by a person; ``None`` while there is none.
-        assurance: Of that acknowledgement.
+        person_took: From the first test to the acknowledgement that a person signed; ``None`` while there is
+            none.
+        unsigned_took: From the first test to an acknowledgement that nobody signed, while there is no other.
+        assurance: Of the one or the other.
     """
 
     authority_id: str
     name: str
     channels: Sequence[ChannelScore]
     person_took: timedelta | None
+    unsigned_took: timedelta | None
     assurance: str | None
     verdict: Verdict
 
@@ -118,8 +124,39 @@ class Scorecard:
         return sum(1 for point in self.points if point.verdict is verdict)
 
 
-def verdict_of(channels: Sequence[ChannelScore], person_took: timedelta | None, *, is_over: bool) -> Verdict:
-    """Return what a drill says of a point. Channels that no machine drives do not count."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An acknowledgement of a test: how long it took, and what could be verified of who vouches for it."""
+
+    took: timedelta
+    assurance: str | None
+
+
+def best_answer(answers: Iterable[Answer]) -> Answer | None:
+    """Return the acknowledgement that counts: the first signed one, else the first of all.
+
+    Signed is what would stop the clock of an urgent request, by the very rule of its ladder.
+    """
+    return min(answers, key=lambda answer: (not is_signed(answer.assurance), answer.took), default=None)
+
+
+def counts_instead(held: str | None, answer: str | None) -> bool:
+    """Tell whether an acknowledgement with the assurance ``answer`` takes the place of an earlier one."""
+    return is_signed(answer) and not is_signed(held)
+
+
+def verdict_of(
+    channels: Sequence[ChannelScore],
+    person_took: timedelta | None,
+    unsigned_took: timedelta | None = None,
+    *,
+    is_over: bool,
+) -> Verdict:
+    """Return what a drill says of a point. Channels that no machine drives do not count.
+
+    An acknowledgement that nobody signed (``unsigned_took``) is none of a person: whatever else came, the
+    point is not ready.
+    """
     tested = [each for each in channels if each.state is not TestState.BY_HAND]
     if not tested:
         return Verdict.BY_HAND
@@ -127,9 +164,12 @@ def verdict_of(channels: Sequence[ChannelScore], person_took: timedelta | None, 
     if len(arrived) == len(tested) and person_took is not None:
         late = person_took > PERSON_WITHIN or any(_is_late(each) for each in arrived)
         return Verdict.SLOW if late else Verdict.READY
+    if len(arrived) == len(tested) and unsigned_took is not None:
+        return Verdict.UNSIGNED
     if not is_over and (person_took is None or any(t.state is TestState.UNDER_WAY for t in tested)):
         return Verdict.RUNNING
-    return Verdict.PARTLY if arrived or person_took is not None else Verdict.SILENT
+    is_heard_of = arrived or person_took is not None or unsigned_took is not None
+    return Verdict.PARTLY if is_heard_of else Verdict.SILENT
 
 
 def _is_late(score: ChannelScore) -> bool:

@@ -71,7 +71,7 @@ _TEST_KEY = and_(drill_test.c.sender == bindparam("b_sender"), drill_test.c.bid 
 _FIND_TEST = select(drill_test).where(_TEST_KEY)
 _ANSWERED = (
     update(drill_test)
-    .where(_TEST_KEY, drill_test.c.answered_at.is_(None))
+    .where(_TEST_KEY)
     .values(answered_at=bindparam("v_at"), assurance=bindparam("v_assurance"))
 )
 _RECEIVED_KEY = and_(
@@ -175,7 +175,7 @@ def tests_of(connection: Connection, drill_id: str) -> list[TestRow]:
 
 
 def answer_test(tx: Transaction, sender: str, bid: str, *, assurance: str | None, at: datetime) -> None:
-    """Note that a person there has acknowledged it; the first one counts."""
+    """Note that it was acknowledged there, and what could be verified of who vouches for that."""
     tx.later(_ANSWERED, b_sender=sender, b_bid=bid, v_at=at, v_assurance=assurance)
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from crypto.errors import Refusal
 from gateway.model.audit import PendingAuditEntry
-from gateway.model.drills import LET_GO_AFTER, is_too_much, rings_at
+from gateway.model.drills import LET_GO_AFTER, counts_instead, is_too_much, rings_at
 from gateway.model.fields import at, text
 from gateway.model.paging import Audience, PageReason
 from gateway.services.casebook import Incoming, Outgoing
@@ -65,16 +65,24 @@ class DrillBook:
             self._tested(tx, incoming)
 
     def _answered(self, tx: Transaction, incoming: Incoming, replied: str) -> None:
-        """A person there has acknowledged a test of ours; who else says so is not believed."""
+        """A test of ours was acknowledged there; who else says so is not believed.
+
+        The first one counts, unless nobody signed it: then the first signed one that is in time does.
+        """
         manifest = incoming.manifest
         sender, _, bid = replied.partition("/")
-        test = drills.find_test(tx.view(("drill", manifest.sender)), sender, bid)
+        connection = tx.view(("drill", manifest.sender))
+        test = drills.find_test(connection, sender, bid)
         if test is None or test.peer != manifest.sender or test.sender != self._authority_id:
             return
         human = incoming.human
         assurance = None if human is None else str(human.assurance)
-        drills.answer_test(tx, sender, bid, assurance=assurance, at=incoming.stored_at)
+        drill = drills.find_drill(connection, test.drill_id)
+        in_time = drill is not None and incoming.stored_at <= drill.ends_at
+        if test.answered_at is None or (in_time and counts_instead(test.assurance, assurance)):
+            drills.answer_test(tx, sender, bid, assurance=assurance, at=incoming.stored_at)
         body = {"from": manifest.sender, "bid": manifest.bid, "drill": test.drill_id}
+        body["assurance"] = assurance or "none"
         tx.audit(PendingAuditEntry(event="drill.answered", body=body, at=incoming.stored_at))
 
     def _tested(self, tx: Transaction, incoming: Incoming) -> None:

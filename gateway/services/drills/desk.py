@@ -19,13 +19,16 @@ from gateway.model.codes import Lane, Side, Track
 from gateway.model.drills import (
     DRILL_LASTS,
     NEXT_DRILL_AFTER,
+    Answer,
     ChannelScore,
     PointScore,
     Scorecard,
     TestState,
+    best_answer,
     tested_channels,
     verdict_of,
 )
+from gateway.model.escalation import is_signed
 from gateway.model.message import Place, ThreadParties, build_message
 from gateway.model.opening import TEST_MESSAGE
 from gateway.services.acknowledgement import own_office
@@ -219,19 +222,24 @@ class DrillDesk:
         scores += [
             ChannelScore(channel=name, state=TestState.BY_HAND) for name in listed if name not in tested
         ]
-        answers = [
-            (test.answered_at - min(each.sent_at for each in tests), test.assurance)
+        answer = best_answer(
+            Answer(
+                took=test.answered_at - min(each.sent_at for each in tests),
+                assurance=test.assurance,
+            )
             for test in tests
             if test.answered_at is not None and test.answered_at <= row.ends_at
-        ]
-        took, assurance = min(answers, key=lambda answer: answer[0], default=(None, None))
+        )
+        took = None if answer is None else answer.took
+        signed, unsigned = (took, None) if answer and is_signed(answer.assurance) else (None, took)
         return PointScore(
             authority_id=peer,
             name="" if entry is None else entry.name_en,
             channels=scores,
-            person_took=took,
-            assurance=assurance,
-            verdict=verdict_of(scores, took, is_over=is_over),
+            person_took=signed,
+            unsigned_took=unsigned,
+            assurance=None if answer is None else answer.assurance,
+            verdict=verdict_of(scores, signed, unsigned, is_over=is_over),
         )
 
     # The tests of others

@@ -29,7 +29,7 @@ drill_test = Table(
     Column("channel", String(32), nullable=False),
     Column("thread_id", String(32), nullable=False),
     Column("sent_at", Instant, nullable=False),
-    Column("answered_at", Instant, nullable=True, comment="a person there acknowledged it"),
+    Column("answered_at", Instant, nullable=True, comment="it was acknowledged there"),
     Column("assurance", String(32), nullable=True, comment="of that acknowledgement"),
     Index("ix_drill_test_drill", "drill_id"),
     comment="One test message of a drill, on one channel; its clock is the drill's and its transmission's.",

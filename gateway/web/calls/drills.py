@@ -38,9 +38,14 @@ class PointScoreView(Value, kw_only=True):
     authority_id: str
     name: str
     channels: list[ChannelScoreView]
-    person_took_s: Annotated[float, msgspec.Meta(description="until a person acknowledged")] | None
+    person_took_s: Annotated[float, msgspec.Meta(description="until a person signed")] | None
+    unsigned_took_s: (
+        Annotated[float, msgspec.Meta(description="until an acknowledgement that nobody signed")] | None
+    )
     assurance: str | None
-    verdict: Annotated[str, msgspec.Meta(description="ready, slow, partly, silent, running or by_hand")]
+    verdict: Annotated[
+        str, msgspec.Meta(description="ready, slow, unsigned, partly, silent, running or by_hand")
+    ]
 
 
 class ScorecardResult(Value, kw_only=True):
@@ -82,7 +87,7 @@ class DrillAcknowledgeParams(Value, kw_only=True):
 
 
 class DrillAcknowledgeResult(Value, kw_only=True):
-    """What was sent; or, with ``act``, what waits for the officer's passkey."""
+    """What was sent, signed by nobody; or, with ``act``, what waits for the officer's passkey."""
 
     sender: str
     bid: str

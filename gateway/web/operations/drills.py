@@ -61,6 +61,7 @@ def _card(card: Scorecard) -> ScorecardResult:
                     for c in point.channels
                 ],
                 person_took_s=_seconds(point.person_took),
+                unsigned_took_s=_seconds(point.unsigned_took),
                 assurance=point.assurance,
                 verdict=str(point.verdict),
             )

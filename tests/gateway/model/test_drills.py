@@ -10,11 +10,14 @@ from gateway.model import drills
 from gateway.model.drill_chart import drill_chart
 from gateway.model.drills import (
     TAKEN_PER_DAY,
+    Answer,
     ChannelScore,
     PointScore,
     Scorecard,
     TestState,
     Verdict,
+    best_answer,
+    counts_instead,
     is_too_much,
     rings_at,
     verdict_of,
@@ -89,6 +92,37 @@ def test_a_verdict_needs_every_channel_and_a_person(
     assert verdict_of(channels, person, is_over=is_over) is expected
 
 
+@pytest.mark.parametrize(
+    ("channels", "is_over", "expected"),
+    [
+        ([ARRIVED, BY_HAND], False, Verdict.UNSIGNED),
+        ([ARRIVED, LATE], True, Verdict.UNSIGNED),
+        ([ARRIVED, UNDER_WAY], False, Verdict.RUNNING),
+        ([ARRIVED, SILENT], True, Verdict.PARTLY),
+        ([SILENT], True, Verdict.PARTLY),
+        ([BY_HAND], True, Verdict.BY_HAND),
+    ],
+)
+def test_an_acknowledgement_that_nobody_signed_makes_no_point_ready(
+    channels: list[ChannelScore], is_over: bool, expected: Verdict
+) -> None:
+    assert verdict_of(channels, None, MINUTE, is_over=is_over) is expected
+
+
+@pytest.mark.parametrize("assurance", ["local_operator", None, "", "unheard-of"])
+def test_the_first_signed_acknowledgement_counts_before_any_unsigned_one(assurance: str | None) -> None:
+    unsigned = Answer(took=MINUTE, assurance=assurance)
+    late = Answer(took=HOUR, assurance="passkey")
+    first = Answer(took=2 * MINUTE, assurance="second_person_telephone")
+    assert best_answer([]) is None
+    assert best_answer([unsigned]) == unsigned
+    assert best_answer([unsigned, late, first]) == first
+    assert counts_instead(assurance, "passkey")
+    assert not counts_instead("second_person_telephone", "passkey"), "the first signed one stays"
+    assert not counts_instead("passkey", assurance)
+    assert not counts_instead(None, assurance)
+
+
 def test_channels_are_tested_once_in_the_order_of_the_record() -> None:
     listed = ["email_sealed", "gateway_https", "email_sealed", "interpol"]
     assert drills.tested_channels(listed, {"gateway_https", "email_sealed"}) == (
@@ -109,15 +143,16 @@ def card(*points: PointScore) -> Scorecard:
     )
 
 
-def point(aid: str, *, person: timedelta | None) -> PointScore:
+def point(aid: str, *, person: timedelta | None, unsigned: timedelta | None = None) -> PointScore:
     channels = [ARRIVED, SILENT, BY_HAND]
-    verdict = verdict_of(channels, person, is_over=True)
+    verdict = verdict_of(channels, person, unsigned, is_over=True)
     return PointScore(
         authority_id=aid,
         name=aid,
         channels=channels,
         person_took=person,
-        assurance="passkey",
+        unsigned_took=unsigned,
+        assurance="local_operator" if unsigned else "passkey",
         verdict=verdict,
     )
 
@@ -129,6 +164,18 @@ def test_the_chart_is_well_formed_loads_nothing_and_shows_every_point() -> None:
     assert "ro-diicot" in said
     assert 'us-<"&x' in said
     assert not re.search(r"href|<script|<image|<style|@import|url\(", svg)
+
+
+def test_in_the_chart_an_answer_that_nobody_signed_has_a_shape_and_words_of_its_own() -> None:
+    def marks(svg: str) -> int:
+        return len(re.findall("<path ", svg))
+
+    signed = drill_chart(card(point("ro-diicot", person=10 * MINUTE)))
+    unsigned = drill_chart(card(point("ro-diicot", person=None, unsigned=10 * MINUTE)))
+    assert (marks(signed), marks(unsigned)) == (1, 2), "one of them explains the shape"
+    assert "nobody signed" in unsigned
+    # The person is still missing: the hollow diamond stands among what has not come.
+    assert unsigned.count("<polygon") == signed.count("<polygon")
 
 
 def test_a_chart_without_points_and_times_beyond_the_axis_are_drawn_all_the_same() -> None:

@@ -1,5 +1,6 @@
 """Drills: tests through every channel, up to the person; apart from cases, and no way to wake or flood."""
 
+import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from gateway.demo.passkey import SoftPasskeys
 from gateway.errors import GatewayRefusal
 from gateway.model.codes import Side
 from gateway.model.drills import TAKEN_PER_DAY, TestState, Verdict
@@ -15,6 +17,7 @@ from gateway.model.message import Place, ThreadParties
 from gateway.services.drills.book import DrillBook
 from gateway.services.submit import Submission
 from gateway.storage import cases, drills, paging, peers
+from tests.people import enrolled, signed
 from tests.world import World
 
 US, RO, GB = "us-ccips", "ro-diicot", "gb-nca"
@@ -71,9 +74,50 @@ async def test_every_channel_of_every_point_is_tested_up_to_the_person_who_answe
     await answered(world, RO, US)
     assert await waiting(world, RO) == [], "one answer stands for all channels of a drill"
     (point,) = (await world[US].desk.trust.drills.report()).points
-    assert point.person_took == timedelta(minutes=7)
-    assert (point.assurance, point.verdict) == ("local_operator", Verdict.READY)
+    assert (point.person_took, point.unsigned_took) == (None, timedelta(minutes=7))
+    assert (point.assurance, point.verdict) == ("local_operator", Verdict.UNSIGNED), "nobody signed it"
     await world.check()
+
+
+async def test_a_signed_answer_counts_after_an_unsigned_one_and_never_the_other_way_round(
+    world: World,
+) -> None:
+    drill = await run_drill(world)
+    first, *_ = await waiting(world, RO)
+    await answered(world, RO, US)
+    phone = await enrolled(world[RO], "ro-do-01")
+    for minutes in (10, 20):
+        world.advance(timedelta(minutes=minutes))
+        await sign_answer(world, first, phone)
+        (point,) = (await world[US].desk.trust.drills.report(drill)).points
+        assert (point.person_took, point.unsigned_took) == (timedelta(minutes=10), None)
+        assert (point.assurance, point.verdict) == ("passkey", Verdict.READY)
+    await world.check()
+
+
+async def test_a_signed_answer_that_comes_too_late_leaves_the_unsigned_one_in_the_scorecard(
+    world: World,
+) -> None:
+    await run_drill(world)
+    first, *_ = await waiting(world, RO)
+    await answered(world, RO, US)
+    phone = await enrolled(world[RO], "ro-do-01")
+    world.advance(25 * HOUR)
+    await sign_answer(world, first, phone)
+    (point,) = (await world[US].desk.trust.drills.report()).points
+    assert (point.person_took, point.unsigned_took) == (None, timedelta())
+    assert point.verdict is Verdict.UNSIGNED
+
+
+async def sign_answer(world: World, row: drills.ReceivedRow, phone: SoftPasskeys) -> None:
+    """Let the officer in Bucharest answer a test that was answered before."""
+    app = world[RO]
+    parties, place = _answer(world, row, RO, bid=secrets.token_hex(16))
+    form = app.desk.trust.drills._form(
+        parties, place, {"drill_id": row.drill_id, "answer_wanted": False}, officer="ro-do-01"
+    )
+    await signed(app, await app.acts.perform(form, officer="ro-do-01"), phone)
+    await world.run()
 
 
 async def test_a_drill_is_no_case_no_message_and_no_item_of_the_inbox(world: World) -> None:
@@ -193,6 +237,7 @@ async def test_nobody_else_answers_for_a_point(tmp_path: Path) -> None:
         await world.run()
         card = await world[US].desk.trust.drills.report()
         assert [point.person_took for point in card.points] == [None, None]
+        assert [point.unsigned_took for point in card.points] == [None, None]
 
 
 async def test_a_network_is_not_drilled_twice_within_the_hour(world: World) -> None:
@@ -234,7 +279,7 @@ def _copy(row: drills.ReceivedRow, n: int) -> drills.ReceivedRow:
     return replace(row, bid=f"{n:032x}")
 
 
-def _answer(world: World, row: drills.ReceivedRow, own: str) -> tuple[Any, Any]:
+def _answer(world: World, row: drills.ReceivedRow, own: str, *, bid: str = "ab" * 16) -> tuple[Any, Any]:
     parties = ThreadParties(
         thread_id=row.thread_id,
         requesting=US,
@@ -242,5 +287,5 @@ def _answer(world: World, row: drills.ReceivedRow, own: str) -> tuple[Any, Any]:
         reference_requesting="DRILL/1",
         reference_requested=None,
     )
-    place = Place(bid="ab" * 16, side=Side.REQUESTED, seq=1, seen=1, in_reply_to=f"{row.sender}/{row.bid}")
+    place = Place(bid=bid, side=Side.REQUESTED, seq=1, seen=1, in_reply_to=f"{row.sender}/{row.bid}")
     return parties, place

@@ -49,7 +49,8 @@ async def test_drills_and_second_persons_on_postgresql(tmp_path: Path, postgresq
         assert isinstance(answer, Submission)
         await world.run()
         (point,) = (await world[US].desk.trust.drills.report()).points
-        assert point.person_took is not None
+        assert (point.person_took, point.assurance) == (None, "local_operator")
+        assert point.unsigned_took is not None
         await _hostile_tests(world)
         await world.check()
 
