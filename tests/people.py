@@ -1,9 +1,12 @@
 """Officers with passkeys, for the tests of everything that people sign; all of them are fictional."""
 
+from crypto.passkey import passkey_words
 from gateway.app import App
 from gateway.demo.passkey import SoftPasskeys
 from gateway.services.acts.acts import PreparedAct
+from gateway.services.officers.people import Officer
 from gateway.services.submit import Submission
+from gateway.storage import officers
 
 
 async def invited(app: App, pseudonym: str, *, role: str = "duty_officer", by: str = "head") -> str:
@@ -32,8 +35,21 @@ async def enrolled(
 ) -> SoftPasskeys:
     """Make an officer with one passkey that a second person confirmed; return the phone."""
     phone = await registered(app, await invited(app, pseudonym, role=role, by=by))
-    await app.officers.confirm(pseudonym, by=second)
+    await confirmed(app, pseudonym, by=second)
     return phone
+
+
+async def read_out(app: App, pseudonym: str) -> list[str]:
+    """Return the words of every passkey that waits, as the officer reads them from the phone."""
+    keys = await app.database.read(lambda c: officers.credentials_of(c, pseudonym))
+    return [passkey_words(key.pub) for key in keys if key.status == "pending"]
+
+
+async def confirmed(app: App, pseudonym: str, *, by: str = "deputy") -> Officer:
+    """Confirm every passkey that waits, each by its words; return the officer."""
+    for words in await read_out(app, pseudonym):
+        await app.officers.confirm(pseudonym, by=by, words=words)
+    return await app.officers.find(pseudonym)
 
 
 async def signed(app: App, act: Submission | PreparedAct, phone: SoftPasskeys) -> Submission:

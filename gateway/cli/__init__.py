@@ -56,7 +56,7 @@ GROUPS = {
                 "gateway.cli.officers:confirm",
                 "Vouch for passkeys, as a second person.",
             ),
-            "list": ("gateway.cli.officers:list_", "List officers and passkeys, with the words to compare."),
+            "list": ("gateway.cli.officers:list_", "List officers and their passkeys."),
             "link": ("gateway.cli.officers:link", "Give a link for a further passkey."),
             "end-passkey": ("gateway.cli.officers:end_passkey", "End one passkey: a phone was lost, say."),
             "suspend": ("gateway.cli.officers:suspend", "End everything an officer can do, at once."),

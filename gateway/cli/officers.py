@@ -1,12 +1,15 @@
 """``rogatory officer`` and ``rogatory act``: who acts for the authority, and what waits for a passkey."""
 
+import sys
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
+from rich.prompt import Prompt
 
-from gateway.cli.output import Answer, Common, run, table, text, when, words
+from gateway.cli.output import Answer, Common, run, table, terminal, text, when, words
 from gateway.cli.session import call
+from gateway.errors import GatewayRefusal
 from gateway.web import calls as api
 from gateway.web.calls import officers as people
 
@@ -77,7 +80,7 @@ def _link(made: people.SetupLinkView) -> Answer:
         )
         console.print(f"  {text(made.url)}", soft_wrap=True)
         console.print(f"  good once, until {when(made.expires_at)} UTC")
-        console.print("Then a second person compares the words and runs: rogatory officer confirm")
+        console.print("Then a second person hears the words of the phone and runs: rogatory officer confirm")
 
     return Answer(data=made, show=show)
 
@@ -86,10 +89,13 @@ def confirm(
     pseudonym: str,
     *,
     by: str,
-    words_: Annotated[list[str] | None, Parameter(name="--words", negative=())] = None,
+    words_: Annotated[str | None, Parameter(name="--words")] = None,
     common: Common | None = None,
 ) -> int:
-    """Vouch, as a second person, for an officer and the passkeys that wait; from then on they count.
+    """Vouch, as a second person, for an officer and one passkey that waits; from then on they count.
+
+    Meet the officer, or ring up on a number you know: the officer reads out the words that the phone shows.
+    Other words, or none to be read, mean that somebody else used the link.
 
     Parameters
     ----------
@@ -98,20 +104,32 @@ def confirm(
     by:
         Pseudonym of the second person: neither the officer nor who gave the link.
     words_:
-        Words of a passkey as the officer reads them out; given once for each. Without it, all that wait.
+        Words of the passkey, in quotes, as the officer reads them out; asked for on a terminal.
     """
     common = common or Common()
 
     async def work() -> Answer:
-        params = people.ConfirmOfficerParams(pseudonym=pseudonym, by=by, words=words_ or [])
+        heard = _heard(pseudonym, words_, common)
+        params = people.ConfirmOfficerParams(pseudonym=pseudonym, by=by, words=heard)
         officer = await call(common, people.OFFICER_CONFIRM, params, label="Confirming")
         return Answer(data=officer, show=lambda console: _show(console, officer))
 
     return run(common, work)
 
 
+def _heard(pseudonym: str, given: str | None, common: Common) -> str:
+    """Return the words that the second person heard; nobody else can be asked for them."""
+    if given is None and not common.json and sys.stdin.isatty() and sys.stderr.isatty():
+        given = Prompt.ask(
+            f"Words that {text(pseudonym)} reads from the phone", console=terminal(stderr=True)
+        )
+    if not (given or "").strip():
+        raise GatewayRefusal("officer-words-needed", field="words")
+    return str(given)
+
+
 def list_(*, common: Common | None = None) -> int:
-    """List the officers and their passkeys, with the words to compare."""
+    """List the officers and their passkeys; the words of one that waits are on its own phone."""
     common = common or Common()
 
     async def work() -> Answer:
@@ -137,7 +155,8 @@ def _show(console: Console, officer: people.OfficerView) -> None:
         until = f", until {when(key.until)}" if key.until else ""
         used = f", used {when(key.used_at)}" if key.used_at else ""
         console.print(f"  {text(key.id[:12])}  {words(key.status)}{until}{used}")
-        console.print(f"    {text(key.words)}")
+        waits = "waits until its officer has read out the words: rogatory officer confirm"
+        console.print(f"    {waits if key.words is None else text(key.words)}")
 
 
 def suspend(pseudonym: str, *, by: str, common: Common | None = None) -> int:

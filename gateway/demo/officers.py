@@ -39,13 +39,16 @@ class DemoOfficers:
         )
         phones = self._phones[authority_id, pseudonym] = SoftPasskeys(origin=self.origin)
         token: str | None = link.token
+        heard: list[str] = []
         while token is not None:
             asked = await ask(authority_id, api.PASSKEY_OPTIONS, api.TokenParams(token=token))
             made = api.RegisterParams(token=token, response=phones.create(asked.options))
-            further = (await ask(authority_id, api.PASSKEY_REGISTER, made)).further
-            token = None if further is None else further.token
-        vouched = api.ConfirmOfficerParams(pseudonym=pseudonym, by=WITNESS)
-        await ask(authority_id, api.OFFICER_CONFIRM, vouched)
+            done = await ask(authority_id, api.PASSKEY_REGISTER, made)
+            heard.append(str(done.passkey.words))
+            token = None if done.further is None else done.further.token
+        for words in heard:
+            vouched = api.ConfirmOfficerParams(pseudonym=pseudonym, by=WITNESS, words=words)
+            await ask(authority_id, api.OFFICER_CONFIRM, vouched)
 
     async def sign(self, authority_id: str, act: act_calls.PreparedActView) -> str:
         """Let the officer of a prepared act sign it; return the ``bid`` of what was sent."""

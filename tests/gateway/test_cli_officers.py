@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -62,14 +63,19 @@ def test_an_officer_from_invitation_to_suspension(desk: Desk) -> None:
     assert code == 0
     assert link["url"] == f"{PAGE}/setup#{link['token']}"
     phone = SoftPasskeys(origin=PAGE)
-    register(desk.home, link["token"], phone)
-    code, refused = desk("officer", "confirm", "ke-do-1", "--by", "head")
-    assert (code, refused["error"]["code"]) == (1, "two-persons")
+    words = register(desk.home, link["token"], phone)
     (officer,) = desk("officer", "list")[1]["officers"]
-    words = officer["passkeys"][0]["words"]
-    assert words in desk.says("officer", "list")
-    code, refused = desk("officer", "confirm", "ke-do-1", "--by", "deputy", "--words", "abandon ability")
-    assert (code, refused["error"]["code"]) == (1, "officer-nothing-to-confirm")
+    assert officer["passkeys"][0]["words"] is None
+    assert words not in desk.says("officer", "list"), "whoever confirms has to hear them"
+    for by, said, code in (
+        ("head", ["--words", words], "two-persons"),
+        ("deputy", ["--words", "abandon ability"], "officer-words-differ"),
+        ("deputy", ["--words", " "], "officer-words-needed"),
+        ("deputy", [], "officer-words-needed"),
+    ):
+        status, refused = desk("officer", "confirm", "ke-do-1", "--by", by, *said)
+        assert (status, refused["error"]["code"]) == (1, code)
+        assert desk("officer", "list")[1]["officers"] == [officer]
     code, officer = desk("officer", "confirm", "ke-do-1", "--by", "deputy", "--words", words)
     assert (code, officer["status"]) == (0, "active")
     code, ended = desk("officer", "end-passkey", officer["passkeys"][0]["id"][:8], "--by", "head")
@@ -79,15 +85,40 @@ def test_an_officer_from_invitation_to_suspension(desk: Desk) -> None:
     assert (code, officer["status"]) == (0, "suspended")
 
 
-def register(home: Path, token: str, phone: SoftPasskeys) -> None:
-    """Make a passkey as the duty page would."""
+def test_on_a_terminal_the_words_are_asked_for_and_in_a_script_they_are_not(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = register(desk.home, invite(desk, "ke-do-5")[1]["token"], SoftPasskeys(origin=PAGE))
+    command = ["officer", "confirm", "ke-do-5", "--by", "deputy", "--home", str(desk.home)]
+    assert main(command) == 1
+    assert "officer-words-needed" in desk.capsys.readouterr().err
+    asked: list[str] = []
 
-    async def work() -> None:
+    def answer(question: str, **_options: object) -> str:
+        asked.append(question)
+        return words
+
+    monkeypatch.setattr("gateway.cli.officers.Prompt.ask", answer)
+    for stream in (sys.stdin, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    assert desk("officer", "confirm", "ke-do-5", "--by", "deputy")[0] == 1, "a program is never asked"
+    assert asked == []
+    assert main(command) == 0
+    assert len(asked) == 1
+    assert "active" in desk.capsys.readouterr().out
+    assert desk("officer", "suspend", "ke-do-5", "--by", "head")[0] == 0
+
+
+def register(home: Path, token: str, phone: SoftPasskeys) -> str:
+    """Make a passkey as the duty page would; return the words that it shows."""
+
+    async def work() -> str:
         async with App.open(home) as app:
             options = (await app.officers.begin_registration(token)).options
-            await app.officers.complete_registration(token, phone.create(options))
+            made = await app.officers.complete_registration(token, phone.create(options))
+            return str(made.passkey.words)
 
-    asyncio.run(work())
+    return asyncio.run(work())
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def check_officers(officers: Sequence[Officer], *, is_contact_point: bool) -> It
             check=_CHECK,
             level=Level.YELLOW,
             sentence=f"Passkeys of {_named(waiting)} wait for a second person.",
-            action="Compare the words of rogatory officer list, then run: rogatory officer confirm",
+            action="Have each of them read out the words of the phone, then run: rogatory officer confirm",
         )
     alone = [officer for officer in ready if _in_force(officer) < PASSKEYS_EACH]
     if alone:

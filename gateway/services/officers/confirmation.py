@@ -1,7 +1,8 @@
 """The second person: who may vouch for an officer's passkeys, and what the authority signs about them then.
 
 The statement binds passkey, pseudonym, role and a year. It is signed by the ``sig`` key of the day, and again
-with the same contents when that key changes, so that a peer needs to know one key only.
+with the same contents when that key changes, so that a peer needs to know one key only. Only the passkey
+is confirmed whose words the officer read from the phone: one made with an intercepted link has others.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 from crypto.encoding import sha256_hex
 from crypto.keys import KeyUse
 from crypto.officer import OfficerStatement, issue_statement, statement_kid
+from crypto.passkey import passkey_words
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
@@ -20,7 +22,7 @@ from gateway.model.officers import PASSKEY_LIFE, PASSKEY_WARNING, is_pseudonym
 from gateway.services.keyring import Keyring
 from gateway.services.officers.people import Officer, RelyingParty
 from gateway.services.officers.registration import OFFICER_TASK, UNCONFIRMED, Registration
-from gateway.services.officers.rows import shown_officer, shown_passkey
+from gateway.services.officers.rows import shown_officer
 from gateway.services.tasks import close_tasks
 from gateway.storage import officers
 from gateway.storage.database import Connection, Database, Transaction
@@ -39,10 +41,11 @@ class Confirmation:
     registration: Registration
     clock: Clock
 
-    async def confirm(self, pseudonym: str, *, by: str, words: Sequence[str] | None = None) -> Officer:
-        """Vouch for an officer and the passkeys that wait, or those whose words were compared.
+    async def confirm(self, pseudonym: str, *, by: str, words: str) -> Officer:
+        """Vouch for an officer and for the one passkey that waits with these words, as the officer read them.
 
-        Raises ``GatewayRefusal`` ``officer-unknown``, ``officer-nothing-to-confirm``, ``two-persons``.
+        Raises ``GatewayRefusal`` ``officer-unknown``, ``officer-nothing-to-confirm``,
+        ``officer-words-differ``, ``two-persons``; nothing is changed then.
         """
         now = self.clock.now().replace(microsecond=0)
 
@@ -53,11 +56,13 @@ class Confirmation:
                 raise GatewayRefusal("officer-unknown")
             keys = officers.credentials_of(connection, pseudonym)
             waiting = [key for key in keys if key.status == "pending"]
-            chosen = [key for key in waiting if words is None or shown_passkey(key).words in words]
-            if not chosen or officer.status == "suspended":
+            if not waiting or officer.status == "suspended":
                 raise GatewayRefusal("officer-nothing-to-confirm")
-            _refuse_same_person(connection, officer, chosen, by)
-            return self._store(tx, officer, keys, chosen, by=by, now=now)
+            chosen = [key for key in waiting if passkey_words(key.pub) == _as_read(words)]
+            if len(chosen) != 1:
+                raise GatewayRefusal("officer-words-differ", field="words")
+            _refuse_same_person(connection, officer, chosen[0], by)
+            return self._store(tx, officer, keys, chosen[0], by=by, now=now)
 
         return await self.database.write(unit)
 
@@ -66,17 +71,16 @@ class Confirmation:
         tx: Transaction,
         officer: OfficerRow,
         keys: Sequence[CredentialRow],
-        chosen: Sequence[CredentialRow],
+        chosen: CredentialRow,
         *,
         by: str,
         now: datetime,
     ) -> Officer:
         after = {key.id: key for key in keys}
-        for key in chosen:
-            after[key.id] = self._confirmed(officer, key, by=by, now=now)
-            officers.store_credential(tx, after[key.id])
-            body = {"officer": officer.pseudonym, "credential": sha256_hex(key.id.encode()), "by": by}
-            tx.audit(PendingAuditEntry(event="credential.confirmed", body=body, at=now))
+        after[chosen.id] = self._confirmed(officer, chosen, by=by, now=now)
+        officers.store_credential(tx, after[chosen.id])
+        body = {"officer": officer.pseudonym, "credential": sha256_hex(chosen.id.encode()), "by": by}
+        tx.audit(PendingAuditEntry(event="credential.confirmed", body=body, at=now))
         active = officer
         if officer.status != "active":
             active = replace(officer, status="active", changed_at=now, next_action_at=None)
@@ -126,11 +130,14 @@ class Confirmation:
         return self.sign(officer, key, now)
 
 
-def _refuse_same_person(
-    connection: Connection, officer: OfficerRow, chosen: Sequence[CredentialRow], by: str
-) -> None:
-    """The second person is another one than the officer and whoever gave the links, and may be it."""
-    givers = {key.added_by for key in chosen}
+def _as_read(words: str) -> str:
+    """Return words as the list has them, however they were written down."""
+    return " ".join(words.casefold().replace(",", " ").split())
+
+
+def _refuse_same_person(connection: Connection, officer: OfficerRow, chosen: CredentialRow, by: str) -> None:
+    """The second person is another one than the officer and whoever gave the link, and may be it."""
+    givers = {chosen.added_by}
     if officer.status != "active":
         givers.add(officer.invited_by)
     known = {row.pseudonym.casefold(): row.status for row in officers.all_officers(connection)}

@@ -5,7 +5,7 @@ who is neither the officer nor the inviter, has confirmed it. Suspending ends al
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -145,11 +145,11 @@ class Officers:
         """
         return await self._registration.complete(token, response)
 
-    async def confirm(self, pseudonym: str, *, by: str, words: Sequence[str] | None = None) -> Officer:
-        """A second person vouches for the officer and the passkeys that wait; from now on they count.
+    async def confirm(self, pseudonym: str, *, by: str, words: str) -> Officer:
+        """A second person vouches for the officer and one passkey that waits; from now on they count.
 
-        ``words``: only the passkeys with these; all that wait otherwise. Raises ``GatewayRefusal``
-        ``officer-unknown``, ``officer-nothing-to-confirm``, ``two-persons``.
+        ``words``: those that the officer read from the phone. Raises ``GatewayRefusal`` ``officer-unknown``,
+        ``officer-nothing-to-confirm``, ``officer-words-differ``, ``two-persons``.
         """
         return await self.confirmation.confirm(pseudonym, by=by, words=words)
 

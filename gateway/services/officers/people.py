@@ -28,14 +28,14 @@ class Passkey:
     Attributes:
         id: Credential identifier, base64url.
         status: ``pending`` until a second person confirmed it, ``active``, ``ended``.
-        words: To be compared between officer and second person before it is confirmed.
+        words: What the officer reads to the second person; ``None`` while it waits, except on its own phone.
         until: Until when it is good, once it was confirmed.
     """
 
     id: str
     officer: str
     status: str
-    words: str
+    words: str | None
     added_at: datetime
     confirmed_by: str | None
     until: datetime | None

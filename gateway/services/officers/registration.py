@@ -149,7 +149,7 @@ class Registration:
         further = None
         if len(live) + 1 < PASSKEYS_EACH:
             further = self.give_link(tx, officer.pseudonym, by=link.given_by, now=now, life=FURTHER_LINK_LIFE)
-        return Registered(passkey=shown_passkey(row), further=further)
+        return Registered(passkey=shown_passkey(row, on_its_phone=True), further=further)
 
     def remind(self, tx: Transaction, now: datetime) -> None:
         """Put before an approver that a passkey waits for a second person."""

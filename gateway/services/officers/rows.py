@@ -23,13 +23,17 @@ def token_digest(token: str) -> str:
     return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def shown_passkey(row: CredentialRow) -> Passkey:
-    """Return a passkey as people see it."""
+def shown_passkey(row: CredentialRow, *, on_its_phone: bool = False) -> Passkey:
+    """Return a passkey as people see it; ``on_its_phone``: as the officer does who has just made it.
+
+    The words of one that waits are shown there and nowhere else, so that the second person has to hear them.
+    """
+    is_read_out = row.status == "pending" and not on_its_phone
     return Passkey(
         id=row.id,
         officer=row.officer,
         status=row.status,
-        words=passkey_words(row.pub),
+        words=None if is_read_out else passkey_words(row.pub),
         added_at=row.added_at,
         confirmed_by=row.confirmed_by,
         until=row.exp,

@@ -24,12 +24,12 @@ Token = Annotated[str, msgspec.Meta(min_length=1, max_length=128, description="o
 
 
 class PasskeyView(Value, kw_only=True):
-    """One passkey; ``words`` are compared with the officer before it is confirmed."""
+    """One passkey; ``words`` are null while it waits: then its officer alone has them, on the phone."""
 
     id: str
     officer: str
     status: str
-    words: str
+    words: str | None
     added_at: datetime
     confirmed_by: str | None
     until: datetime | None
@@ -76,11 +76,11 @@ class OfficerByParams(Value, kw_only=True):
 
 
 class ConfirmOfficerParams(Value, kw_only=True):
-    """An officer, the second person, and the words of the passkeys that were compared; none: all."""
+    """An officer, the second person, and the words of one passkey as the officer read them from the phone."""
 
     pseudonym: Pseudonym
     by: Pseudonym
-    words: list[Annotated[str, msgspec.Meta(max_length=200)]] = []
+    words: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
 class SetupLinkView(Secret, kw_only=True):
@@ -191,7 +191,7 @@ OFFICER_CONFIRM = call(
     "confirmOfficer",
     "POST",
     "/v1/officers/confirmations",
-    "A second person vouches for the passkeys that wait",
+    "A second person vouches for the passkey whose words the officer read out",
     params=ConfirmOfficerParams,
     result=OfficerView,
     writes=True,

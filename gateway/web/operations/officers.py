@@ -47,7 +47,7 @@ async def _link(desk: Desk, params: OfficerByParams, _progress: Progress) -> Set
 
 
 async def _confirm(desk: Desk, params: ConfirmOfficerParams, _progress: Progress) -> OfficerView:
-    officer = await desk.officers.confirm(params.pseudonym, by=params.by, words=params.words or None)
+    officer = await desk.officers.confirm(params.pseudonym, by=params.by, words=params.words)
     return view(OfficerView, officer)
 
 

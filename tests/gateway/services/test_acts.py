@@ -26,7 +26,7 @@ from gateway.storage import acts, audit, cases, officers, peers
 from gateway.storage.blobs import find_blob
 from tests.gateway.services.test_long_ways import on_postgresql
 from tests.hostile import Members, craft, send, unchanged, verdict
-from tests.people import enrolled, invited, registered, signed
+from tests.people import confirmed, enrolled, invited, registered, signed
 from tests.postgres import Cluster, postgresql_cluster
 from tests.world import World, sample_request
 
@@ -455,7 +455,7 @@ async def test_an_act_older_than_the_passkey_that_signs_it_is_made_anew(world: W
     world.advance(timedelta(minutes=5))
     link = await app.officers.link("sg-do-1", by="head")
     phone = await registered(app, link.token)
-    await app.officers.confirm("sg-do-1", by="deputy")
+    await confirmed(app, "sg-do-1")
     act = await app.acts.find(act.id)
     signing = app.acts.sign(act.id, officer="sg-do-1", assertion=phone.get(act.options))
     await refused(app, "act-outdated", signing)

@@ -19,7 +19,7 @@ from gateway.services.officers.officers import Officers
 from gateway.storage import audit, officers, peers
 from gateway.web.calls.officers import SetupLinkView, TokenParams
 from tests.hostile import unchanged
-from tests.people import enrolled, invited, registered
+from tests.people import confirmed, enrolled, invited, read_out, registered
 from tests.world import World
 
 pytestmark = pytest.mark.slow
@@ -61,7 +61,7 @@ async def test_an_officer_counts_once_a_second_person_confirmed(world: World) ->
     (task,) = await world[KE].database.read(peers.open_tasks)
     assert (task.code, task.owner) == ("officer-unconfirmed", "approver")
 
-    officer = await people.confirm("ke-do-1", by="deputy", words=[made.passkey.words])
+    officer = await people.confirm("ke-do-1", by="deputy", words=str(made.passkey.words))
     assert officer.is_ready
     assert await people.anybody_is_ready()
     assert await world[KE].database.read(peers.open_tasks) == []
@@ -127,17 +127,19 @@ async def test_who_cannot_be_an_officer_is_told_why(world: World) -> None:
 
 async def test_nobody_confirms_alone(world: World) -> None:
     await registered(world[KE], await invited(world[KE], "ke-do-1"))
+    (words,) = await read_out(world[KE], "ke-do-1")
     for by in ("ke-do-1", "head", "not a pseudonym", ""):
-        await refused(world, "two-persons", world[KE].officers.confirm("ke-do-1", by=by))
+        await refused(world, "two-persons", world[KE].officers.confirm("ke-do-1", by=by, words=words))
 
 
 async def test_nobody_is_a_second_person_by_another_spelling_or_out_of_force(world: World) -> None:
     app = world[KE]
     await registered(app, await invited(app, "ke-do-1"))
+    (words,) = await read_out(app, "ke-do-1")
     for by in ("KE-do-1", "Head"):
-        await refused(world, "two-persons", app.officers.confirm("ke-do-1", by=by))
+        await refused(world, "two-persons", app.officers.confirm("ke-do-1", by=by, words=words))
     await invited(app, "ke-do-2")
-    await refused(world, "two-persons", app.officers.confirm("ke-do-1", by="ke-do-2"))
+    await refused(world, "two-persons", app.officers.confirm("ke-do-1", by="ke-do-2", words=words))
     with pytest.raises(GatewayRefusal, match="officer"):
         await invited(app, "KE-DO-1")
 
@@ -147,12 +149,13 @@ async def test_with_two_officers_in_force_only_one_of_them_confirms(world: World
     await enrolled(app, "ke-do-1")
     await enrolled(app, "ke-do-2")
     await registered(app, await invited(app, "ke-do-3", by="ke-do-1"))
+    (words,) = await read_out(app, "ke-do-3")
     for stranger in ("deputy", "ke-do-1", "ke-do-3"):
-        await refused(world, "two-persons", app.officers.confirm("ke-do-3", by=stranger))
-    assert (await app.officers.confirm("ke-do-3", by="ke-do-2")).is_ready
+        await refused(world, "two-persons", app.officers.confirm("ke-do-3", by=stranger, words=words))
+    assert (await app.officers.confirm("ke-do-3", by="ke-do-2", words=words)).is_ready
 
 
-async def test_only_the_passkeys_whose_words_were_compared_are_confirmed(world: World) -> None:
+async def test_only_the_passkey_whose_words_were_read_out_is_confirmed(world: World) -> None:
     people = world[KE].officers
     token = await invited(world[KE], "ke-do-1")
     phone = SoftPasskeys(origin=people.party.origin)
@@ -163,19 +166,53 @@ async def test_only_the_passkeys_whose_words_were_compared_are_confirmed(world: 
     assert [row["id"] for row in options["excludeCredentials"]] == [one.passkey.id]
     two = await people.complete_registration(one.further.token, phone.create(options))
     assert two.further is None
-    confirmed = await people.confirm("ke-do-1", by="deputy", words=[one.passkey.words])
-    assert {key.id: key.status for key in confirmed.passkeys} == {
+    first, second = str(one.passkey.words), str(two.passkey.words)
+    found = await people.confirm("ke-do-1", by="deputy", words=first)
+    assert {key.id: key.status for key in found.passkeys} == {
         one.passkey.id: "active",
         two.passkey.id: "pending",
     }
-    await refused(
-        world, "officer-nothing-to-confirm", people.confirm("ke-do-1", by="deputy", words=["abandon"])
-    )
-    assert (
-        len([k for k in (await people.confirm("ke-do-1", by="deputy")).passkeys if k.status == "active"]) == 2
-    )
-    await refused(world, "officer-nothing-to-confirm", people.confirm("ke-do-1", by="deputy"))
-    await refused(world, "officer-unknown", people.confirm("nobody", by="deputy"))
+    for wrong in ("abandon", "", first, second.rpartition(" ")[0], f"{second} {second}", "\ud800" * 99):
+        await refused(world, "officer-words-differ", people.confirm("ke-do-1", by="deputy", words=wrong))
+    # However the second person wrote them down.
+    spelled = second.upper().replace(" ", ",  ")
+    found = await people.confirm("ke-do-1", by="deputy", words=spelled)
+    assert [key.status for key in found.passkeys] == ["active", "active"]
+    await refused(world, "officer-nothing-to-confirm", people.confirm("ke-do-1", by="deputy", words=second))
+    await refused(world, "officer-unknown", people.confirm("nobody", by="deputy", words=second))
+
+
+async def test_a_passkey_made_with_an_intercepted_link_is_not_confirmed_with_the_officers_own(
+    world: World,
+) -> None:
+    app = world[KE]
+    await enrolled(app, "ke-do-1")
+    world.advance(timedelta(minutes=1))
+    stolen = await app.officers.link("ke-do-1", by="head")
+    thief = await registered(app, stolen.token)
+    world.advance(timedelta(minutes=1))
+    own = await app.officers.link("ke-do-1", by="head")
+    await registered(app, own.token)
+    _, words = await read_out(app, "ke-do-1")
+    # Nothing but its phone says what is to be read out, so it cannot be copied without asking the officer.
+    shown = [key.words for key in (await app.officers.find("ke-do-1")).passkeys]
+    assert [each is None for each in shown] == [False, True, True]
+    assert [key.words for officer in await app.officers.listed() for key in officer.passkeys] == shown
+    found = await app.officers.confirm("ke-do-1", by="deputy", words=words)
+    assert [key.status for key in found.passkeys] == ["active", "pending", "active"]
+    answer = thief.get(app.officers.sign_in_options().options)
+    await refused(world, "human-suspended", app.officers.sign_in(answer))
+
+
+async def test_words_that_two_waiting_passkeys_share_confirm_neither(world: World) -> None:
+    app = world[KE]
+    await registered(app, await invited(app, "ke-do-1"))
+    (key,) = await app.database.read(officers.all_credentials)
+    twin = msgspec.structs.replace(key, id="A" * 22)
+    await app.database.write(lambda tx: officers.add_credential(tx, twin))
+    words, _ = await read_out(app, "ke-do-1")
+    twice = app.officers.confirm("ke-do-1", by="deputy", words=words)
+    await refused(world, "officer-words-differ", twice)
 
 
 async def test_a_link_is_good_once_and_for_a_day(world: World) -> None:
@@ -303,7 +340,7 @@ async def test_a_passkey_that_is_not_confirmed_ended_or_unknown_signs_nobody_in(
         return phone.get(app.officers.sign_in_options().options)
 
     await refused(world, "human-suspended", app.officers.sign_in(answer()))
-    confirmed = await app.officers.confirm("ke-do-1", by="deputy")
+    found = await confirmed(app, "ke-do-1")
     unknown = SoftPasskeys(origin=phone.origin)
     unknown.create({"rp": {"id": "duty.ke-ag.example"}, "user": {"id": ""}, "challenge": ""})
     await refused(
@@ -312,11 +349,9 @@ async def test_a_passkey_that_is_not_confirmed_ended_or_unknown_signs_nobody_in(
     stranger = answer()
     stranger["response"]["userHandle"] = b64u(b"another")
     await refused(world, "human-credential", app.officers.sign_in(stranger))
-    await app.officers.end_credential(confirmed.passkeys[0].id[:12], by="head")
+    await app.officers.end_credential(found.passkeys[0].id[:12], by="head")
     await refused(world, "human-suspended", app.officers.sign_in(answer()))
-    await refused(
-        world, "credential-unknown", app.officers.end_credential(confirmed.passkeys[0].id, by="head")
-    )
+    await refused(world, "credential-unknown", app.officers.end_credential(found.passkeys[0].id, by="head"))
     await refused(world, "credential-unknown", app.officers.end_credential("%", by="head"))
 
 
@@ -324,7 +359,7 @@ async def test_a_stolen_phone_is_signed_out_though_its_officer_has_another_passk
     app = world[KE]
     await enrolled(app, "ke-do-1")
     await registered(app, (await app.officers.link("ke-do-1", by="head")).token)
-    officer = await app.officers.confirm("ke-do-1", by="deputy")
+    officer = await confirmed(app, "ke-do-1")
     stolen, other = [await app.duty.sessions.open(who) for who in ("ke-do-1", "ke-do-2")]
     await app.officers.end_credential(officer.passkeys[0].id, by="head")
     assert (await app.officers.find("ke-do-1")).is_ready
@@ -360,7 +395,8 @@ async def test_who_is_suspended_is_out_at_once_and_may_be_invited_again(world: W
         world, "human-suspended", app.officers.sign_in(phone.get(app.officers.sign_in_options().options))
     )
     await refused(world, "officer-not-ready", app.officers.link("ke-do-1", by="head"))
-    await refused(world, "officer-nothing-to-confirm", app.officers.confirm("ke-do-1", by="deputy"))
+    again = app.officers.confirm("ke-do-1", by="deputy", words="abandon")
+    await refused(world, "officer-nothing-to-confirm", again)
     await enrolled(app, "ke-do-1")
     assert (await app.officers.find("ke-do-1")).is_ready
 
@@ -382,8 +418,10 @@ async def test_an_invitation_nobody_used_ends_and_one_in_force_is_not_made_twice
 async def test_inviting_again_lets_nobody_confirm_what_an_earlier_link_made(world: World) -> None:
     app = world[KE]
     await registered(app, await invited(app, "ke-do-1"))
+    (words,) = await read_out(app, "ke-do-1")
     await invited(app, "ke-do-1", by="other")
-    await refused(world, "officer-nothing-to-confirm", app.officers.confirm("ke-do-1", by="deputy"))
+    earlier = app.officers.confirm("ke-do-1", by="deputy", words=words)
+    await refused(world, "officer-nothing-to-confirm", earlier)
 
 
 async def test_without_a_duty_page_there_are_no_passkeys(world: World) -> None:

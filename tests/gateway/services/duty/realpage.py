@@ -8,6 +8,7 @@ from aiohttp import ClientSession, DummyCookieJar, TCPConnector, web
 from gateway.app import App
 from gateway.demo.passkey import SoftPasskeys
 from tests.gateway.web.duty.stand import Browser
+from tests.people import confirmed
 
 
 async def enrol(app: App, pseudonym: str, role: str, *, language: str = "en") -> SoftPasskeys:
@@ -20,7 +21,7 @@ async def enrol(app: App, pseudonym: str, role: str, *, language: str = "en") ->
     await app.officers.complete_registration(link.token, phone.create(asked.options))
     # Once there are officers in force, one of them vouches for the next.
     active = [officer.pseudonym for officer in await app.officers.listed() if officer.status == "active"]
-    await app.officers.confirm(pseudonym, by=active[0] if active else "boss-2")
+    await confirmed(app, pseudonym, by=active[0] if active else "boss-2")
     return phone
 
 
