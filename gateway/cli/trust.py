@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from rich.console import Console
 
+from gateway.cli.officers import show_prepared
 from gateway.cli.output import Answer, Common, run, text, when, words
 from gateway.cli.session import call
 from gateway.web.calls import RefParams
@@ -47,6 +48,10 @@ def _show_card(console: Console, found: api.CardResult) -> None:
     console.print(f"  within a day {found.last_day}, at most {found.busiest_day} on any day before")
     if found.assurance:
         console.print(f"  signed by    {text(found.officer)}, {words(found.assurance)}")
+    for signer in found.stood_by:
+        console.print(f"  second       {text(signer.officer)}, {words(signer.assurance)}")
+    if found.is_alone:
+        console.print("  second       [yellow]one officer so far[/yellow]")
     for number in found.numbers:
         console.print(f"  {words(number.use):<12} {text(number.number)}")
     spoken = text(found.check_words) or "no words: a key is not known"
@@ -155,7 +160,9 @@ def callback_record(
 
 
 def second_sign(ref: str, *, officer: str, common: Common | None = None) -> int:
-    """Stand, as a second officer, by an emergency that one officer sent alone.
+    """Stand, as a second officer, by an emergency that one officer sent alone; its addressee is told.
+
+    Where officers have passkeys, this prepares the message and the second officer signs it on the duty page.
 
     Parameters
     ----------
@@ -171,9 +178,14 @@ def second_sign(ref: str, *, officer: str, common: Common | None = None) -> int:
         done = await call(common, api.SECOND_SIGN, params, label="Signing")
 
         def show(console: Console) -> None:
+            if done.message.act is not None:
+                show_prepared(console, done.message.act)
+                return
             console.print(
-                f"{text(officer)} stands by {done.sender}/{done.bid}, sent by {text(done.officer)}."
+                f"{text(officer)} stands by {done.sender}/{done.bid}, sent by {text(done.officer)}; "
+                f"{text(done.peer)} is told."
             )
+            console.print(f"  bundle  {done.message.sender}/{done.message.bid}")
 
         return Answer(data=done, show=show)
 

@@ -16,6 +16,7 @@ from gateway.model.message import wire_time
 from gateway.model.preservation_form_rules import form_breaches
 from gateway.model.refusal_grounds import KINDS_WITH_GROUNDS
 from gateway.model.request import default_message_type, requested_items
+from gateway.model.second_signature import stood_by
 
 #: Ends beyond these are taken as these: a century of warnings before, and room for every sum.
 _FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9900, 1, 1, tzinfo=UTC)
@@ -40,6 +41,7 @@ class MessageFacts:
         kind: Of a request whose kind has grounds of refusal of its own.
         oral_at: When a request that confirms an oral one was made by word of mouth.
         broken: Rules of preservation that its form breaks by itself.
+        stands_by: Digest of the manifest of the emergency that it answers and stands by (D-24).
     """
 
     items: tuple[int, ...] = ()
@@ -58,6 +60,7 @@ class MessageFacts:
     renew_by: date | None = None
     oral_at: datetime | None = None
     broken: tuple[str, ...] = ()
+    stands_by: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the facts as JSON values; ``from_json`` reads them back."""
@@ -142,6 +145,7 @@ def facts_of(form: Mapping[str, Any]) -> MessageFacts:
     named = at(content, "item_nos")
     numbers = [row["item_no"] for row in listed] + [n for n in named or () if isinstance(n, int)]
     granted = at(content, "granted")
+    stood = stood_by(form)
     return MessageFacts(
         items=tuple(sorted(set(numbers))),
         coverage=text(content, "coverage") or None,
@@ -155,6 +159,7 @@ def facts_of(form: Mapping[str, Any]) -> MessageFacts:
         integrity=text(content, "integrity") or None,
         renew_by=_optional_day(text(content, "renewal_must_be_requested_by")),
         broken=tuple(dict.fromkeys(breach.code for breach in form_breaches(form))),
+        stands_by=None if stood is None else stood.manifest_sha256,
     )
 
 
@@ -231,4 +236,5 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "renew_by": date.fromisoformat,
     "oral_at": _instant,
     "broken": tuple,
+    "stands_by": _same,
 }

@@ -307,3 +307,9 @@ ACTS: Mapping[str, Act] = MappingProxyType(
 def needs_approver(message_type: str, content: Mapping[str, Any]) -> bool:
     """Say whether an act waits for an approver: refusal, conditions, disclosure of data."""
     return ACTS[message_type].needs_approver or bool(content.get("conditions"))
+
+
+def is_for_approver(form: Mapping[str, Any]) -> bool:
+    """Say whether only an approver signs a form: it says so itself, or it refuses or hands out data."""
+    act = ACTS.get(text(form, "message_type"))
+    return text(form, "author", "role") == "approver" or (act is not None and act.needs_approver)

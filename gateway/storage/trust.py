@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, bindparam, select, update
 
 from gateway.model.request import REQUEST_TYPES
+from gateway.model.second_signature import STANDING_BY
 from gateway.storage.database import Transaction
 from gateway.storage.rows import TableRow
 from gateway.storage.schema import callback, message, second_signature
@@ -54,6 +55,17 @@ class PastRow:
 
     stored_at: datetime
     is_request: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingRow:
+    """A message that may stand by another; ``facts`` as in ``MessageRow``."""
+
+    bid: str
+    officer: str | None
+    assurance: str | None
+    made_at: datetime
+    facts: str
 
 
 _SECOND = and_(
@@ -110,6 +122,20 @@ _RECORD_CALL = (
         recorded_at=bindparam("v_at"),
         next_action_at=None,
     )
+)
+_STANDING = (
+    select(message.c.bid, message.c.officer, message.c.assurance, message.c.made_at, message.c.facts)
+    .where(
+        message.c.thread_id == bindparam("b_thread"),
+        message.c.peer == bindparam("b_peer"),
+        message.c.sender == bindparam("b_sender"),
+        message.c.message_type == STANDING_BY,
+        message.c.in_reply_to == bindparam("b_reply"),
+        message.c.via.is_(None),
+        message.c.effect != "forked",
+    )
+    .order_by(message.c.stored_at)
+    .limit(bindparam("b_limit"))
 )
 _PAST = (
     select(message.c.stored_at, message.c.message_type)
@@ -213,6 +239,15 @@ def ask_about_call(tx: Transaction, call_id: str, *, again_at: datetime) -> None
 def record_call(tx: Transaction, call_id: str, *, outcome: str, spoken_with: str, at: datetime) -> None:
     """End a call with its outcome; a second outcome changes nothing."""
     tx.later(_RECORD_CALL, b_id=call_id, v_outcome=outcome, v_spoken_with=spoken_with, v_at=at)
+
+
+def standing_by(
+    connection: Connection, *, sender: str, bid: str, thread_id: str, peer: str, limit: int
+) -> list[StandingRow]:
+    """Return the sealed messages by which a message's own sender may stand by it, oldest first."""
+    values = {"b_thread": thread_id, "b_peer": peer, "b_sender": sender, "b_limit": limit}
+    rows = connection.execute(_STANDING, {**values, "b_reply": f"{sender}/{bid}"})
+    return [StandingRow(**row._mapping) for row in rows]
 
 
 def past_of(connection: Connection, peer: str, before: datetime, limit: int) -> Sequence[PastRow]:

@@ -51,7 +51,11 @@ class TrustRoom:
         """Return the desks; ``carried``: channels that this gateway drives."""
         ground = self._ground
         seconds = SecondDesk(
-            database=ground.database, seconds=self._seconds, resolve=resolve, clock=ground.clock
+            database=ground.database,
+            directory=ground.directory,
+            acts=acts,
+            resolve=resolve,
+            clock=ground.clock,
         )
         callbacks = CallbackDesk(
             database=ground.database,

@@ -858,7 +858,10 @@ def create_tables_of_officers() -> None:
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("officer", sa.String(length=64), nullable=False, comment="who has to sign"),
         sa.Column(
-            "state", sa.String(length=10), nullable=False, comment="waiting | sent | withdrawn | expired"
+            "state",
+            sa.String(length=10),
+            nullable=False,
+            comment="waiting | sent | withdrawn | outdated | expired",
         ),
         sa.Column("message_type", sa.String(length=64), nullable=False),
         sa.Column("sender", sa.String(length=63), nullable=False),
@@ -883,7 +886,9 @@ def create_tables_of_officers() -> None:
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
         sa.Column("next_action_at", sa.BigInteger(), nullable=True, comment="when it ends by itself"),
         sa.CheckConstraint("next_action_at IS NOT NULL OR state <> 'waiting'", name=op.f("ck_act_clock")),
-        sa.CheckConstraint("state IN ('waiting', 'sent', 'withdrawn', 'expired')", name=op.f("ck_act_state")),
+        sa.CheckConstraint(
+            "state IN ('waiting', 'sent', 'withdrawn', 'outdated', 'expired')", name=op.f("ck_act_state")
+        ),
         sa.CheckConstraint("wrapped IS NOT NULL OR state <> 'waiting'", name=op.f("ck_act_sealed")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_act")),
         comment="Acts that an officer has to sign. Their documents lie in the blob store, sealed.",

@@ -7,7 +7,7 @@ documents lie sealed, and it ends by itself.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from msgspec.structs import replace
@@ -21,9 +21,10 @@ from crypto.passkey import authentication_options
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal
 from gateway.model.codes import Assurance
-from gateway.model.fields import text
 from gateway.model.officers import AUDITOR
-from gateway.services.acts.ending import end_unsigned
+from gateway.model.preservation_forms import is_for_approver
+from gateway.model.second_signature import stood_by
+from gateway.services.acts.ending import end_expired, end_unsigned
 from gateway.services.acts.keeping import ActStore
 from gateway.services.directory import Directory
 from gateway.services.draft import Draft, Progress
@@ -31,10 +32,9 @@ from gateway.services.handin import Attachment, read_form
 from gateway.services.officers import signin as sign_in
 from gateway.services.officers.officers import Officers
 from gateway.services.officers.rows import officer_view
-from gateway.services.refold import CASE_TASK
 from gateway.services.seal import encode_form
 from gateway.services.submit import Submission, Submitter, Vouched
-from gateway.services.tasks import raise_task
+from gateway.services.trust.standing import stood_for
 from gateway.storage import acts, officers
 from gateway.storage.acts import ActRow
 from gateway.storage.database import Database, Transaction
@@ -44,8 +44,6 @@ from gateway.storage.officers import CredentialRow
 _WAIT_S = 300
 #: Passkey and statement are good today: an act that was made before they were can only be made anew.
 _TOO_OLD = frozenset({"human-expired", "human-key"})
-#: An act that ended unsigned is shown again after this time.
-_SHOWN_AGAIN = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +131,7 @@ class Acts:
         Raises ``GatewayRefusal`` ``form-unreadable`` as well.
         """
         if not await self._officers.anybody_is_ready():
+            await self._refuse_unfit(read_form(form_bytes), officer)
             return await self._submitter.submit(
                 form_bytes=form_bytes,
                 attachments=attachments,
@@ -164,7 +163,7 @@ class Acts:
         """
         await self._ready(form, officer)
         draft = await self._submitter.drafter.draft(
-            form_bytes=encode_form(_vouched(form, Assurance.PASSKEY, officer)),
+            form_bytes=encode_form(vouched_form(form, Assurance.PASSKEY, officer)),
             attachments=attachments,
             consents=consents,
             progress=progress,
@@ -181,6 +180,7 @@ class Acts:
 
     async def _ready(self, form: Mapping[str, Any], pseudonym: str) -> None:
         """Refuse who could not sign this; somebody who is no officer has to name one."""
+        await self._refuse_unfit(form, pseudonym)
         officer = await self._database.read(lambda c: officer_view(c, pseudonym))
         if officer is None:
             raise GatewayRefusal("passkey-needed")
@@ -188,8 +188,13 @@ class Acts:
             raise GatewayRefusal("officer-not-ready")
         if officer.role == AUDITOR:
             raise GatewayRefusal("officer-role")
-        if text(form, "author", "role") == "approver" and officer.role != "approver":
+        if is_for_approver(form) and officer.role != "approver":
             raise GatewayRefusal("human-role")
+
+    async def _refuse_unfit(self, form: Mapping[str, Any], officer: str) -> None:
+        """Refuse a second signature (D-24) of whoever may not be the second person."""
+        if stood_by(form) is not None:
+            await self._database.read(lambda c: stood_for(c, form, officer))
 
     async def sign(self, act_id: str, *, officer: str, assertion: Mapping[str, Any]) -> Submission:
         """Check the officer's assertion, seal the manifest with it and send; durable when it returns.
@@ -283,8 +288,9 @@ class Acts:
             vouched = Vouched.by_operator(officer)
         else:
             raise ValueError("a passkey signs what was prepared for it")
+        await self._refuse_unfit(form, officer)
         draft = await self._submitter.drafter.draft(
-            form_bytes=encode_form(_vouched(form, assurance, officer)),
+            form_bytes=encode_form(vouched_form(form, assurance, officer)),
             attachments=attachments,
             consents=consents,
         )
@@ -321,15 +327,26 @@ class Acts:
             raise GatewayRefusal("act-over")
         return self._shown(row, keys, now)
 
-    async def withdraw(self, act_id: str) -> None:
-        """End a prepared act unsigned. Raises ``GatewayRefusal`` ``act-unknown``, ``act-over``."""
+    async def kept(self, act_id: str) -> ActRow | None:
+        """Return an act, also one that is over; ``None`` where no act is called so."""
+        return await self._database.read(lambda c: acts.find_act(c, act_id))
+
+    async def waiting_for(self, bid: str) -> PreparedAct | None:
+        """Return the act that waits and will send the bundle of this identifier, the oldest of several."""
+        return next((act for act in await self.waiting() if act.bid == bid), None)
+
+    async def withdraw(self, act_id: str, *, is_outdated: bool = False) -> None:
+        """End a prepared act unsigned: given up, or never to be sent because its thread moved on.
+
+        Raises ``GatewayRefusal`` ``act-unknown``, ``act-over``.
+        """
         now = self._clock.now()
 
         def unit(tx: Transaction) -> None:
             row = acts.find_act(tx.view(("act", act_id)), act_id)
             if row is None:
                 raise GatewayRefusal("act-unknown")
-            if not end_unsigned(tx, row, "withdrawn", now):
+            if not end_unsigned(tx, row, "outdated" if is_outdated else "withdrawn", now):
                 raise GatewayRefusal("act-over")
 
         await self._database.write(unit)
@@ -339,22 +356,7 @@ class Acts:
         due = await self._database.read(lambda c: acts.due_acts(c, now))
         if not due:
             return 0
-
-        def unit(tx: Transaction) -> None:
-            for row in due:
-                if end_unsigned(tx, row, "expired", now):
-                    raise_task(
-                        tx,
-                        kind=CASE_TASK,
-                        sender=row.to_aid,
-                        thread_id=row.thread_id,
-                        owner="operator",
-                        code="act-unsigned",
-                        now=now,
-                        shown_again_at=now + _SHOWN_AGAIN,
-                    )
-
-        await self._database.write(unit)
+        await self._database.write(lambda tx: end_expired(tx, due, now))
         return len(due)
 
     def _shown(self, row: ActRow, keys: Sequence[CredentialRow], now: datetime) -> PreparedAct:
@@ -383,6 +385,6 @@ class Acts:
         )
 
 
-def _vouched(form: Mapping[str, Any], assurance: Assurance, officer: str) -> dict[str, Any]:
+def vouched_form(form: Mapping[str, Any], assurance: Assurance, officer: str) -> dict[str, Any]:
     """Return the form with what it says itself of who acts."""
     return {**form, "human": {"assurance": str(assurance), "officer": officer, "assertion": None}}

@@ -4,14 +4,20 @@ Reads the directory in memory and, within bounds, what the peer sent before; ask
 pure (``model.sender_card``).
 """
 
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from crypto.keys import KeyUse
+from crypto.officer import is_officer
 from gateway.clock import Clock
 from gateway.model.authority import DirectoryEntry
+from gateway.model.case_message import MessageFacts
+from gateway.model.codes import Assurance
 from gateway.model.profile import Phone
+from gateway.model.request import REQUEST_TYPES
+from gateway.model.second_signature import SecondSigner, second_signers
 from gateway.model.sender_card import (
     HISTORY,
     KnownVoucher,
@@ -24,12 +30,16 @@ from gateway.services.callback.script import listed_numbers
 from gateway.services.casefile import BundleRef
 from gateway.services.directory import Directory
 from gateway.services.trust.callwords import signing_key_at, words_for
-from gateway.storage import cases, trust
+from gateway.storage import bundles, cases, trust
 from gateway.storage.database import Connection, Database
 
 #: As much of a peer's past is read as this; a flood makes no look-up long.
 _PAST_MOST = 500
 
+#: So many messages that stand by one emergency are looked at; a flood makes no look-up long.
+_SIGNERS_MOST = 20
+
+_EMERGENCY, _ASKS = "emergency", frozenset({*REQUEST_TYPES, "oral_request_note"})
 _CENTRAL, _POINT = "part_1_central", "contact_24_7"
 
 
@@ -44,6 +54,8 @@ class CardView:
         check_words: To be compared by telephone, ``None`` where a key is not known.
         numbers: From the directory's record, for duty officers first.
         second: What one officer's emergency owes, of our own bundles.
+        stood_by: Who else of the sending authority signed that this emergency stands, as verified here.
+        is_alone: An emergency that came with one officer's name, and no second one has signed.
     """
 
     sender: str
@@ -71,6 +83,8 @@ class CardView:
     numbers: Sequence[Phone]
     calls: Sequence[trust.CallRow]
     second: trust.SecondRow | None
+    stood_by: Sequence[SecondSigner] = ()
+    is_alone: bool = False
 
 
 class SenderCards:
@@ -149,6 +163,11 @@ class SenderCards:
         now: datetime,
     ) -> CardView:
         facts, peer = card.facts, found.peer
+        message = cases.find_message(connection, found.sender, found.bid)
+        signers = () if message is None else _signers(connection, message)
+        is_theirs = found.sender != self._authority_id
+        is_asked = message is not None and message.message_type in _ASKS
+        is_emergency = is_theirs and is_asked and facts.urgency_level == _EMERGENCY
         return CardView(
             sender=found.sender,
             bid=found.bid,
@@ -175,7 +194,38 @@ class SenderCards:
             numbers=() if entry is None else listed_numbers(entry, self._directory.contacts(peer)),
             calls=trust.calls_about(connection, found.sender, found.bid),
             second=trust.find_second(connection, found.sender, found.bid),
+            stood_by=signers,
+            is_alone=is_emergency and not signers and facts.assurance != Assurance.SECOND_PERSON_TELEPHONE,
         )
+
+
+def _signers(connection: Connection, about: cases.MessageRow) -> tuple[SecondSigner, ...]:
+    """Return who else signed that a message stands: by name in this thread, over what we hold of it."""
+    held = bundles.find_bundle(connection, about.sender, about.bid)
+    said = trust.standing_by(
+        connection,
+        sender=about.sender,
+        bid=about.bid,
+        thread_id=about.thread_id,
+        peer=about.peer,
+        limit=_SIGNERS_MOST,
+    )
+    return second_signers(
+        about.officer,
+        [
+            SecondSigner(
+                officer=row.officer,
+                assurance=row.assurance or Assurance.LOCAL_OPERATOR,
+                at=row.made_at,
+                message_id=f"{about.sender}/{row.bid}",
+            )
+            for row in said
+            if row.officer is not None
+            and is_officer(row.officer)
+            and held is not None
+            and MessageFacts.from_json(json.loads(row.facts)).stands_by == held.manifest_sha256
+        ],
+    )
 
 
 def _is_recent(row: trust.PastRow, at: datetime) -> bool:

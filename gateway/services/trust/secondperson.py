@@ -1,37 +1,55 @@
 """The second person of an emergency that one officer sent alone (D-24): owed, ended, or shift leader told.
 
 The row is made in the transaction of the sending itself, so that no crash forgets it, and nothing waits for
-it: a lone officer can always send, and what was sent stands. It ends by a call-back (``callback``), another
-officer's signature, or another officer's message that takes the request back
+it: a lone officer can always send, and what was sent stands. It ends by a call-back (``callback``), or in the
+transaction that sends another officer's message: one that stands by it, or one that takes the request back
 (docs/fake-emergencies.md).
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
-from gateway.model.codes import Assurance
 from gateway.model.paging import Audience, PageReason
-from gateway.model.second_signature import ASKED_AGAIN, DISOWNING, ClosedBy, due_at, is_owed, is_second
+from gateway.model.second_signature import (
+    ASKED_AGAIN,
+    DISOWNING,
+    STANDING_BY,
+    ClosedBy,
+    due_at,
+    is_owed,
+    is_second,
+)
+from gateway.services.acts.acts import Acts, PreparedAct
 from gateway.services.casefile import BundleRef
+from gateway.services.directory import Directory
 from gateway.services.followers import Added, Consigned, Follower
 from gateway.services.paging.pages import raise_page, settle_pages
+from gateway.services.submit import Submission
 from gateway.services.tasks import close_tasks, raise_task
+from gateway.services.trust.standing import owed_to, standing_form, stood_for
 from gateway.storage import trust
 from gateway.storage.database import Connection, Database, Transaction
-from gateway.storage.officers import all_officers, find_officer
 
 #: Kind of the tasks about it, and their codes by whom they are for.
 TASK = "second-signature"
 TOLD = {"shift_leader": "second-missing", "auditor": "second-missing-audit"}
 
-#: Roles that may be the second person.
-_APPROVING = frozenset({"approver", "shift_leader"})
-
 _LEVEL = "emergency"
 _AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A second officer stands by an emergency: what was owed, and the message that says so, or its act."""
+
+    owed: trust.SecondRow
+    made: Submission | PreparedAct
 
 
 class SecondPersons(Follower):
@@ -41,7 +59,7 @@ class SecondPersons(Follower):
         self._authority_id = authority_id
 
     def added(self, tx: Transaction, added: Added) -> None:
-        """Enter what a sending of one officer owes; end what another officer takes back."""
+        """Enter what a sending of one officer owes; end what another officer stands by or takes back."""
         row = added.row
         if row.sender != self._authority_id or row.via is not None:
             return
@@ -52,6 +70,12 @@ class SecondPersons(Follower):
                     self.close(tx, owed, ClosedBy.DISOWNED, officer=officer, now=added.now)
         elif is_owed(added.form, row.message_type, row.assurance):
             self._owe(tx, added, officer)
+        elif row.message_type == STANDING_BY:
+            # Ended meanwhile, by a call-back say: then the message is filed and ends nothing.
+            with suppress(GatewayRefusal):
+                stood = stood_for(tx.view(("second", row.thread_id)), added.form, officer)
+                if stood is not None:
+                    self.close(tx, stood, ClosedBy.SIGNATURE, officer=officer, now=added.now)
 
     def consigned(self, tx: Transaction, consigned: Consigned) -> None:
         """A machine's receipt is no second person."""
@@ -97,28 +121,6 @@ class SecondPersons(Follower):
         body = {"from": owed.sender, "bid": owed.bid, "peer": owed.peer, "code": str(by)}
         tx.audit(PendingAuditEntry(event="second_signature.closed", body=body, at=now))
 
-    def sign(self, tx: Transaction, found: BundleRef, *, officer: str, now: datetime) -> trust.SecondRow:
-        """Enter that a second officer stands by what one officer sent.
-
-        Raises ``GatewayRefusal`` ``second-not-owed``, ``second-same-person``, ``second-not-approver``.
-        """
-        owed = trust.find_second(tx.view(("second", found.thread_id)), found.sender, found.bid)
-        if owed is None or owed.closed_at is not None:
-            raise GatewayRefusal("second-not-owed")
-        if not is_second(officer, owed.officer):
-            raise GatewayRefusal("second-same-person")
-        if not _may_approve(tx.connection, officer):
-            raise GatewayRefusal("second-not-approver")
-        self.close(tx, owed, ClosedBy.SIGNATURE, officer=officer, now=now)
-        body = {
-            "from": owed.sender,
-            "bid": owed.bid,
-            "officer": officer,
-            "assurance": str(Assurance.LOCAL_OPERATOR),
-        }
-        tx.audit(PendingAuditEntry(event="person.acted", body=body, at=now))
-        return owed
-
 
 class SecondDesk:
     """What people do about it, and the look at what is due."""
@@ -127,19 +129,39 @@ class SecondDesk:
         self,
         *,
         database: Database,
-        seconds: SecondPersons,
+        directory: Directory,
+        acts: Acts,
         resolve: Callable[[str], Awaitable[BundleRef]],
         clock: Clock,
     ) -> None:
         self._database = database
-        self._seconds = seconds
+        self._directory = directory
+        self._acts = acts
         self._resolve = resolve
         self._clock = clock
 
-    async def sign(self, ref: str, *, officer: str) -> trust.SecondRow:
-        """Enter that a second officer stands by an emergency; durable. Raises as ``SecondPersons.sign``."""
+    async def sign(self, ref: str, *, officer: str) -> Standing:
+        """Send, or prepare for the officer's passkey, the message by which a second officer stands by it.
+
+        What is owed ends when that message is sent. Asked for again, the act that waits is returned as long
+        as its thread stands still. Durable when it returns. Raises ``GatewayRefusal`` as ``owed_to``, and
+        what ``Acts.perform`` refuses; nothing is changed then.
+        """
         found, now = await self._resolve(ref), self._clock.now()
-        return await self._database.write(lambda tx: self._seconds.sign(tx, found, officer=officer, now=now))
+        own = self._directory.own
+
+        def read(connection: Connection) -> tuple[trust.SecondRow, dict[str, Any], datetime]:
+            owed = owed_to(connection, found.sender, found.bid, officer)
+            form, rows = standing_form(connection, own, owed, officer=officer, now=now)
+            return owed, form, max(row.stored_at for row in rows)
+
+        owed, form, stored_at = await self._database.read(read)
+        act = await self._acts.waiting_for(form["message_id"].partition("/")[2])
+        if act is not None:
+            if act.prepared_at >= stored_at:
+                return Standing(owed=owed, made=act)
+            await self._acts.withdraw(act.id, is_outdated=True)
+        return Standing(owed=owed, made=await self._acts.perform(form, officer=officer))
 
     async def look(self, now: datetime) -> int:
         """Tell shift leader and auditor of every one that did not come in time; return how many."""
@@ -147,14 +169,6 @@ class SecondDesk:
         if due:
             await self._database.write(lambda tx: _tell_all(tx, [(row.sender, row.bid) for row in due], now))
         return len(due)
-
-
-def _may_approve(connection: Connection, officer: str) -> bool:
-    """Tell whether an officer may stand by another's act; where nobody is enrolled, roles are not known."""
-    held = find_officer(connection, officer)
-    if held is None:
-        return not all_officers(connection)
-    return held.status == "active" and held.role in _APPROVING
 
 
 def _tell_all(tx: Transaction, keys: list[tuple[str, str]], now: datetime) -> None:

@@ -56,6 +56,15 @@ class SecondView(Value, kw_only=True):
     closed_officer: str | None
 
 
+class SignerView(Value, kw_only=True):
+    """A second officer of the sending authority who stands by its emergency; assurance as verified here."""
+
+    officer: str
+    assurance: str
+    at: datetime
+    message_id: str
+
+
 class CardResult(Value, kw_only=True):
     """The sender card of a bundle; of one of our own, that of its addressee."""
 
@@ -84,6 +93,10 @@ class CardResult(Value, kw_only=True):
     numbers: list[NumberView]
     calls: list[CallView]
     second: SecondView | None
+    stood_by: list[SignerView] = []
+    is_alone: Annotated[bool, msgspec.Meta(description="an emergency of theirs that one officer signed")] = (
+        False
+    )
 
 
 class CardBrief(Value, kw_only=True):

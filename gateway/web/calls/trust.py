@@ -9,7 +9,7 @@ from gateway.web.calls.cards import CallView as CallView
 from gateway.web.calls.cards import CardResult as CardResult
 from gateway.web.calls.cards import NumberView as NumberView
 from gateway.web.calls.cards import SecondView as SecondView
-from gateway.web.calls.requests import RefParams
+from gateway.web.calls.requests import RefParams, SubmissionView
 from gateway.web.calls.shape import Officer, Reference, Value, call
 
 _CallID = Annotated[
@@ -68,7 +68,12 @@ class SecondSignParams(Value, kw_only=True):
 
 
 class SecondSignResult(Value, kw_only=True):
-    """What was owed and is no more."""
+    """What is owed; it ends when the message that stands by it is sent, and not before.
+
+    Attributes:
+        officer: Who sent the emergency alone.
+        message: What was sent, or prepared for the second officer's passkey.
+    """
 
     sender: str
     bid: str
@@ -76,6 +81,7 @@ class SecondSignResult(Value, kw_only=True):
     officer: str
     sent_at: datetime
     due_at: datetime
+    message: SubmissionView
 
 
 CARD = call(
@@ -108,7 +114,7 @@ SECOND_SIGN = call(
     "signSecond",
     "POST",
     "/v1/second-signatures",
-    "A second officer stands by an emergency that one officer sent",
+    "A second officer stands by an emergency that one officer sent, as a message to its addressee",
     params=SecondSignParams,
     result=SecondSignResult,
     writes=True,

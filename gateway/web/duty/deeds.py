@@ -152,9 +152,12 @@ async def _telephone(visit: Visit) -> web.Response:
 
 
 async def _second(visit: Visit) -> web.Response:
+    await visit.body(_Nothing)
     sender, bid = visit.request.match_info["sender"], visit.request.match_info["bid"]
-    await visit.room.seconds.sign(f"{sender}/{bid}", officer=visit.who.pseudonym)
-    return visit.to(f"/case/{sender}/{bid}?said=second")
+    act = (await visit.room.seconds.sign(f"{sender}/{bid}", officer=visit.who.pseudonym)).made
+    if not isinstance(act, PreparedAct):
+        return short(next=f"/case/{sender}/{bid}?said=signed")
+    return short(options=act.options, end=f"/act/{act.id}/sign")
 
 
 async def _act_options(visit: Visit) -> web.Response:
@@ -171,7 +174,7 @@ async def _sign(visit: Visit) -> web.Response:
     except GatewayRefusal as refusal:
         if refusal.code == "act-outdated":
             # It can never be sent; the next one is made from the case as it stands now.
-            await visit.room.acts.withdraw(act.id)
+            await visit.room.acts.withdraw(act.id, is_outdated=True)
         raise
     said = "acknowledged" if act.message_type in ACKNOWLEDGEMENTS else "signed"
     return short(next=f"/?said={said}")

@@ -17,6 +17,7 @@ from gateway.services.duty.sessions import Session
 from gateway.services.officers.people import Ceremony, Officer, Registered
 from gateway.services.submit import Submission
 from gateway.services.trust.cards import CardView
+from gateway.services.trust.secondperson import Standing
 from gateway.web.duty.guard import Site
 
 
@@ -51,7 +52,7 @@ class Acts(Protocol):
     async def sign(self, act_id: str, *, officer: str, assertion: Mapping[str, Any]) -> Submission:
         """Send what the officer signed."""
 
-    async def withdraw(self, act_id: str) -> None:
+    async def withdraw(self, act_id: str, *, is_outdated: bool = False) -> None:
         """End an act unsigned."""
 
 
@@ -97,8 +98,8 @@ class Cards(Protocol):
 class Seconds(Protocol):
     """The second person of an emergency that one officer sent."""
 
-    async def sign(self, ref: str, *, officer: str) -> object:
-        """Enter that an officer stands by it."""
+    async def sign(self, ref: str, *, officer: str) -> Standing:
+        """Prepare the message by which an officer stands by it."""
 
 
 class Drills(Protocol):

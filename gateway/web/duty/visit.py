@@ -34,7 +34,6 @@ _SAID: Mapping[str, str] = {
     "acknowledged": N_("Acknowledged and signed. It is on its way."),
     "signed": N_("Signed. It is on its way."),
     "telephone": N_("Acknowledged by telephone. It is on its way, marked as low assurance."),
-    "second": N_("It is noted that you stand by it."),
     "answered": N_("It is noted that you are on it."),
     "signed-out": N_("You are signed out."),
 }

@@ -44,6 +44,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "competence_notice": N_("Notice on competence"),
         "refusal": N_("Refusal"),
         "status_report": N_("Report on the status"),
+        "additional_information": N_("Further information"),
         "withdrawal": N_("Withdrawal"),
         "correction": N_("Correction"),
         "test_message": N_("Drill: test message"),

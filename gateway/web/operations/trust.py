@@ -15,6 +15,7 @@ from gateway.web.calls.trust import (
     SecondSignResult,
 )
 from gateway.web.operations.desk import Desk, Handler, view
+from gateway.web.operations.requests import act_view
 
 
 async def _card(desk: Desk, params: RefParams, _progress: Progress) -> CardResult:
@@ -38,7 +39,17 @@ async def _record(desk: Desk, params: CallbackRecordParams, _progress: Progress)
 
 
 async def _sign(desk: Desk, params: SecondSignParams, _progress: Progress) -> SecondSignResult:
-    return view(SecondSignResult, await desk.trust.seconds.sign(params.ref, officer=params.officer))
+    done = await desk.trust.seconds.sign(params.ref, officer=params.officer)
+    owed = done.owed
+    return SecondSignResult(
+        sender=owed.sender,
+        bid=owed.bid,
+        peer=owed.peer,
+        officer=owed.officer,
+        sent_at=owed.sent_at,
+        due_at=owed.due_at,
+        message=act_view(done.made),
+    )
 
 
 HANDLERS: Mapping[str, Handler] = {

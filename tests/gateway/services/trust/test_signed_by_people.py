@@ -58,7 +58,7 @@ async def test_an_emergency_signed_by_one_passkey_still_owes_a_second_person_who
     app = world[RO]
     phone = await enrolled(app, "ro-do-01")
     await enrolled(app, "ro-do-02")
-    await enrolled(app, "ro-ap-01", role="approver", second="ro-do-02")
+    approver = await enrolled(app, "ro-ap-01", role="approver", second="ro-do-02")
     form, _ = sample_request(3)
     form["urgency"]["level"] = "emergency"
     form["attachments"] = []
@@ -76,7 +76,7 @@ async def test_an_emergency_signed_by_one_passkey_still_owes_a_second_person_who
     row = await app.database.read(lambda c: trust.find_second(c, RO, sent.bid))
     assert row is not None
     assert (row.officer, row.closed_at) == ("ro-do-01", None)
-    await desk.sign(sent.bid, officer="ro-ap-01")
+    await signed(app, (await desk.sign(sent.bid, officer="ro-ap-01")).made, approver)
     row = await app.database.read(lambda c: trust.find_second(c, RO, sent.bid))
     assert row is not None
     assert row.closed_by == "signature"

@@ -17,6 +17,7 @@ from gateway.model.drills import TestState
 from gateway.storage import audit, drills, oral, trust
 from tests.gateway.services.test_crashes import Fuse
 from tests.gateway.services.test_oral import DE, GB, said, written
+from tests.people import enrolled, signed
 from tests.world import World, sample_request
 
 pytestmark = pytest.mark.slow
@@ -87,6 +88,44 @@ async def test_after_a_power_cut_a_second_person_is_owed_told_of_and_found_once(
         for event in ("second_signature.owed", "second_signature.missed", "second_signature.closed"):
             assert await entered(world[RO], event) == 1, event
         assert await entered(world[RO], "callback.recorded") == 1
+        await world.check()
+
+
+@pytest.mark.parametrize("is_kept", [False, True], ids=["nothing kept", "kept"])
+@pytest.mark.parametrize("stage", ["prepare", "sign"])
+async def test_after_a_power_cut_a_second_signature_is_sent_once_and_ends_what_is_owed_once(
+    tmp_path: Path, stage: str, is_kept: bool
+) -> None:
+    async with World.create(tmp_path, RO, US) as world:
+        form, documents = sample_request(3)
+        form["urgency"]["level"] = "emergency"
+        bid = str(form["thread"]["message_id"]).split("/")[1]
+        await world.submit(RO, form, documents)
+        await enrolled(world[RO], "ro-do-01")
+        phone = await enrolled(world[RO], "ro-ap-01", role="approver", second="ro-do-01")
+
+        async def prepare() -> None:
+            await world[RO].desk.trust.seconds.sign(bid, officer="ro-ap-01")
+
+        async def sign() -> None:
+            (act,) = await world[RO].acts.waiting("ro-ap-01")
+            await signed(world[RO], act, phone)
+
+        await tell(world, [("prepare", prepare)], stage=stage, victim=RO, nth=1, is_kept=is_kept)
+        row = await world[RO].database.read(lambda c: trust.find_second(c, RO, bid))
+        assert row is not None
+        assert row.closed_at is None, "prepared is not signed"
+        with suppress(ValueError):  # Kept, it was sent, and no act waits any more.
+            await tell(world, [("sign", sign)], stage=stage, victim=RO, nth=1, is_kept=is_kept)
+        await world.run()
+        row = await world[RO].database.read(lambda c: trust.find_second(c, RO, bid))
+        assert row is not None
+        assert (row.closed_by, row.closed_officer) == ("signature", "ro-ap-01")
+        assert await entered(world[RO], "second_signature.closed") == 1
+        card = await world[US].desk.trust.cards.card(f"{RO}/{bid}")
+        assert [each.officer for each in card.stood_by] == ["ro-ap-01"]
+        held = await world[US].cases.status(f"{RO}/{bid}")
+        assert [m.message_type for m in held.messages].count("additional_information") == 1
         await world.check()
 
 

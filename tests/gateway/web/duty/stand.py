@@ -19,6 +19,7 @@ from gateway.services.duty.drills import WaitingDrill
 from gateway.services.duty.sessions import Session
 from gateway.services.officers.people import Ceremony, Officer, Passkey, Registered, SetupLink
 from gateway.services.trust.cards import CardView
+from gateway.services.trust.secondperson import Standing
 from gateway.storage.trust import SecondRow
 from gateway.web.duty.guard import Site
 from gateway.web.duty.room import Room
@@ -208,7 +209,7 @@ class Stand:
         if self.fails is not None:
             raise self.fails
 
-    async def withdraw(self, act_id: str) -> None:
+    async def withdraw(self, act_id: str, *, is_outdated: bool = False) -> None:
         self.done.append(("withdraw", act_id))
 
     # Sessions
@@ -261,8 +262,9 @@ class Stand:
 
     # Second persons
 
-    async def stand_by(self, ref: str, *, officer: str) -> None:
+    async def stand_by(self, ref: str, *, officer: str) -> Standing:
         self.done.append(("second", ref, officer))
+        return Standing(owed=OWED, made=ACT_WAITING)
 
     # Drills
 

@@ -22,7 +22,7 @@ PLACES = {
     "/drill/{peer:[a-z0-9-]{4,63}}": "/drill/fr-ofac",
     "/static/{name:[a-z0-9.-]{1,80}}": "/static/none.css",
 }
-FORMS = {"/sign-out", f"/page/{PAGE}", f"{CASE}/telephone", f"{CASE}/second"}
+FORMS = {"/sign-out", f"/page/{PAGE}", f"{CASE}/telephone"}
 BODIES = {
     "/sign-in": {"response": {"id": "duty-officer"}},
     "/setup/options": {"token": "good"},

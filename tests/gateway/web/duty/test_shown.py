@@ -46,12 +46,15 @@ async def test_what_we_sent_can_be_looked_at_and_not_acknowledged() -> None:
 
 async def test_a_second_person_stands_by_what_one_officer_sent_alone() -> None:
     made = Stand(cases=[replace(CASE_SHOWN, is_incoming=False)], shown_card=stand.card(second=stand.OWED))
-    button = f'action="{CASE}/second"'
+    button = f'data-begin="{CASE}/second"'
     assert button in await shown(made, CASE, role="approver")
     for role in ("shift-leader", "duty-officer", "operator", "auditor"):
         case = await shown(made, CASE, role=role)
         assert "One officer sent this alone" in case
         assert button not in case
+    # However the one who sent it alone is spelled.
+    made.shown_card = stand.card(second=replace_row(stand.OWED, officer="APPROVER"))
+    assert button not in await shown(made, CASE, role="approver")
     made.shown_card = stand.card(second=replace_row(stand.OWED, closed_at=NOW))
     assert "One officer sent this alone" not in await shown(made, CASE, role="approver")
 
