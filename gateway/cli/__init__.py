@@ -59,6 +59,8 @@ GROUPS = {
             "list": ("gateway.cli.officers:list_", "List officers and their passkeys."),
             "link": ("gateway.cli.officers:link", "Give a link for a further passkey."),
             "end-passkey": ("gateway.cli.officers:end_passkey", "End one passkey: a phone was lost, say."),
+            "sessions": ("gateway.cli.officers:sessions", "List who is signed in on the duty page."),
+            "sign-out": ("gateway.cli.officers:sign_out", "End an officer's sessions on the duty page."),
             "suspend": ("gateway.cli.officers:suspend", "End everything an officer can do, at once."),
         },
     ),

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.prompt import Prompt
 
-from gateway.cli.output import Answer, Common, run, table, terminal, text, when, words
+from gateway.cli.output import Answer, Common, counted, run, table, terminal, text, when, words
 from gateway.cli.session import call
 from gateway.errors import GatewayRefusal
 from gateway.web import calls as api
@@ -157,6 +157,54 @@ def _show(console: Console, officer: people.OfficerView) -> None:
         console.print(f"  {text(key.id[:12])}  {words(key.status)}{until}{used}")
         waits = "waits until its officer has read out the words: rogatory officer confirm"
         console.print(f"    {waits if key.words is None else text(key.words)}")
+
+
+def sessions(*, common: Common | None = None) -> int:
+    """List who is signed in on the duty page, since when, and until when."""
+    common = common or Common()
+
+    async def work() -> Answer:
+        found = await call(common, people.OFFICER_SESSIONS, api.Nothing(), label="Looking")
+
+        def show(console: Console) -> None:
+            if not found.sessions:
+                console.print("Nobody is signed in on the duty page.")
+                return
+            rows = [
+                (each.officer, when(each.began_at), when(each.used_at), when(each.ends_at))
+                for each in found.sessions
+            ]
+            console.print(table("officer", "began (UTC)", "last used (UTC)", "ends (UTC)", rows=rows))
+            console.print("\nTo end them: rogatory officer sign-out OFFICER --by WHO")
+
+        return Answer(data=found, show=show)
+
+    return run(common, work)
+
+
+def sign_out(pseudonym: str, *, by: str, common: Common | None = None) -> int:
+    """End every session of an officer on the duty page, at once; the passkeys stay good.
+
+    Parameters
+    ----------
+    pseudonym:
+        The officer.
+    by:
+        Pseudonym of who decides.
+    """
+    common = common or Common()
+
+    async def work() -> Answer:
+        params = people.OfficerByParams(pseudonym=pseudonym, by=by)
+        done = await call(common, people.OFFICER_SIGN_OUT, params, label="Ending")
+
+        def show(console: Console) -> None:
+            said = counted(done.ended, "session") + " ended" if done.ended else "Was not signed in"
+            console.print(f"{text(done.officer)}: {said}.")
+
+        return Answer(data=done, show=show)
+
+    return run(common, work)
 
 
 def suspend(pseudonym: str, *, by: str, common: Common | None = None) -> int:

@@ -133,7 +133,7 @@ EVENTS: Mapping[str, Mapping[str, FieldKind]] = MappingProxyType(
         "person.decided": {"authority": _A, "source": _C, "officer": _C},
         "person.allowed": {"network": _C, "officer": _C},
         "person.signed_in": {"officer": _C},
-        "person.signed_out": {"officer": _C},
+        "person.signed_out": {"officer": _C, "by": _C},
         # People at night
         "page.raised": {"page": _B, "peer": _A, "code": _C, "audience": _C, "level": _C},
         "page.rung": {"page": _B, "path": _B, "ring": _N},

@@ -21,7 +21,12 @@ class SessionRow(TableRow, frozen=True, kw_only=True):
 
 _KEY = duty_session.c.token_sha256 == bindparam("b_token")
 _FIND = select(duty_session).where(_KEY)
-_ALL = select(duty_session).order_by(duty_session.c.opened_at, duty_session.c.token_sha256).limit(1000)
+_OPEN = (
+    select(duty_session)
+    .where(duty_session.c.next_action_at > bindparam("b_now"))
+    .order_by(duty_session.c.opened_at, duty_session.c.token_sha256)
+    .limit(1000)
+)
 _SEEN = update(duty_session).where(_KEY).values(seen_at=bindparam("v_seen"), next_action_at=bindparam("v_at"))
 _CLOSE = delete(duty_session).where(_KEY)
 _CLOSE_ALL = delete(duty_session).where(duty_session.c.officer == bindparam("b_officer"))
@@ -46,9 +51,9 @@ def find_session(connection: Connection, token_sha256: str) -> SessionRow | None
     return None if row is None else SessionRow(**row._mapping)
 
 
-def sessions(connection: Connection) -> list[SessionRow]:
+def sessions(connection: Connection, now: datetime) -> list[SessionRow]:
     """Return the open sessions, oldest first, the first 1000."""
-    return [SessionRow(**row._mapping) for row in connection.execute(_ALL)]
+    return [SessionRow(**row._mapping) for row in connection.execute(_OPEN, {"b_now": now})]
 
 
 def set_seen(tx: Transaction, token_sha256: str, *, seen_at: datetime, ends_at: datetime) -> None:

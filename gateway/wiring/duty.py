@@ -33,7 +33,7 @@ class DutyRoom:
         self._desk = desk
         self._server: DutyServer | None = None
         self._trying: asyncio.Task[None] | None = None
-        self.sessions = Sessions(database=ground.database, clock=ground.clock)
+        self.sessions = Sessions(database=ground.database, officers=desk.officers, clock=ground.clock)
 
     def application(self) -> web.Application:
         """Return the page."""

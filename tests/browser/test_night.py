@@ -84,7 +84,7 @@ async def _cannot_sign_in_yet(found: Night, phone: Phone) -> None:
     said = await page.wait_for_selector(".said.bad")
     assert said is not None
     assert re.search(r"[\u0600-\u06ff]", await said.inner_text())
-    assert await found.is_asked.duty.sessions.listed() == []
+    assert await found.is_asked.officers.signed_in() == []
 
 
 async def _sign_in(found: Night, phone: Phone) -> None:
@@ -119,7 +119,7 @@ async def _sign_out(found: Night, phone: Phone) -> None:
     page = phone.page
     await page.click("header button")
     await page.wait_for_url(f"{found.page}/sign-in?said=signed-out")
-    assert await found.is_asked.duty.sessions.listed() == []
+    assert await found.is_asked.officers.signed_in() == []
     await page.goto(f"{found.page}/")
     assert "/sign-in" in page.url
 

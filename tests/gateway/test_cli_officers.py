@@ -78,6 +78,15 @@ def test_an_officer_from_invitation_to_suspension(desk: Desk) -> None:
         assert desk("officer", "list")[1]["officers"] == [officer]
     code, officer = desk("officer", "confirm", "ke-do-1", "--by", "deputy", "--words", words)
     assert (code, officer["status"]) == (0, "active")
+    assert "Nobody is signed in" in desk.says("officer", "sessions")
+    sign_in(desk.home, phone)
+    (session,) = desk("officer", "sessions")[1]["sessions"]
+    assert set(session) == {"officer", "began_at", "used_at", "ends_at"}
+    assert "ke-do-1" in desk.says("officer", "sessions")
+    code, refused = desk("officer", "sign-out", "nobody", "--by", "head")
+    assert (code, refused["error"]["code"]) == (1, "officer-unknown")
+    assert "1 session ended" in desk.says("officer", "sign-out", "ke-do-1", "--by", "head")
+    assert "Was not signed in" in desk.says("officer", "sign-out", "ke-do-1", "--by", "head")
     code, ended = desk("officer", "end-passkey", officer["passkeys"][0]["id"][:8], "--by", "head")
     assert (code, ended["status"]) == (0, "ended")
     assert "good once" in desk.says("officer", "link", "ke-do-1", "--by", "head")
@@ -107,6 +116,16 @@ def test_on_a_terminal_the_words_are_asked_for_and_in_a_script_they_are_not(
     assert len(asked) == 1
     assert "active" in desk.capsys.readouterr().out
     assert desk("officer", "suspend", "ke-do-5", "--by", "head")[0] == 0
+
+
+def sign_in(home: Path, phone: SoftPasskeys) -> None:
+    """Sign in as the duty page would."""
+
+    async def work() -> None:
+        async with App.open(home) as app:
+            await app.duty.sessions.sign_in(phone.get(app.officers.sign_in_options().options))
+
+    asyncio.run(work())
 
 
 def register(home: Path, token: str, phone: SoftPasskeys) -> str:

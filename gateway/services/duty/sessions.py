@@ -8,11 +8,18 @@ token that somebody planted is worth nothing. Whether the officer still counts i
 import hashlib
 import hmac
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any, Protocol
 
 from gateway.clock import Clock
+from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
+from gateway.model.officers import ROLES
+from gateway.services.officers.people import Officer
+from gateway.services.officers.signedin import note_signed_out
+from gateway.services.officers.signin import Also
 from gateway.storage import sessions
 from gateway.storage.database import Database, Transaction
 
@@ -45,15 +52,42 @@ class Session:
         return hmac.compare_digest(form_token.encode(), self.form_token.encode())
 
 
+class Officers(Protocol):
+    """Knows officers by their passkeys."""
+
+    async def sign_in(self, response: Mapping[str, Any], *, also: Also) -> Officer:
+        """Return the officer whose passkey signed; ``also`` is done in the same transaction."""
+
+
 class Sessions:
     """The sessions of one authority's duty page."""
 
-    def __init__(self, *, database: Database, clock: Clock) -> None:
+    def __init__(self, *, database: Database, officers: Officers, clock: Clock) -> None:
         self._database = database
+        self._officers = officers
         self._clock = clock
 
-    async def open(self, officer: str, *, instead_of: str | None = None) -> Session:
-        """Begin a session under a new token and end the browser's last one; durable, logged."""
+    async def sign_in(self, response: Mapping[str, Any], *, instead_of: str | None = None) -> Session:
+        """Begin a session of the officer whose passkey signed, and end the browser's last one.
+
+        One transaction: whoever used a passkey has a session, durable and logged, or nothing happened.
+        Raises ``GatewayRefusal`` with the ``human-*`` code of the check that failed, ``officer-not-ready``,
+        ``officer-role``.
+        """
+        begun: list[Session] = []
+
+        def also(tx: Transaction, officer: Officer) -> None:
+            if not officer.is_ready:
+                raise GatewayRefusal("officer-not-ready")
+            if officer.role not in ROLES:
+                raise GatewayRefusal("officer-role")
+            begun.append(self._begin(tx, officer.pseudonym, instead_of))
+
+        await self._officers.sign_in(response, also=also)
+        # A transaction that was tried again began another one; the last is the one that was kept.
+        return begun[-1]
+
+    def _begin(self, tx: Transaction, officer: str, instead_of: str | None) -> Session:
         now, token = self._clock.now(), secrets.token_urlsafe(32)
         row = sessions.SessionRow(
             token_sha256=_digest(token),
@@ -62,15 +96,11 @@ class Sessions:
             seen_at=now,
             next_action_at=now + IDLE,
         )
-
-        def unit(tx: Transaction) -> None:
-            sessions.forget_sessions(tx, now)
-            if instead_of is not None:
-                sessions.close_session(tx, _digest(instead_of))
-            sessions.add_session(tx, row)
-            tx.audit(PendingAuditEntry(event="person.signed_in", body={"officer": officer}, at=now))
-
-        await self._database.write(unit)
+        sessions.forget_sessions(tx, now)
+        if instead_of is not None:
+            sessions.close_session(tx, _digest(instead_of))
+        sessions.add_session(tx, row)
+        tx.audit(PendingAuditEntry(event="person.signed_in", body={"officer": officer}, at=now))
         return _session(row, token)
 
     async def find(self, token: str, *, is_seen: bool = True) -> Session | None:
@@ -87,21 +117,15 @@ class Sessions:
             await self._database.write(lambda tx: sessions.set_seen(tx, digest, seen_at=now, ends_at=ends_at))
         return _session(row, token)
 
-    async def close(self, session: Session) -> None:
-        """End a session; it is gone when this returns."""
+    async def close(self, session: Session, *, by: str | None = None) -> None:
+        """End a session; it is gone when this returns. ``by``: who ends it, its officer by default."""
         now = self._clock.now()
 
         def unit(tx: Transaction) -> None:
             if sessions.close_session(tx, _digest(session.token)):
-                _note_closed(tx, session.officer, now)
+                note_signed_out(tx, session.officer, by=by or session.officer, now=now)
 
         await self._database.write(unit)
-
-    async def listed(self) -> list[tuple[str, datetime]]:
-        """Return officer and end of every open session."""
-        now = self._clock.now()
-        rows = await self._database.read(sessions.sessions)
-        return [(row.officer, row.next_action_at) for row in rows if row.next_action_at > now]
 
 
 def _session(row: sessions.SessionRow, token: str) -> Session:
@@ -116,7 +140,3 @@ def _session(row: sessions.SessionRow, token: str) -> Session:
 
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _note_closed(tx: Transaction, officer: str, now: datetime) -> None:
-    tx.audit(PendingAuditEntry(event="person.signed_out", body={"officer": officer}, at=now))

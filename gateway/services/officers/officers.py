@@ -28,7 +28,8 @@ from gateway.services.officers.people import (
 )
 from gateway.services.officers.registration import OFFICER_TASK, REMINDED_AGAIN, Registration
 from gateway.services.officers.rows import SYSTEM, end_passkey, officer_view, shown_officer, shown_passkey
-from gateway.services.officers.signin import SignIn
+from gateway.services.officers.signedin import SignedIn, sign_out, signed_in
+from gateway.services.officers.signin import Also, SignIn, nothing
 from gateway.services.tasks import raise_task
 from gateway.storage import acts, officers
 from gateway.storage.database import Connection, Database, Transaction
@@ -220,12 +221,23 @@ class Officers:
         """Return what the browser is asked so that any officer may sign in; the challenge is good once."""
         return self.sign_ins.options()
 
-    async def sign_in(self, response: Mapping[str, Any]) -> Officer:
-        """Return the officer whose passkey signed the challenge.
+    async def sign_in(self, response: Mapping[str, Any], *, also: Also = nothing) -> Officer:
+        """Return the officer whose passkey signed the challenge; ``also`` is done in the same transaction.
 
-        Raises ``GatewayRefusal`` with the ``human-*`` code of the check that failed.
+        Raises ``GatewayRefusal`` with the ``human-*`` code of the check that failed, or what ``also`` raises.
         """
-        return await self.sign_ins.sign_in(response)
+        return await self.sign_ins.sign_in(response, also=also)
+
+    async def signed_in(self) -> list[SignedIn]:
+        """Return the open sessions of the duty page, oldest first."""
+        return await signed_in(self._database, self._clock.now())
+
+    async def sign_out(self, pseudonym: str, *, by: str) -> int:
+        """End every session of an officer at once and return how many there were.
+
+        Raises ``GatewayRefusal`` ``officer-unknown``, ``officer-invalid`` where ``by`` is no pseudonym.
+        """
+        return await sign_out(self._database, pseudonym, by=by, now=self._clock.now())
 
     async def anybody_is_ready(self) -> bool:
         """Tell whether any officer can sign acts: then nobody's word alone stands for the authority."""

@@ -10,7 +10,8 @@ from crypto.encoding import sha256_hex
 from crypto.passkey import passkey_words
 from gateway.model.audit import PendingAuditEntry
 from gateway.services.officers.people import Officer, Passkey
-from gateway.storage import officers, sessions
+from gateway.services.officers.signedin import end_sessions
+from gateway.storage import officers
 from gateway.storage.database import Connection, Transaction
 from gateway.storage.officers import CredentialRow, OfficerRow
 
@@ -68,6 +69,5 @@ def end_passkey(tx: Transaction, row: CredentialRow, *, by: str, now: datetime) 
     body = {"officer": row.officer, "credential": sha256_hex(row.id.encode()), "by": by}
     tx.audit(PendingAuditEntry(event="credential.ended", body=body, at=now))
     # A lost phone may be signed in, and a session does not say by which passkey it began.
-    if sessions.close_sessions_of(tx, row.officer):
-        tx.audit(PendingAuditEntry(event="person.signed_out", body={"officer": row.officer}, at=now))
+    end_sessions(tx, row.officer, by=by, now=now)
     return ended

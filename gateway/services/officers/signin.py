@@ -6,7 +6,7 @@ however often anybody asks; one that was used is remembered until its time is ov
 
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,6 +28,14 @@ from gateway.storage.officers import CredentialRow, OfficerRow
 
 _WAIT = timedelta(minutes=5)
 _RANDOM, _TIME, _TAG = 16, 8, 32
+
+
+#: What else is done as an officer signs in, in the same transaction.
+Also = Callable[[Transaction, Officer], None]
+
+
+def nothing(_tx: Transaction, _officer: Officer) -> None:
+    """Nothing else is done."""
 
 
 @dataclass(slots=True)
@@ -89,9 +97,10 @@ class SignIn:
         )
         return Ceremony(options=options, expires_at=now + _WAIT)
 
-    async def sign_in(self, response: Mapping[str, Any]) -> Officer:
+    async def sign_in(self, response: Mapping[str, Any], *, also: Also = nothing) -> Officer:
         """Return the officer whose passkey signed a challenge of ours.
 
+        ``also`` is done in the transaction that notes the use of the passkey; if it refuses, nothing changes.
         Raises ``GatewayRefusal`` with the ``human-*`` code of the check that failed.
         """
         now = self._clock.now()
@@ -114,6 +123,7 @@ class SignIn:
             found = officer_view(tx.connection, officer.pseudonym)
             if found is None:
                 raise GatewayRefusal("human-credential")
+            also(tx, found)
             return found
 
         try:

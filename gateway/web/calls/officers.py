@@ -75,6 +75,28 @@ class OfficerByParams(Value, kw_only=True):
     by: Pseudonym
 
 
+class SignedInView(Value, kw_only=True):
+    """One session of the duty page; ``used_at`` to the minute, ``ends_at`` if nothing more is done."""
+
+    officer: str
+    began_at: datetime
+    used_at: datetime
+    ends_at: datetime
+
+
+class SignedInResult(Value, kw_only=True):
+    """Who is signed in, oldest first."""
+
+    sessions: list[SignedInView]
+
+
+class SignedOutResult(Value, kw_only=True):
+    """An officer, and how many sessions were ended."""
+
+    officer: str
+    ended: int
+
+
 class ConfirmOfficerParams(Value, kw_only=True):
     """An officer, the second person, and the words of one passkey as the officer read them from the phone."""
 
@@ -197,6 +219,25 @@ OFFICER_CONFIRM = call(
     writes=True,
 )
 
+OFFICER_SESSIONS = call(
+    "listSessions",
+    "GET",
+    "/v1/officers/sessions",
+    "Who is signed in on the duty page",
+    params=Nothing,
+    result=SignedInResult,
+)
+
+OFFICER_SIGN_OUT = call(
+    "signOutOfficer",
+    "POST",
+    "/v1/officers/sessions/ends",
+    "End every session of an officer on the duty page, at once",
+    params=OfficerByParams,
+    result=SignedOutResult,
+    writes=True,
+)
+
 OFFICER_SUSPEND = call(
     "suspendOfficer",
     "POST",
@@ -281,6 +322,8 @@ OFFICER_CALLS: tuple[Call[Any, Any], ...] = (
     OFFICER_INVITE,
     OFFICER_LINK,
     OFFICER_CONFIRM,
+    OFFICER_SESSIONS,
+    OFFICER_SIGN_OUT,
     OFFICER_SUSPEND,
     PASSKEY_OPTIONS,
     PASSKEY_REGISTER,

@@ -16,7 +16,7 @@ from gateway.web.duty.gate import Route
 from gateway.web.duty.guard import client_of
 from gateway.web.duty.looks import colleagues, find_act
 from gateway.web.duty.rate import Rate
-from gateway.web.duty.roles import ROLES, Needs
+from gateway.web.duty.roles import Needs
 from gateway.web.duty.visit import COOKIE, Visit, place, short
 
 #: Tries of one address in a minute to sign in or to make a passkey, each of two requests.
@@ -87,13 +87,8 @@ class Deeds:
     async def _sign_in(self, visit: Visit) -> web.Response:
         self._count(visit)
         sent = await visit.body(_Answered)
-        officer = await visit.room.officers.sign_in(sent.response)
-        if not officer.is_ready:
-            raise GatewayRefusal("officer-not-ready")
-        if officer.role not in ROLES:
-            raise GatewayRefusal("officer-role")
         before = visit.request.cookies.get(COOKIE)
-        session = await visit.room.sessions.open(officer.pseudonym, instead_of=before)
+        session = await visit.room.sessions.sign_in(sent.response, instead_of=before)
         answer = short(next=place(sent.next))
         answer.set_cookie(COOKIE, session.token, path="/", secure=True, httponly=True, samesite="Strict")
         return answer

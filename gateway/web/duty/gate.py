@@ -14,6 +14,7 @@ from aiohttp import web
 from gateway.errors import GatewayRefusal
 from gateway.services.duty.sessions import Session
 from gateway.services.officers.people import Officer
+from gateway.services.officers.rows import SYSTEM
 from gateway.web.duty.guard import is_scripted, spoken_in
 from gateway.web.duty.roles import Needs, may
 from gateway.web.duty.room import Room
@@ -71,7 +72,7 @@ async def _who(room: Room, request: web.Request) -> tuple[Session | None, Office
     except GatewayRefusal:
         officer = None
     if officer is None or not officer.is_ready:
-        await room.sessions.close(session)
+        await room.sessions.close(session, by=SYSTEM)
         return None, None
     return session, officer
 

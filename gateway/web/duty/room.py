@@ -33,9 +33,6 @@ class Officers(Protocol):
     def sign_in_options(self) -> Ceremony:
         """Return what the browser is asked to sign in."""
 
-    async def sign_in(self, response: Mapping[str, Any]) -> Officer:
-        """Return whose passkey signed."""
-
     async def find(self, pseudonym: str) -> Officer:
         """Return one officer."""
 
@@ -59,13 +56,13 @@ class Acts(Protocol):
 class Sessions(Protocol):
     """Who is signed in."""
 
-    async def open(self, officer: str, *, instead_of: str | None = None) -> Session:
-        """Begin a session."""
+    async def sign_in(self, response: Mapping[str, Any], *, instead_of: str | None = None) -> Session:
+        """Begin a session of the officer whose passkey signed."""
 
     async def find(self, token: str, *, is_seen: bool = True) -> Session | None:
         """Return the session of a token."""
 
-    async def close(self, session: Session) -> None:
+    async def close(self, session: Session, *, by: str | None = None) -> None:
         """End a session."""
 
 

@@ -19,6 +19,9 @@ from gateway.web.calls.officers import (
     RegisteredView,
     RegisterParams,
     SetupLinkView,
+    SignedInResult,
+    SignedInView,
+    SignedOutResult,
     SignParams,
     TokenParams,
 )
@@ -49,6 +52,16 @@ async def _link(desk: Desk, params: OfficerByParams, _progress: Progress) -> Set
 async def _confirm(desk: Desk, params: ConfirmOfficerParams, _progress: Progress) -> OfficerView:
     officer = await desk.officers.confirm(params.pseudonym, by=params.by, words=params.words)
     return view(OfficerView, officer)
+
+
+async def _sessions(desk: Desk, _params: Nothing, _progress: Progress) -> SignedInResult:
+    rows = await desk.officers.signed_in()
+    return SignedInResult(sessions=[view(SignedInView, row) for row in rows])
+
+
+async def _sign_out(desk: Desk, params: OfficerByParams, _progress: Progress) -> SignedOutResult:
+    ended = await desk.officers.sign_out(params.pseudonym, by=params.by)
+    return SignedOutResult(officer=params.pseudonym, ended=ended)
 
 
 async def _suspend(desk: Desk, params: OfficerByParams, _progress: Progress) -> OfficerView:
@@ -90,6 +103,8 @@ HANDLERS: Mapping[str, Handler] = {
     officers.OFFICER_INVITE.name: _invite,
     officers.OFFICER_LINK.name: _link,
     officers.OFFICER_CONFIRM.name: _confirm,
+    officers.OFFICER_SESSIONS.name: _sessions,
+    officers.OFFICER_SIGN_OUT.name: _sign_out,
     officers.OFFICER_SUSPEND.name: _suspend,
     officers.PASSKEY_END.name: _end_passkey,
     officers.PASSKEY_OPTIONS.name: _begin,

@@ -13,8 +13,10 @@ import pytest
 from crypto.encoding import b64u, unb64u
 from crypto.keys import KeyUse
 from crypto.officer import read_statement, statement_kid
+from gateway.app import App
 from gateway.demo.passkey import SoftPasskeys
 from gateway.errors import GatewayRefusal
+from gateway.services.duty.sessions import Session
 from gateway.services.officers.officers import Officers
 from gateway.storage import audit, officers, peers
 from gateway.web.calls.officers import SetupLinkView, TokenParams
@@ -357,14 +359,52 @@ async def test_a_passkey_that_is_not_confirmed_ended_or_unknown_signs_nobody_in(
 
 async def test_a_stolen_phone_is_signed_out_though_its_officer_has_another_passkey(world: World) -> None:
     app = world[KE]
-    await enrolled(app, "ke-do-1")
+    first, second = await enrolled(app, "ke-do-1"), await enrolled(app, "ke-do-2")
     await registered(app, (await app.officers.link("ke-do-1", by="head")).token)
-    officer = await confirmed(app, "ke-do-1")
-    stolen, other = [await app.duty.sessions.open(who) for who in ("ke-do-1", "ke-do-2")]
+    officer = await confirmed(app, "ke-do-1", by="ke-do-2")
+    stolen, other = [await on_the_page(app, phone) for phone in (first, second)]
     await app.officers.end_credential(officer.passkeys[0].id, by="head")
     assert (await app.officers.find("ke-do-1")).is_ready
     assert await app.duty.sessions.find(stolen.token) is None
     assert await app.duty.sessions.find(other.token) is not None, "nobody else is signed out"
+
+
+async def test_somebody_else_ends_an_officers_sessions_and_the_passkey_stays_good(world: World) -> None:
+    app = world[KE]
+    phones = [await enrolled(app, name) for name in ("ke-do-1", "ke-do-2")]
+    held = [await on_the_page(app, phone) for phone in (phones[0], phones[0], phones[1])]
+    assert [row.officer for row in await app.officers.signed_in()] == ["ke-do-1", "ke-do-1", "ke-do-2"]
+    await refused(world, "officer-unknown", app.officers.sign_out("nobody", by="head"))
+    await refused(world, "officer-invalid", app.officers.sign_out("ke-do-1", by="the head"))
+    assert await app.officers.sign_out("ke-do-1", by="head") == 2
+    found = [await app.duty.sessions.find(session.token) for session in held]
+    assert [session is None for session in found] == [True, True, False]
+    async with unchanged(app):
+        assert await app.officers.sign_out("ke-do-1", by="head") == 0, "nothing to end, nothing to log"
+    assert (await events(world)).count("person.signed_out") == 1
+    assert await app.duty.sessions.find((await on_the_page(app, phones[0])).token) is not None
+
+
+async def test_a_passkey_that_was_used_has_its_session_or_was_not_used(world: World) -> None:
+    app = world[KE]
+    phone = await enrolled(app, "ke-do-1")
+    answer = phone.get(app.officers.sign_in_options().options)
+
+    def fails(tx: Any, officer: Any) -> None:
+        raise GatewayRefusal("officer-role")
+
+    await refused(world, "officer-role", app.officers.sign_in(answer, also=fails))
+    (key,) = (await app.officers.find("ke-do-1")).passkeys
+    assert key.used_at is None
+    world.advance(timedelta(minutes=1))
+    session = await on_the_page(app, phone)
+    (key,) = (await app.officers.find("ke-do-1")).passkeys
+    assert key.used_at == session.opened_at
+
+
+async def on_the_page(app: App, phone: SoftPasskeys) -> Session:
+    """Sign in as the duty page does."""
+    return await app.duty.sessions.sign_in(phone.get(app.officers.sign_in_options().options))
 
 
 async def test_a_passkeys_year_ends_after_a_warning(world: World) -> None:

@@ -79,7 +79,7 @@ async def test_a_passkey_signs_one_thing_once_here_and_now(tmp_path: Path) -> No
             foreign = await browser.ask("POST", "/sign-in", json={"response": phone.get(fresh)})
             assert (await code(foreign))[0] == 422
             phone.origin = app.settings.duty.origin
-            assert len(await app.duty.sessions.listed()) == 1
+            assert len(await app.officers.signed_in()) == 1
 
             # Acknowledging: over this form, by this officer, once; until then the sender's clock goes on.
             await sign_in(browser, phone)
@@ -159,7 +159,7 @@ async def test_a_lost_phone_a_suspended_officer_and_an_alarm(tmp_path: Path) -> 
             # Suspending works at the next request, and ends what was open.
             await app.officers.suspend("clerk-2", by="leader-1")
             assert (await browser.ask("GET", "/")).status == 303
-            assert all(officer != "clerk-2" for officer, _ in await app.duty.sessions.listed())
+            assert all(row.officer != "clerk-2" for row in await app.officers.signed_in())
 
 
 @pytest.mark.slow

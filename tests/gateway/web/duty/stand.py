@@ -184,13 +184,6 @@ class Stand:
     def sign_in_options(self) -> Ceremony:
         return Ceremony(options={"challenge": "YQ"}, expires_at=NOW)
 
-    async def sign_in(self, response: Mapping[str, Any]) -> Officer:
-        if self.fails is not None:
-            raise self.fails
-        if response.get("id") not in self.people:
-            raise GatewayRefusal("human-challenge")
-        return self.people[response["id"]]
-
     async def find(self, pseudonym: str) -> Officer:
         if pseudonym not in self.people:
             raise GatewayRefusal("officer-unknown")
@@ -214,7 +207,14 @@ class Stand:
 
     # Sessions
 
-    async def open(self, officer: str, *, instead_of: str | None = None) -> Session:
+    async def sign_in(self, response: Mapping[str, Any], *, instead_of: str | None = None) -> Session:
+        if self.fails is not None:
+            raise self.fails
+        officer = response.get("id")
+        if officer not in self.people:
+            raise GatewayRefusal("human-challenge")
+        if not self.people[officer].is_ready:
+            raise GatewayRefusal("officer-not-ready")
         self.done.append(("open", officer, instead_of))
         token = f"{len(self.done):043d}"
         made = Session(officer=officer, token=token, form_token=f"form-{token}", opened_at=NOW, ends_at=NOW)
@@ -226,7 +226,7 @@ class Stand:
         self.looked.append(is_seen)
         return self.open_sessions.get(token)
 
-    async def close(self, session: Session) -> None:
+    async def close(self, session: Session, *, by: str | None = None) -> None:
         self.open_sessions.pop(session.token)
 
     # Cases
@@ -331,7 +331,7 @@ class _Drills:
 class _Sessions:
     def __init__(self, stand: Stand) -> None:
         self._stand = stand
-        self.open, self.find, self.close = stand.open, stand.find_session, stand.close
+        self.sign_in, self.find, self.close = stand.sign_in, stand.find_session, stand.close
 
 
 def ended(**changes: Any) -> DutyCase:
