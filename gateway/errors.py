@@ -74,6 +74,12 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "carries; ask for it again.",
         "draft-missing": "Nothing is drafted here under this name; look at the list of drafts.",
         "drop-form": "This folder holds no form.json within the limits; put one in and drop it again.",
+        "drop-lost": "Its result.json was changed or taken away while it waited, so nobody can say which act "
+        "it is; nothing was undone by that: look at `rogatory act list`.",
+        "drop-officer": "Officers here have passkeys, so one of them signs this: put the pseudonym into "
+        "human.officer of form.json (see `rogatory officer list`) and drop it again.",
+        "drop-withdrawn": "The act was given up unsigned, or its officer was suspended; nothing was sent. "
+        "Drop it again if it is still wanted.",
         "duplicate": "This message was submitted before; look at its status instead of sending it twice.",
         "early-stop": "The requesting authority withdraws this, in a message that came before earlier ones; "
         "read it now, and stop what it names.",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from gateway.services.acts.acts import Acts
 from gateway.services.arrival import Arrivals
 from gateway.services.book import TransmissionBook
 from gateway.services.carrier.export import CarrierExport
@@ -14,7 +15,6 @@ from gateway.services.library import Library
 from gateway.services.receipts import ReceiptDesk
 from gateway.services.revocations import Revocations
 from gateway.services.rewrap import Rewrapper
-from gateway.services.submit import Submitter
 from gateway.services.wire import ReceiptWire
 from gateway.wiring.ground import Ground
 
@@ -38,7 +38,7 @@ class CarryingRoom:
         book: TransmissionBook,
         failover: Failover,
         library: Library,
-        submitter: Submitter,
+        acts: Acts,
         on_taken: Callable[[], None],
     ) -> None:
         own, clock = ground.authority_id, ground.clock
@@ -60,5 +60,5 @@ class CarryingRoom:
         self.drop: DropWatch | None = None
         if ground.settings.drop.folder:
             root = ground.paths.resolve(ground.settings.drop.folder)
-            pickup = Pickup(root=root, submitter=submitter, library=library, authority_id=own, clock=clock)
+            pickup = Pickup(root=root, acts=acts, library=library, authority_id=own, clock=clock)
             self.drop = DropWatch(pickup=pickup, telling=Telling(root=root, database=ground.database))

@@ -343,7 +343,7 @@ class Services:
             book=self._book,
             failover=self._failover,
             library=self._library,
-            submitter=self.submitter,
+            acts=self.acts,
             on_taken=self.wake_senders,
         )
         self.drop = carrying.drop

@@ -1,55 +1,61 @@
-"""What is put into ``out`` is submitted by the same door as everything else, once, and moved aside.
+"""What is put into ``out`` is handed in by the same door as everything else, once, and moved aside.
 
 A folder is taken when it has its final name; while it is filled its name begins with a dot. Its message has
-an identifier that comes from what it holds, so that a crash between submitting and moving is met by
-``duplicate`` and recognised: nothing is submitted twice. The result is written into it before it is moved.
+an identifier that comes from what it holds, so that a crash between handing in and moving is met by the
+bundle, or by the act that waits, and recognised: nothing is sent twice. Where officers have passkeys the
+form names who is to sign, and its folder waits until that act is over (``waiting``). The result is written
+into a folder before it is moved.
 """
 
 import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from crypto.encoding import sha256_hex
-from crypto.words import check_words
+from crypto.encoding import is_bid, sha256_hex
+from crypto.officer import is_officer
 from gateway.clock import Clock
 from gateway.errors import GatewayError, GatewayRefusal, StorageError
+from gateway.model.codes import Assurance
+from gateway.model.fields import text
 from gateway.model.manifest import FORM_MAX_BYTES, is_request_form
 from gateway.model.medium import is_unfinished
 from gateway.model.request import first_thread
+from gateway.services.acts.acts import Acts, PreparedAct, vouched_form
 from gateway.services.carrier.medium import Entry, Folder, given
+from gateway.services.drop.results import FORM, RESULT, TO_SIGN, Results, refused
+from gateway.services.drop.waiting import settled
 from gateway.services.handin import Attachment, read_form
 from gateway.services.library import Library
 from gateway.services.seal import encode_form
-from gateway.services.submit import Submitter
 from gateway.telemetry import get_log
 
-FORM, RESULT = "form.json", "result.json"
-FOLDERS = ("out", "done", "refused", "in")
+WAITING = "waiting"
+FOLDERS = ("out", WAITING, "done", "refused", "in")
 
-#: Who stands behind what comes this way: no person is known to the gateway.
+#: Who stands behind what comes this way while nobody signs: no person is known to the gateway.
 _OFFICER = "drop"
+
+#: Refusals that say something of the officer whom a form names.
+_ABOUT_OFFICER = frozenset({"passkey-needed", "officer-not-ready", "officer-role", "human-role"})
 
 
 class Pickup:
-    """Takes what lies in ``out``."""
+    """Takes what lies in ``out``, and what has waited long enough."""
 
-    def __init__(
-        self, *, root: Path, submitter: Submitter, library: Library, authority_id: str, clock: Clock
-    ) -> None:
+    def __init__(self, *, root: Path, acts: Acts, library: Library, authority_id: str, clock: Clock) -> None:
         self._root = root
-        self._submitter = submitter
+        self._acts = acts
         self._library = library
         self._own = authority_id
-        self._clock = clock
+        self._results = Results(library=library, authority_id=authority_id, clock=clock)
         #: Folders that met a defect of ours: left alone until the next start, so that others go on.
-        self._defective: set[str] = set()
+        self._defective: set[tuple[str, str]] = set()
         self._log = get_log("drop")
 
     async def look(self) -> int:
-        """Submit every folder that has its final name; return how many were moved aside.
+        """Hand in every folder that has its final name; return how many were moved.
 
         What only cannot be done now stays where it is. Raises ``GatewayRefusal`` where the folders fail.
         """
@@ -57,48 +63,57 @@ class Pickup:
         with Folder.open(self._root) as root:
             for name in FOLDERS:
                 root.within(name, create=True).close()
-            with root.within("out") as out:
-                for entry in out.entries():
-                    if entry.is_folder and not entry.name.startswith(".") and not is_unfinished(entry.name):
-                        moved += await self._take_safely(root, out, entry.name)
+            for place in (WAITING, "out"):
+                with root.within(place) as folder:
+                    for name in _finished(folder.entries()):
+                        moved += await self._take_safely(root, folder, place, name)
         return moved
 
-    async def _take_safely(self, root: Folder, out: Folder, name: str) -> bool:
+    async def _take_safely(self, root: Folder, place: Folder, where: str, name: str) -> bool:
         """Take one folder; whatever goes wrong with it holds up no other."""
-        if name in self._defective:
+        if (where, name) in self._defective:
             return False
         try:
-            return await self._take(root, out, name)
+            return await self._take(root, place, where, name)
         except GatewayError as error:
             self._log.warning("drop.unavailable", code=error.code)
         except Exception as error:
             self._log.error("drop.defect", code=type(error).__name__)
-            self._defective.add(name)
+            self._defective.add((where, name))
         return False
 
-    async def _take(self, root: Folder, out: Folder, name: str) -> bool:
-        """Submit one folder and move it aside; false if it is to be tried again."""
-        with out.within(name) as folder:
-            try:
-                result = await self._submit(folder, name)
-            except StorageError as error:
-                self._log.warning("drop.unavailable", code=error.code)
+    async def _take(self, root: Folder, place: Folder, where: str, name: str) -> bool:
+        """Do what is to be done with one folder and move it; false if it is to be looked at again."""
+        result: Mapping[str, Any] | None
+        with place.within(name) as folder:
+            if where == WAITING:
+                result = await settled(folder, self._acts, self._results)
+            else:
+                result = await self._handed_in(folder, name)
+            if result is None:
                 return False
-            except GatewayError as error:
-                if error.retryable:
-                    self._log.warning("drop.later", code=error.code)
-                    return False
-                result = {"ok": False, "error": _told(error)}
-            result = {"v": 1, "at": f"{self._clock.now():%Y-%m-%dT%H:%M:%SZ}", **result}
-            await folder.put(RESULT, given(json.dumps(result, indent=1).encode() + b"\n"))
-            await folder.settle()
-        with root.within("done" if result["ok"] else "refused") as aside:
-            out.move(name, aside)
+            await self._results.write(folder, result)
+        into = {True: "done", False: "refused", None: WAITING}[result["ok"]]
+        with root.within(into) as aside:
+            place.move(name, aside)
             await aside.settle()
-        await out.settle()
+        await place.settle()
         return True
 
-    async def _submit(self, folder: Folder, name: str) -> dict[str, Any]:
+    async def _handed_in(self, folder: Folder, name: str) -> Mapping[str, Any] | None:
+        """Hand one folder in and return its result; ``None`` if it is to be tried again."""
+        try:
+            return await self._submit(folder, name)
+        except StorageError as error:
+            self._log.warning("drop.unavailable", code=error.code)
+            return None
+        except GatewayError as error:
+            if error.retryable:
+                self._log.warning("drop.later", code=error.code)
+                return None
+            return refused(error, field="human/officer" if error.code in _ABOUT_OFFICER else None)
+
+    async def _submit(self, folder: Folder, name: str) -> Mapping[str, Any]:
         held = folder.read(FORM, most=FORM_MAX_BYTES)
         if held is None:
             raise GatewayRefusal("drop-form")
@@ -108,35 +123,64 @@ class Pickup:
             for entry in folder.entries()
             if _is_document(entry)
         ]
+        if await self._acts.are_signed():
+            return await self._for_signature(folder, form, form_bytes, attachments)
         try:
-            sent = await self._submitter.submit(
-                form_bytes=form_bytes, attachments=attachments, officer=_OFFICER
-            )
+            await self._acts.submit(form_bytes=form_bytes, attachments=attachments, officer=_OFFICER)
         except GatewayRefusal as refusal:
-            if refusal.code != "duplicate" or not await self._is_same(form, form_bytes):
+            if refusal.code != "duplicate" or not await self._is_sent(form, {sha256_hex(form_bytes)}):
                 raise
         else:
-            self._log.info("drop.submitted", bid=sent.bid)
-        return await self._said(form)
+            self._log.info("drop.submitted", bid=_bid(form))
+        return await self._results.sent(_bid(form))
 
-    async def _is_same(self, form: Mapping[str, Any], form_bytes: bytes) -> bool:
-        """Tell whether the bundle that has this identifier was sealed from this very form."""
-        held = await self._library.open(self._own, _bid(form))
-        parts = [part for part in held.manifest.parts if part.n == 1]
-        return [part.sha256 for part in parts] == [sha256_hex(form_bytes)]
+    async def _for_signature(
+        self,
+        folder: Folder,
+        form: Mapping[str, Any],
+        form_bytes: bytes,
+        attachments: Sequence[Attachment],
+    ) -> Mapping[str, Any]:
+        """Prepare the act for the officer whom the form names, or find what came of it before."""
+        officer, bid = text(form, "human", "officer"), _bid(form)
+        if not is_officer(officer):
+            raise GatewayRefusal("drop-officer", field="human/officer")
+        to_sign = encode_form(vouched_form(form, Assurance.PASSKEY, officer))
+        digest = sha256_hex(to_sign)
+        # Signed before it was moved, or sent before anybody here had a passkey.
+        if await self._is_sent(form, {digest, sha256_hex(form_bytes)}):
+            return await self._results.sent(bid)
+        act = await self._acts.waiting_for(bid)
+        if act is None:
+            made = await self._acts.prepare(form, officer=officer, attachments=attachments)
+            self._log.info("drop.prepared", bid=bid)
+            return await self._waits(folder, made, to_sign)
+        if act.digest != digest:
+            raise GatewayRefusal("duplicate")
+        return await self._waits(folder, act, to_sign)
 
-    async def _said(self, form: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what is told of a submission: the same whether this run made it or one before."""
-        held = await self._library.open(self._own, _bid(form))
-        return {
-            "ok": True,
-            "sender": self._own,
-            "bid": _bid(form),
-            "to": held.manifest.to[0],
-            "thread_id": form["thread"]["thread_id"],
-            "lane": held.envelope.lane,
-            "check_words": check_words(held.envelope.digest),
-        }
+    async def _waits(self, folder: Folder, act: PreparedAct, to_sign: bytes) -> Mapping[str, Any]:
+        """Put in what is signed, for the officer to read and compare, and return what is told."""
+        await folder.put(TO_SIGN, given(to_sign))
+        return self._results.waiting(act)
+
+    async def _is_sent(self, form: Mapping[str, Any], digests: set[str]) -> bool:
+        """Tell whether the bundle with this identifier was sealed from this very form.
+
+        Raises ``GatewayRefusal`` ``duplicate`` where it was sealed from another one.
+        """
+        bid = _bid(form)
+        if not is_bid(bid):
+            return False
+        try:
+            held = await self._library.open(self._own, bid)
+        except GatewayRefusal as refusal:
+            if refusal.code != "not-found":
+                raise
+            return False
+        if not digests & {part.sha256 for part in held.manifest.parts if part.n == 1}:
+            raise GatewayRefusal("duplicate")
+        return True
 
 
 def identified(form_bytes: bytes, *, own: str, name: str) -> tuple[Mapping[str, Any], bytes]:
@@ -159,20 +203,18 @@ def identified(form_bytes: bytes, *, own: str, name: str) -> tuple[Mapping[str, 
 
 
 def _bid(form: Mapping[str, Any]) -> str:
-    said = form["thread"]["message_id"] if is_request_form(form) else form["message_id"]
-    return str(said).partition("/")[2]
+    """Return the bundle's identifier that a form names, empty if it names none."""
+    said = text(form, "thread", "message_id") if is_request_form(form) else text(form, "message_id")
+    return said.partition("/")[2]
+
+
+def _finished(entries: Sequence[Entry]) -> list[str]:
+    """Return the names of the folders that nobody is still filling."""
+    return [
+        e.name for e in entries if e.is_folder and not e.name.startswith(".") and not is_unfinished(e.name)
+    ]
 
 
 def _is_document(entry: Entry) -> bool:
     """Tell whether an entry is a document; one that is no file is refused by the form, which lists it."""
-    return entry.is_file and not entry.name.startswith(".") and entry.name not in (FORM, RESULT)
-
-
-def _told(error: GatewayError) -> dict[str, Any]:
-    told: dict[str, Any] = {"code": error.code, "sentence": error.public_detail}
-    if isinstance(error, GatewayRefusal):
-        if error.field:
-            told["field"] = error.field
-        if error.items:
-            told["items"] = [dict(item) for item in error.items]
-    return told
+    return entry.is_file and not entry.name.startswith(".") and entry.name not in (FORM, RESULT, TO_SIGN)

@@ -23,7 +23,7 @@ def pickup(world: World, root: Path) -> Pickup:
     app = world[KE]
     return Pickup(
         root=root,
-        submitter=app.submitter,
+        acts=app.acts,
         library=app._library,
         authority_id=KE,
         clock=world.clock,
