@@ -109,7 +109,7 @@ async def test_sessions_are_kept_seen_and_forgotten(database: Database) -> None:
         sessions.forget_sessions(tx, later)
         sessions.set_seen(tx, "a" * 64, seen_at=later, ends_at=later + timedelta(minutes=30))
         closed = sessions.close_session(tx, "b" * 64), sessions.close_session(tx, "b" * 64)
-        return *closed, len(sessions.sessions(tx.connection))
+        return *closed, len(sessions.sessions(tx.connection, later))
 
     assert await database.write(unit) == (True, False, 1)
     found = await database.read(lambda c: sessions.find_session(c, "a" * 64))
