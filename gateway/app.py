@@ -9,7 +9,6 @@ running work ends, the log's head is signed, the database closes.
 import asyncio
 import contextlib
 import os
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -40,10 +39,6 @@ from gateway.wiring.services import Services
 
 #: A background task that failed is started again after this, doubling up to the second.
 _RESTART_S = (1.0, 30.0)
-
-#: How long a thread may keep the interpreter while the event loop wants it; by default ten times as long,
-#: which every step of an urgent exchange would wait for beside a large document.
-_SWITCH_S = 0.0005
 
 _log = get_log("app")
 
@@ -104,7 +99,6 @@ class App(Services):
         """
         if self.sequencer is None:
             raise RuntimeError("a home opened for reading cannot be served")
-        sys.setswitchinterval(_SWITCH_S)
         await asyncio.to_thread(run_selftest)
         await self.recover()
         listen = self.settings.peer.listen

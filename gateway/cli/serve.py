@@ -23,6 +23,7 @@ def serve_by(clock: Clock, common: Common) -> int:
 
     async def work() -> Answer:
         from gateway.app import App
+        from gateway.interpreter import settle
         from gateway.telemetry import start_logging
 
         paths = find_home(common.home)
@@ -32,6 +33,7 @@ def serve_by(clock: Clock, common: Common) -> int:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, app.request_stop)
             await app.start()
+            settle()
             _ready(common, app.settings, pid=app.pid)
             await app.wait_stopped()
         return Answer(data=None, show=lambda _: None)

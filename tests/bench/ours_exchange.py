@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from gateway.app import App
+from gateway.interpreter import settle
 from gateway.telemetry import start_logging
 from tests.bench import driving, ours_node
 from tests.bench.timing import BenchFailure
@@ -24,6 +25,7 @@ async def main() -> None:
     async with App.open(Path(sys.argv[1])) as app:
         start_logging(level=app.settings.telemetry.level)
         await app.start()
+        settle()
 
         def recorded(key: tuple[str, str, str]) -> None:
             waiting[key[1]].set()

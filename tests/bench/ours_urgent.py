@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import text
 
 from gateway.app import App
+from gateway.interpreter import settle
 from gateway.services.courier import Job
 from gateway.services.handin import Attachment
 from gateway.telemetry import start_logging
@@ -167,6 +168,7 @@ async def main() -> None:
     async with App.open(Path(sys.argv[1])) as app:
         start_logging(level=app.settings.telemetry.level)
         await app.start()
+        settle()
         sender = Sender(app)
         print("ready", flush=True)
         while line := await loop.run_in_executor(None, sys.stdin.readline):

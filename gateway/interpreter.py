@@ -1,0 +1,27 @@
+"""How the interpreter runs a gateway: settings of the whole process, made by whoever serves one.
+
+They belong to the process and not to ``App``: tests and tools open many homes in one interpreter.
+"""
+
+import gc
+import sys
+
+#: How long a thread may keep the interpreter while the event loop wants it; by default ten times as long,
+#: which every step of an urgent exchange would wait for beside a large document.
+_SWITCH_S = 0.0005
+
+#: Containers made before the youngest are looked through for cycles, then rounds of that before the older
+#: ones are. By default every few dozen exchanges all that a gateway holds is looked through, which takes
+#: a tenth of its time and holds up whoever is urgent; what an exchange makes ends without any search.
+_COLLECTIONS = (5_000, 20, 100)
+
+
+def settle() -> None:
+    """Set the interpreter up for serving. Call once everything lasting has been made.
+
+    What exists by then is no longer searched for garbage: it stays for as long as the process.
+    """
+    sys.setswitchinterval(_SWITCH_S)
+    gc.set_threshold(*_COLLECTIONS)
+    gc.collect()
+    gc.freeze()
