@@ -11,9 +11,10 @@ import pytest
 
 from gateway.app import App
 from gateway.services.submit import Submission
-from gateway.storage import cases, escalations
+from gateway.storage import cases
 from tests.gateway.services.duty.realpage import enrol, page_of, sign_in
 from tests.gateway.web.duty.stand import Browser
+from tests.ladders import find_ladder
 from tests.world import World, sample_request, submit_to
 
 ASKS, IS_ASKED = "ro-diicot", "us-ccips"
@@ -43,9 +44,7 @@ async def messages(app: App, sent: Submission, peer: str) -> list[tuple[str, str
 
 async def is_ticking(world: World, sent: Submission) -> bool:
     """Say whether the sender's clock of the request goes on."""
-    row = await world.apps[ASKS].database.read(
-        lambda c: escalations.find_escalation(c, (ASKS, sent.bid, IS_ASKED))
-    )
+    row = await world.apps[ASKS].database.read(lambda c: find_ladder(c, (ASKS, sent.bid, IS_ASKED)))
     assert row is not None
     return row.stopped_at is None
 
@@ -160,6 +159,48 @@ async def test_a_lost_phone_a_suspended_officer_and_an_alarm(tmp_path: Path) -> 
             await app.officers.suspend("clerk-2", by="leader-1")
             assert (await browser.ask("GET", "/")).status == 303
             assert all(row.officer != "clerk-2" for row in await app.officers.signed_in())
+
+
+@pytest.mark.slow
+async def test_the_second_person_signs_on_the_page_and_the_other_side_shows_it(tmp_path: Path) -> None:
+    async with World.create(tmp_path, ASKS, IS_ASKED) as world:
+        asks, is_asked = world.apps[ASKS], world.apps[IS_ASKED]
+        form, documents = sample_request(3)
+        form["urgency"]["level"] = "emergency"
+        sent = await submit_to(asks, form, documents)
+        await world.run()
+        night = await enrol(asks, "night-1", "duty_officer")
+        approver = await enrol(asks, "head-2", "approver")
+        reader = await enrol(is_asked, "duty-7", "duty_officer")
+        path = f"/case/{ASKS}/{sent.bid}"
+        async with page_of(asks) as browser, page_of(is_asked) as theirs:
+            await sign_in(theirs, reader)
+            assert "One officer so far" in await (await theirs.ask("GET", path)).text()
+            await sign_in(browser, night)
+            assert await code(await browser.ask("POST", f"{path}/second", json={})) == (403, "officer-role")
+            browser.cookie = ""
+            await sign_in(browser, approver)
+            assert "Sign as second person" in await (await browser.ask("GET", path)).text()
+            begun = await (await browser.ask("POST", f"{path}/second", json={})).json()
+            again = await (await browser.ask("POST", f"{path}/second", json={})).json()
+            assert again["end"] == begun["end"], "nothing piles up"
+            assert "Further information" in await (await browser.ask("GET", "/")).text()
+            assert "One officer sent this alone" in await (await browser.ask("GET", path)).text()
+            signed = {"response": approver.get(begun["options"])}
+            done = await browser.ask("POST", begun["end"], json=signed)
+            assert (await done.json())["next"] == "/?said=signed"
+            assert (await code(await browser.ask("POST", begun["end"], json=signed)))[0] == 422
+            ours = await (await browser.ask("GET", path)).text()
+            assert "One officer sent this alone" not in ours
+            refused = await browser.ask("POST", f"{path}/second", json={})
+            assert await code(refused) == (422, "second-not-owed")
+            await world.run()
+            shown = await (await theirs.ask("GET", path)).text()
+            assert "One officer so far" not in shown
+            assert "head-2" in shown
+        assert ("additional_information", "passkey", "head-2") in await messages(is_asked, sent, ASKS)
+        assert await is_ticking(world, sent), "it acknowledges nothing"
+        await world.check()
 
 
 @pytest.mark.slow

@@ -34,3 +34,27 @@ async def test_inbox_status_and_card_say_who_asks_and_hold_no_content(tmp_path: 
         assert form["facts_summary"][:40] not in said
         assert form["reference_requesting"] not in said
         assert form["requesting_authority"]["name"][:10] in said, "who it is stands in the directory"
+
+
+async def test_the_card_of_an_emergency_names_the_second_officer_as_programs_get_it(tmp_path: Path) -> None:
+    async with World.create(tmp_path, US, RO) as world:
+        form, documents = sample_request(3)
+        form["urgency"]["level"] = "emergency"
+        sent = await world.submit(RO, form, documents)
+        await world.run()
+        ref = calls.RefParams(ref=f"{RO}/{sent.bid}")
+        before = await perform(world[US].desk, trusted.CARD, ref, lambda done, total: None)
+        assert (before.is_alone, before.stood_by) == (True, [])
+        asked = trusted.SecondSignParams(ref=sent.bid, officer="A-7")
+        signed = await perform(world[RO].desk, trusted.SECOND_SIGN, asked, lambda done, total: None)
+        assert (signed.bid, signed.peer, signed.message.to) == (sent.bid, US, US)
+        assert (signed.message.act, signed.message.state) == (None, "QUEUED")
+        await world.run()
+        status = await perform(world[US].desk, calls.STATUS, ref, lambda done, total: None)
+        assert status.card is not None
+        (second,) = status.card.stood_by
+        assert (second.officer, second.assurance) == ("A-7", "local_operator")
+        assert second.message_id == f"{RO}/{signed.message.bid}"
+        assert not status.card.is_alone
+        ours = await perform(world[RO].desk, trusted.CARD, ref, lambda done, total: None)
+        assert [each.officer for each in ours.stood_by] == ["A-7"]
