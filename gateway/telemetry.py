@@ -82,12 +82,26 @@ def only_allowed(_logger: object, _method: str, line: MutableMapping[str, Any]) 
         elif isinstance(value, str):
             kept[key] = clean(value)
         elif isinstance(value, BaseException):
-            kept[key] = type(value).__name__
+            kept[key] = clean(_kind(value))
         else:
             dropped += 1
     if dropped:
         kept["dropped_fields"] = dropped
     return kept
+
+
+def _kind(error: BaseException) -> str:
+    """Return the class of an error, of a group also those of the errors in it; never a text."""
+    if not isinstance(error, BaseExceptionGroup):
+        return type(error).__name__
+    kinds, waiting = dict[str, None](), list(error.exceptions)
+    while waiting:
+        each = waiting.pop(0)
+        if isinstance(each, BaseExceptionGroup):
+            waiting = [*each.exceptions, *waiting]
+        else:
+            kinds[type(each).__name__] = None
+    return f"{type(error).__name__}({', '.join(kinds)})"
 
 
 def get_log(name: str) -> Any:

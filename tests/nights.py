@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from gateway.app import App
 from gateway.services.followers import Added
-from gateway.storage import audit, cases, escalations, paging
+from gateway.storage import audit, cases, paging
 from gateway.storage.escalations import EscalationRow
+from tests.ladders import find_ladder
 from tests.world import Faults, World, sample_request
 
 RO, US = "ro-diicot", "us-ccips"
@@ -35,7 +36,7 @@ async def night(
 
 
 async def ladder(world: World, bid: str, of: str = RO) -> EscalationRow:
-    row = await world[of].database.read(lambda c: escalations.find_escalation(c, (RO, bid, US)))
+    row = await world[of].database.read(lambda c: find_ladder(c, (RO, bid, US)))
     assert row is not None
     return row
 

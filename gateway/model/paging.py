@@ -56,6 +56,8 @@ ORDER: Mapping[Audience, tuple[Audience, ...]] = {
 #: night only is tested at night.
 TEST_HOURS = range(7, 21)
 TEST_WAITS = timedelta(days=1)
+#: How long a page is kept once nothing on it waits, and a test of a path once it ended.
+PAGES_KEPT = timedelta(days=90)
 #: How long a person's answer proves that a path rings.
 PROOF_HOLDS = timedelta(days=30)
 

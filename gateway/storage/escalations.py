@@ -66,8 +66,7 @@ _KEY = and_(
     escalation.c.to_aid == bindparam("b_to"),
 )
 _COLUMNS = tuple(column.name for column in escalation.columns)
-_FIND = select(escalation).where(_KEY)
-_LOCK = _FIND.with_for_update()
+_LOCK = select(escalation).where(_KEY).with_for_update()
 _OPEN = select(escalation).where(escalation.c.next_action_at.is_not(None))
 _OPEN_OF_BUNDLE = (
     _OPEN.where(escalation.c.sender == bindparam("b_sender"), escalation.c.bid == bindparam("b_bid"))
@@ -121,12 +120,6 @@ def store_escalation(tx: Transaction, row: EscalationRow) -> None:
     ending = ("next_action_at", "stopped_at", "stopped_by")
     values = {f"v_{name}": getattr(row, name) for name in (*moving, *ending)}
     tx.later(_STORE, **values, **_of(row.key))
-
-
-def find_escalation(connection: Connection, key: Key) -> EscalationRow | None:
-    """Return a ladder, ended or not, or ``None``."""
-    row = connection.execute(_FIND, _of(key)).first()
-    return None if row is None else EscalationRow(**row._mapping)
 
 
 def lock_escalation(connection: Connection, key: Key) -> EscalationRow | None:

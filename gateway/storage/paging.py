@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, func, or_, select, update
 
 from gateway.storage.database import Transaction
 from gateway.storage.prepared import fetch
-from gateway.storage.schema import page, page_matter
+from gateway.storage.schema import page, page_matter, page_notice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +129,28 @@ _SETTLE_MATTER = (
     update(page_matter).where(page_matter.c.id == bindparam("b_id")).values(settled_at=bindparam("v_at"))
 )
 
+# Parts before the page, so that none is left without one, however many of them a flood brought.
+_OLD = select(page.c.id).where(page.c.settled_at <= bindparam("b_before"))
+_OLD_NOTICE = or_(
+    page_notice.c.page_id.in_(_OLD),
+    and_(page_notice.c.page_id.is_(None), page_notice.c.ended_at <= bindparam("b_before")),
+)
+_FORGET = tuple(
+    delete(table).where(table.c.id.in_(select(table.c.id).where(old).limit(bindparam("b_limit"))))
+    for table, old in (
+        (page_matter, page_matter.c.page_id.in_(_OLD)),
+        (page_notice, _OLD_NOTICE),
+        (
+            page,
+            and_(
+                page.c.settled_at <= bindparam("b_before"),
+                ~exists().where(page_matter.c.page_id == page.c.id),
+                ~exists().where(page_notice.c.page_id == page.c.id),
+            ),
+        ),
+    )
+)
+
 
 def add_page(tx: Transaction, row: PageRow) -> None:
     """Add a page."""
@@ -221,6 +243,14 @@ def settle_page(tx: Transaction, page_id: str, at: datetime) -> None:
 def settle_matter(tx: Transaction, matter_id: str, at: datetime) -> None:
     """Note that one thing waits for nobody any more."""
     tx.later(_SETTLE_MATTER, b_id=matter_id, v_at=at)
+
+
+def forget_pages(tx: Transaction, before: datetime, limit: int) -> int:
+    """Delete settled pages with all their parts, and ended tests of paths, that ended by ``before``.
+
+    At most ``limit`` rows of each table; return how many rows went. A page goes after its last part.
+    """
+    return sum(tx.execute(each, {"b_before": before, "b_limit": limit}).rowcount for each in _FORGET)
 
 
 def _page(row: Row[Any]) -> PageRow:

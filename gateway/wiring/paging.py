@@ -16,6 +16,7 @@ from gateway.services.paging.bell import Bell
 from gateway.services.paging.codes import Codes
 from gateway.services.paging.deadman import DeadMan
 from gateway.services.paging.desk import PagingDesk
+from gateway.services.paging.keeping import PageKeeping
 from gateway.services.paging.pager import Pager
 from gateway.services.paging.paths import MAIL, WEBHOOK, AlarmPaths
 from gateway.services.paging.readiness import check_readiness
@@ -61,6 +62,7 @@ class PagingRoom:
             answers=Answers(database=database, times=times, tasks=tasks, clock=clock),
             clock=clock,
         )
+        self.keeping = PageKeeping(database=database)
         self.desk = PagingDesk(
             pager=self.pager,
             rosters=Rosters(database=database, vault=ground.vault, clock=clock),

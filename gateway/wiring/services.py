@@ -315,7 +315,7 @@ class Services:
             upkeep=self.upkeep,
             mail=self._mail.keeping,
             clock=clock,
-            clocks=(self._casework.clock.look, self._trust.look, self._acting.look),
+            clocks=(self._casework.clock.look, self._trust.look, self._acting.look, self.paging.keeping.look),
         )
 
     # What the own people are given

@@ -17,9 +17,9 @@ from gateway.config import AuthoritySettings, DutySettings, HomePaths, PeerSetti
 from gateway.demo.network import free_port
 from gateway.services.home import HomePlan, plan_record
 from gateway.services.submit import Submission
-from gateway.storage import escalations
 from gateway.storage.escalations import EscalationRow
 from tests.browser.stage import Stage
+from tests.ladders import find_ladder
 from tests.sampledata import sample
 from tests.world import sample_request, submit_to
 
@@ -49,16 +49,12 @@ class Night:
         return sent
 
     async def _arrived(self, sent: Submission) -> bool:
-        row = await self.is_asked.database.read(
-            lambda c: escalations.find_escalation(c, (sent.sender, sent.bid, IS_ASKED))
-        )
+        row = await self.is_asked.database.read(lambda c: find_ladder(c, (sent.sender, sent.bid, IS_ASKED)))
         return row is not None and (await self.clock(sent)).consigned_at is not None
 
     async def clock(self, sent: Submission) -> EscalationRow:
         """Return the sender's clock of a request."""
-        row = await self.asks.database.read(
-            lambda c: escalations.find_escalation(c, (sent.sender, sent.bid, IS_ASKED))
-        )
+        row = await self.asks.database.read(lambda c: find_ladder(c, (sent.sender, sent.bid, IS_ASKED)))
         assert row is not None
         return row
 

@@ -46,6 +46,16 @@ def test_containers_and_exception_texts_never_reach_the_log(log: io.StringIO) ->
     assert "content" not in log.getvalue()
 
 
+def test_of_a_group_of_errors_the_classes_of_all_that_failed_are_logged_and_no_text(
+    log: io.StringIO,
+) -> None:
+    inner = ExceptionGroup("content", [KeyError("content"), ValueError("content")])
+    group = ExceptionGroup("content", [OSError("content"), inner, ValueError("content")])
+    structlog.get_logger().error("task.failed", error=group)
+    assert json.loads(log.getvalue())["error"] == "ExceptionGroup(OSError, KeyError, ValueError)"
+    assert "content" not in log.getvalue()
+
+
 def test_what_a_library_logs_is_reduced_to_its_place(log: io.StringIO) -> None:
     logging.getLogger("aiohttp.server").error("bad request: %s", "content")
     line = json.loads(log.getvalue())

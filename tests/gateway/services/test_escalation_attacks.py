@@ -9,10 +9,10 @@ import pytest
 
 from gateway.errors import GatewayRefusal
 from gateway.services.duty.desk import DutyDesk
-from gateway.storage import escalations
 from gateway.storage.escalations import EscalationRow
 from gateway.wiring.urgent import periods_of
 from tests.hostile import craft, send, verdict
+from tests.ladders import find_ladder
 from tests.people import enrolled, signed
 from tests.world import World, sample_request
 
@@ -28,7 +28,7 @@ WITHDRAWAL = {
 
 
 async def ladder(world: World, bid: str, of: str) -> EscalationRow:
-    row = await world[of].database.read(lambda c: escalations.find_escalation(c, (KE, bid, SG)))
+    row = await world[of].database.read(lambda c: find_ladder(c, (KE, bid, SG)))
     assert row is not None
     return row
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from gateway.errors import StorageUnavailable
-from gateway.storage import escalations
 from gateway.storage.database import Connection
+from tests.ladders import find_ladder
 from tests.nights import MINUTE, RO, US, answered, called, entered, ladder
 from tests.world import Faults, World, sample_request
 
@@ -77,7 +77,7 @@ async def test_a_ladder_is_there_if_and_only_if_its_bundle_is(tmp_path: Path, is
             raise StorageUnavailable if is_kept and sent.bid == bid else AssertionError
 
         await cut(world, RO, is_kept, submit)
-        row = await world[RO].database.read(lambda c: escalations.find_escalation(c, (RO, bid, US)))
+        row = await world[RO].database.read(lambda c: find_ladder(c, (RO, bid, US)))
         assert (row is not None) is is_kept
         if not is_kept:
             await world.submit(RO, form, documents)

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from gateway.errors import GatewayRefusal
 from gateway.model.escalation import Stage
 from gateway.services.followers import Added
-from gateway.storage import cases, escalations, transmissions
+from gateway.storage import cases, transmissions
+from tests.ladders import find_ladder
 from tests.nights import MINUTE, RO, US, answered, called, codes, entered, ladder, night
 from tests.people import enrolled, signed
 from tests.world import START, Faults
@@ -107,7 +108,7 @@ async def test_an_acknowledgement_of_ours_that_does_not_arrive_calls_somebody_to
         assert ("duty", "not-consigned", "urgent") in await called(world[US], RO)
         world.faults[US] = Faults()
         await world.run_for(5 * MINUTE, step=MINUTE)
-        row = await world[US].database.read(lambda c: escalations.find_escalation(c, (US, sent.bid, RO)))
+        row = await world[US].database.read(lambda c: find_ladder(c, (US, sent.bid, RO)))
         assert row is not None
         assert (row.awaits, row.stopped_by) == ("consignment", "consignment")
         # Nobody acknowledges an acknowledgement, and it wakes nobody where it arrives.
