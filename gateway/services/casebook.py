@@ -200,8 +200,8 @@ class Casebook:
             aside = {"from": self._authority_id, "bid": outgoing.bid, "code": code}
             body = {**aside, "officer": outgoing.officer}
             tx.audit(PendingAuditEntry(event="rule.overridden", body=body, at=outgoing.stored_at))
-        if rows:
-            # Who writes has read what waited: a code new to this version, say.
+        if rows and said.facts.stands_by is None:
+            # Who writes has read what waited: a code new to this version, say. A second officer has not.
             close_tasks(
                 tx, kind=CASE_TASK, sender=outgoing.to, thread_id=thread_of(form), now=outgoing.stored_at
             )

@@ -144,8 +144,9 @@ class Submitter:
         consents: Sequence[str] = (),
         progress: Progress | None = None,
     ) -> Submission:
-        """Check, seal and queue a request form with its documents; durable when it returns.
+        """Check, seal and queue a request or message form with its documents, nobody's passkey behind it.
 
+        For ``Acts`` alone, which knows whether that may be. Durable when it returns.
         ``consents`` names channels of lower protection that may be used once their turn has come.
         ``progress`` is called with the number of document bytes sealed since the last call.
         Raises ``GatewayRefusal``: ``form-unreadable``, ``form-invalid``, ``contents-missing`` (articles in
@@ -154,22 +155,6 @@ class Submitter:
         """
         draft = await self.drafter.draft(
             form_bytes=form_bytes, attachments=attachments, consents=consents, progress=progress
-        )
-        return await self.dispatch(draft, Vouched.by_operator(officer))
-
-    async def send_message(
-        self,
-        form: Mapping[str, Any],
-        *,
-        attachments: Sequence[Attachment],
-        officer: str,
-        form_bytes: bytes | None = None,
-        consents: Sequence[str] = (),
-        progress: Progress | None = None,
-    ) -> Submission:
-        """Seal and queue a message of an existing thread, an acknowledgement say; durable when it returns."""
-        draft = await self.drafter.draft_message(
-            form, form_bytes=form_bytes, attachments=attachments, consents=consents, progress=progress
         )
         return await self.dispatch(draft, Vouched.by_operator(officer))
 

@@ -39,6 +39,9 @@ _PAST_MOST = 500
 #: So many messages that stand by one emergency are looked at; a flood makes no look-up long.
 _SIGNERS_MOST = 20
 
+#: Outcome of a call-back by which a second person of either side stands by it.
+_CONFIRMED = "confirmed"
+
 _EMERGENCY, _ASKS = "emergency", frozenset({*REQUEST_TYPES, "oral_request_note"})
 _CENTRAL, _POINT = "part_1_central", "contact_24_7"
 
@@ -55,7 +58,7 @@ class CardView:
         numbers: From the directory's record, for duty officers first.
         second: What one officer's emergency owes, of our own bundles.
         stood_by: Who else of the sending authority signed that this emergency stands, as verified here.
-        is_alone: An emergency that came with one officer's name, and no second one has signed.
+        is_alone: An emergency that came with one officer's name; nobody else signed, no call confirmed it.
     """
 
     sender: str
@@ -149,7 +152,8 @@ class SenderCards:
             assurance=message.assurance if message is not None and is_theirs else None,
             officer=message.officer if message is not None and is_theirs else None,
         )
-        return self._view(connection, found, entry, sender_card(facts, now), key=key, words=words, now=now)
+        judged = sender_card(facts, now)
+        return self._view(connection, found, entry, judged, message, key=key, words=words, now=now)
 
     def _view(
         self,
@@ -157,17 +161,19 @@ class SenderCards:
         found: BundleRef,
         entry: DirectoryEntry | None,
         card: SenderCard,
+        message: cases.MessageRow | None,
         *,
         key: str | None,
         words: str | None,
         now: datetime,
     ) -> CardView:
         facts, peer = card.facts, found.peer
-        message = cases.find_message(connection, found.sender, found.bid)
         signers = () if message is None else _signers(connection, message)
-        is_theirs = found.sender != self._authority_id
+        calls = trust.calls_about(connection, found.sender, found.bid)
         is_asked = message is not None and message.message_type in _ASKS
-        is_emergency = is_theirs and is_asked and facts.urgency_level == _EMERGENCY
+        is_theirs = is_asked and found.sender != self._authority_id
+        has_two = bool(signers) or facts.assurance == Assurance.SECOND_PERSON_TELEPHONE
+        has_two = has_two or any(call.outcome == _CONFIRMED for call in calls)
         return CardView(
             sender=found.sender,
             bid=found.bid,
@@ -192,10 +198,10 @@ class SenderCards:
             marks=card.marks,
             check_words=words,
             numbers=() if entry is None else listed_numbers(entry, self._directory.contacts(peer)),
-            calls=trust.calls_about(connection, found.sender, found.bid),
+            calls=calls,
             second=trust.find_second(connection, found.sender, found.bid),
             stood_by=signers,
-            is_alone=is_emergency and not signers and facts.assurance != Assurance.SECOND_PERSON_TELEPHONE,
+            is_alone=is_theirs and facts.urgency_level == _EMERGENCY and not has_two,
         )
 
 

@@ -1,5 +1,6 @@
 """Drills: tests through every channel, up to the person; apart from cases, and no way to wake or flood."""
 
+import json
 import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -233,7 +234,7 @@ async def test_nobody_else_answers_for_a_point(tmp_path: Path) -> None:
         form = desk._form(
             *_answer(world, theirs, GB), {"drill_id": ours.drill_id, "answer_wanted": False}, officer="D-1"
         )
-        await world[GB].submitter.send_message(form, attachments=(), officer="D-1")
+        await world[GB].submitter.submit(form_bytes=json.dumps(form).encode(), attachments=(), officer="D-1")
         await world.run()
         card = await world[US].desk.trust.drills.report()
         assert [point.person_took for point in card.points] == [None, None]

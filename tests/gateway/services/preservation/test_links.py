@@ -1,5 +1,6 @@
 """Requests that act on another thread: what follows a preservation holds it, its decision releases."""
 
+import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
@@ -106,7 +107,7 @@ async def say(world: World, aid: str, thread: str, message_type: str, content: d
         language="en",
         content=content,
     )
-    await world[aid].submitter.send_message(form, attachments=(), officer="op-1")
+    await world[aid].submitter.submit(form_bytes=json.dumps(form).encode(), attachments=(), officer="op-1")
     await world.run()
 
 

@@ -1,5 +1,6 @@
 """The second signature of an emergency is a message: its officer's own act, and the addressee sees whose."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -263,7 +264,7 @@ async def test_the_addressee_counts_what_it_verified_whatever_a_gateway_sends(
         await world[RO].acts.perform(fresh, officer="D-1")
         form["thread"]["thread_id"] = "6" * 32
     form["human"] = {"assurance": "local_operator", "officer": officer, "assertion": None}
-    await world[RO].submitter.send_message(form, attachments=(), officer=officer)
+    await world[RO].submitter.submit(form_bytes=json.dumps(form).encode(), attachments=(), officer=officer)
     await world.run()
     assert (await world[US].cases.status(f"{RO}/{form['message_id'].partition('/')[2]}")).bid
     seen = await card(world, sent)
