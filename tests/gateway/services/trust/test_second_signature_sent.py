@@ -15,10 +15,14 @@ from gateway.model.message import Office, Place, ThreadParties, build_message
 from gateway.model.second_signature import standing_bid, standing_content
 from gateway.services.acts.acts import PreparedAct
 from gateway.services.exported.check import check_folder
+from gateway.services.refold import CASE_TASK
 from gateway.services.submit import Submission
+from gateway.services.tasks import raise_task
 from gateway.services.trust.cards import CardView
 from gateway.services.trust.standing import standing_form
 from gateway.storage import acts, cases, trust
+from gateway.storage.database import Transaction
+from tests.gateway.services.test_oral import DE, GB, said
 from tests.people import enrolled, signed
 from tests.world import World, sample_request
 
@@ -337,3 +341,53 @@ async def test_signed_after_a_call_back_had_ended_it_the_message_is_sent_and_end
     assert (await owed(world, sent)).closed_by == "callback"
     await world.run()
     assert [each.officer for each in (await card(world, sent)).stood_by] == [APPROVER]
+
+
+async def test_an_oral_emergency_that_we_noted_is_stood_by_as_well(tmp_path: Path) -> None:
+    async with World.create(tmp_path, DE, GB) as world:
+        note = await world[DE].desk.trust.oral.note(said(urgency_level="emergency"), officer="D-1")
+        assert isinstance(note, Submission)
+        await world.run()
+        await world[DE].desk.trust.seconds.sign(note.bid, officer="A-7")
+        await world.run()
+        row = await world[DE].database.read(lambda c: trust.find_second(c, DE, note.bid))
+        assert row is not None
+        assert row.closed_by == "signature"
+        seen = await world[GB].desk.trust.cards.card(f"{DE}/{note.bid}")
+        assert [each.officer for each in seen.stood_by] == ["A-7"]
+        states = {(await world[aid].cases.status(f"{DE}/{note.bid}")).state for aid in (DE, GB)}
+        assert states == {"oral_pending_confirmation"}
+        await world.check()
+
+
+async def test_the_addressees_own_call_back_is_a_second_person_too(world: World) -> None:
+    sent = await world[RO].acts.perform(emergency_form(), officer="D-1")
+    assert isinstance(sent, Submission)
+    await world.run()
+    desk = world[US].desk.trust.callbacks
+    for outcome, is_alone in (("unanswered", True), ("confirmed", False)):
+        call = await desk.start(f"{RO}/{sent.bid}", officer="U-1")
+        await desk.record(call.id, officer="U-1", outcome=outcome, words=call.words, spoken_with="x")
+        assert (await card(world, sent)).is_alone is is_alone
+
+
+async def test_what_waits_for_an_answer_to_the_peer_waits_on_after_it(world: World) -> None:
+    sent = await world[RO].acts.perform(emergency_form(), officer="D-1")
+    assert isinstance(sent, Submission)
+
+    def ask(tx: Transaction) -> None:
+        raise_task(
+            tx,
+            kind=CASE_TASK,
+            sender=US,
+            thread_id=sent.thread_id,
+            owner="operator",
+            code="overdue",
+            now=world.clock.now(),
+            shown_again_at=world.clock.now() + timedelta(days=1),
+        )
+
+    await world[RO].database.write(ask)
+    await world[RO].desk.trust.seconds.sign(sent.bid, officer="A-7")
+    status = await world[RO].cases.status(sent.bid)
+    assert "overdue" in {task.code for task in status.tasks}
