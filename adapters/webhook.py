@@ -17,6 +17,7 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -166,6 +167,15 @@ class WebhookPath:
 
     async def ring(self, target: str, notice: Notice) -> Outcome:
         """Make one attempt; any 2xx means that the receiver has it."""
+        return await self._post(target, id=notice.id, body=body_of(notice))
+
+    async def beat(self, target: str, at: datetime) -> Outcome:
+        """Tell a watch outside that the gateway is there, in one attempt and in no more words."""
+        form = {"type": "rogatory.heartbeat", "timestamp": at.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        body = json.dumps(form, separators=(",", ":")).encode()
+        return await self._post(target, id=f"heartbeat-{int(at.timestamp())}", body=body)
+
+    async def _post(self, target: str, *, id: str, body: bytes) -> Outcome:
         try:
             webhook = read_webhook(await asyncio.to_thread(self._read, target))
             host = check_webhook_url(webhook.url, self._policy)
@@ -176,12 +186,12 @@ class WebhookPath:
                 code="address-refused" if refused else "webhook-file",
                 detail=str(error) if refused else type(error).__name__,
             )
-        body, timestamp = body_of(notice), int(self._seconds())
+        timestamp = int(self._seconds())
         headers = {
             hdrs.CONTENT_TYPE: "application/json",
-            "webhook-id": notice.id,
+            "webhook-id": id,
             "webhook-timestamp": str(timestamp),
-            "webhook-signature": sign(webhook, id=notice.id, timestamp=timestamp, body=body),
+            "webhook-signature": sign(webhook, id=id, timestamp=timestamp, body=body),
         }
         through = self._proxy_url if self._is_outside(host) else None
         try:

@@ -239,6 +239,7 @@ class AlarmSettings(_Section, frozen=True, kw_only=True):
         climb_s, emergency_climb_s: Without an answer in this time the next path or officer is rung.
         test_every_days: Each path is tested so often; a person has to answer.
         test_answer_s: Time for that answer; then the path counts as silent.
+        heartbeat_s: So often a watch outside is told that the gateway is there; 0: there is none.
     """
 
     sender: str = ""
@@ -249,6 +250,7 @@ class AlarmSettings(_Section, frozen=True, kw_only=True):
     emergency_climb_s: Seconds = 60.0
     test_every_days: Annotated[int, msgspec.Meta(ge=1, le=28)] = 7
     test_answer_s: Seconds = 1800.0
+    heartbeat_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 0.0
 
 
 class DrillSettings(_Section, frozen=True, kw_only=True):

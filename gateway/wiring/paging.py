@@ -1,6 +1,6 @@
 """People at night in one gateway: roster, alarm paths, pager, and what the doctor asks about them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 
 from adapters.alarm import AlarmPath
@@ -16,6 +16,7 @@ from gateway.services.paging.bell import Bell
 from gateway.services.paging.codes import Codes
 from gateway.services.paging.deadman import DeadMan
 from gateway.services.paging.desk import PagingDesk
+from gateway.services.paging.heartbeat import HEARTBEAT_FILE, Heartbeat
 from gateway.services.paging.keeping import PageKeeping
 from gateway.services.paging.pager import Pager
 from gateway.services.paging.paths import MAIL, WEBHOOK, AlarmPaths
@@ -36,7 +37,8 @@ class PagingRoom:
     def __init__(self, ground: Ground) -> None:
         database, clock, alarm = ground.database, ground.clock, ground.settings.alarm
         self._ground = ground
-        self._paths = _paths(ground)
+        self._webhooks = _webhooks(ground)
+        self._paths = _paths(ground, self._webhooks)
         times = PagingTimes(
             climb=Climb(
                 urgent=timedelta(seconds=alarm.climb_s),
@@ -63,6 +65,13 @@ class PagingRoom:
             clock=clock,
         )
         self.keeping = PageKeeping(database=database)
+        webhooks, every_s = self._webhooks, alarm.heartbeat_s
+        self.heartbeat = Heartbeat(
+            database=database,
+            call=lambda at: webhooks.beat(HEARTBEAT_FILE, at),
+            every=timedelta(seconds=every_s) if every_s else None,
+            clock=clock,
+        )
         self.desk = PagingDesk(
             pager=self.pager,
             rosters=Rosters(database=database, vault=ground.vault, clock=clock),
@@ -71,14 +80,21 @@ class PagingRoom:
             ),
         )
 
+    def background(self) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
+        """Yield what runs beside everything else, with its name."""
+        yield "paging", self.pager.run
+        if self._ground.settings.alarm.heartbeat_s:
+            yield "heartbeat", self.heartbeat.run
+
     async def check(self) -> Iterable[Diagnosis]:
-        """Say whether people can be woken."""
-        return await check_readiness(
+        """Say whether people can be woken, and whether somebody outside would notice our silence."""
+        ready = await check_readiness(
             self._ground.database,
             is_contact_point=is_contact_point(self._ground.directory.own),
             kinds=self._paths,
             now=self._ground.clock.now(),
         )
+        return [*ready, *await self.heartbeat.check()]
 
 
 def _policy(ground: Ground) -> WebhookPolicy:
@@ -88,18 +104,20 @@ def _policy(ground: Ground) -> WebhookPolicy:
     )
 
 
-def _paths(ground: Ground) -> Mapping[str, AlarmPath]:
+def _webhooks(ground: Ground) -> WebhookPath:
     settings, paths = ground.settings, ground.paths
-    alarm = settings.alarm
-    made: dict[str, AlarmPath] = {
-        WEBHOOK: WebhookPath(
-            folder=paths.alarms,
-            policy=_policy(ground),
-            ca_file=paths.resolve(alarm.ca_file) if alarm.ca_file else None,
-            proxy_url=settings.peer.proxy_url or None,
-            seconds=lambda: ground.clock.now().timestamp(),
-        )
-    }
+    return WebhookPath(
+        folder=paths.alarms,
+        policy=_policy(ground),
+        ca_file=paths.resolve(settings.alarm.ca_file) if settings.alarm.ca_file else None,
+        proxy_url=settings.peer.proxy_url or None,
+        seconds=lambda: ground.clock.now().timestamp(),
+    )
+
+
+def _paths(ground: Ground, webhooks: WebhookPath) -> Mapping[str, AlarmPath]:
+    settings, alarm = ground.settings, ground.settings.alarm
+    made: dict[str, AlarmPath] = {WEBHOOK: webhooks}
     server = alarm.smtp if alarm.smtp.host else settings.mail.smtp
     mailbox = alarm.sender or settings.mail.mailbox
     if server.host and mailbox:

@@ -99,7 +99,7 @@ class Services:
         yield "networks", self.networks.run
         yield "watch", self.watch.run
         yield "escalation", self.escalation.run
-        yield "paging", self.paging.pager.run
+        yield from self.paging.background()
         yield "liveness", self.liveness.run
         yield "greeting", self.presence.greet
         if self.drop is not None:

@@ -120,6 +120,7 @@ def test_what_is_set_for_alarms_reads_back_exactly_the_same() -> None:
         site_hosts=("push.site.example", "10.1.2.3"),
         climb_s=3.5,
         test_every_days=1,
+        heartbeat_s=60.0,
     )
     own = AuthoritySettings(id="ke-ag", state="KE", name="Fictional", network="lab")
     settings = Settings(authority=own, alarm=alarm)
@@ -141,6 +142,7 @@ def test_what_is_set_for_alarms_reads_back_exactly_the_same() -> None:
         (LAB, 'sender = "d@ke.example"\n[alarm.smtp]\nhost = "mail.ke.example"\n', "must be a loopback"),
         (REAL, 'site_hosts = ["https://push.example"]\n', "site_hosts"),
         (REAL, "climb_s = 0\n", "climb_s"),
+        (REAL, "heartbeat_s = -1\n", "heartbeat_s"),
         (REAL, "test_every_days = 30\n", "test_every_days"),
     ],
 )

@@ -20,7 +20,7 @@ from gateway.storage.database import Connection, Database
 _CHECK = "24/7"
 _AHEAD = timedelta(days=7)
 #: The pager writes every minute that it is there.
-_BEAT_HOLDS = timedelta(minutes=5)
+BEAT_HOLDS = timedelta(minutes=5)
 _TEST = "Run: rogatory alarm test OFFICER; the officer answers with the code that comes."
 
 
@@ -115,7 +115,7 @@ def _unprovided(night: Night) -> list[Diagnosis]:
 
 
 def _unwatched(night: Night, now: datetime) -> list[Diagnosis]:
-    if night.beat is not None and now - night.beat <= _BEAT_HOLDS:
+    if night.beat is not None and now - night.beat <= BEAT_HOLDS:
         return []
     since = "" if night.beat is None else f" since {_utc(night.beat)} UTC"
     return [_red(f"nobody has been looking after alarms{since}.", "Run: rogatory serve")]
