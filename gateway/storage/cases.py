@@ -285,8 +285,7 @@ def due_cases(connection: Connection, now: datetime, limit: int) -> list[CaseRow
 
 def cases_of_thread(connection: Connection, thread_id: str) -> list[CaseRow]:
     """Return the cases of a thread: one, unless an authority wrote that has no part in it."""
-    rows = connection.execute(_OF_THREAD, {"b_thread": thread_id})
-    return [CaseRow(**row._mapping) for row in rows]
+    return [_case(row) for row in fetch(connection, _OF_THREAD, {"b_thread": thread_id})]
 
 
 def messages_of(connection: Connection, thread_id: str, peer: str) -> list[MessageRow]:

@@ -103,7 +103,7 @@ class Lookups:
         merged = self._view.authorities.get(authority_id)
         if merged is None:
             return Lookup(status=self._absence(authority_id, now), entry=None)
-        vouchers = tuple(claim.voucher for claim in merged.claims)
+        vouchers = merged.vouchers
         if merged.is_contradicted:
             return Lookup(status=LookupStatus.UNVERIFIABLE, entry=None, vouchers=vouchers)
         end = merged.fresh_until

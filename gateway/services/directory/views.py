@@ -110,17 +110,22 @@ class Claim:
     entry: DirectoryEntry
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class MergedAuthority:
     """One authority: what its sources claim, best first, and whether they contradict each other."""
 
     claims: tuple[Claim, ...]
     is_contradicted: bool
 
-    @property
+    @cached_property
+    def vouchers(self) -> tuple[Voucher, ...]:
+        """Who lists it, best first."""
+        return tuple(claim.voucher for claim in self.claims)
+
+    @cached_property
     def fresh_until(self) -> datetime | None:
         """Until when at least one source speaks for it."""
-        return freshest(claim.voucher.fresh_until for claim in self.claims)
+        return freshest(voucher.fresh_until for voucher in self.vouchers)
 
     def entry(self, now: datetime) -> DirectoryEntry:
         """Return the record in force: of the best source that still speaks, else of the last that did."""
