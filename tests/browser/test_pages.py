@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.demo.network import free_port
+from gateway.model.second_signature import SecondSigner
 from gateway.model.sender_card import Caution, Mark
 from gateway.web.duty.languages import LANGUAGES
 from tests.browser.stage import HOSTS, Phone, Stage
@@ -30,7 +31,8 @@ def night_stand() -> Stand:
     ]
     marks = [Mark(code="key-young", weight=Caution.CAUTION, sentence="")]
     marks.append(Mark(code="rate-unusual", weight=Caution.WARNING, sentence=""))
-    made.shown_card = stands.card(marks=marks, weight="warning", second=stands.OWED)
+    second = SecondSigner(officer="head-2", assurance="passkey", at=NOW, message_id=f"{PEER}/{'6' * 32}")
+    made.shown_card = stands.card(marks=marks, weight="warning", second=stands.OWED, stood_by=[second])
     return made
 
 
@@ -55,7 +57,7 @@ async def on_the_phone(
         stage.serving(_HOST, made.application(origin=origin), port),
         stage.phone(reduced_motion="reduce", **more) as phone,
     ):
-        session = await made.open(role)
+        session = await made.sign_in({"id": role})
         cookie = {"name": "__Host-duty", "value": session.token, "url": origin}
         await phone.context.add_cookies([{**cookie, "secure": True, "httpOnly": True, "sameSite": "Strict"}])
         phone.origin = origin
