@@ -34,7 +34,7 @@ def main(folder: Path) -> None:
 async def _photograph(stage: Stage, code: str, names: tuple[str, ...], folder: Path) -> None:
     scheme = "dark" if code == "es" else "light"
     made = night_stand()
-    made.shown_card = replace(made.shown_card, second=None)
+    made.shown_card = replace(made.shown_card, second=None, stood_by=())
     async with on_the_phone(stage, made, color_scheme=scheme) as phone:
         for name in names:
             await phone.page.goto(f"{phone.origin}{PAGES[name]}?lang={code}")

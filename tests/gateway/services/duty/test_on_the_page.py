@@ -192,6 +192,7 @@ async def test_the_second_person_signs_on_the_page_and_the_other_side_shows_it(t
             assert (await code(await browser.ask("POST", begun["end"], json=signed)))[0] == 422
             ours = await (await browser.ask("GET", path)).text()
             assert "One officer sent this alone" not in ours
+            assert "head-2</bdi> ·" not in ours, "ours is nobody of the other authority"
             refused = await browser.ask("POST", f"{path}/second", json={})
             assert await code(refused) == (422, "second-not-owed")
             await world.run()
