@@ -997,7 +997,7 @@ def create_tables_of_trust() -> None:
         sa.Column("channel", sa.String(length=32), nullable=False),
         sa.Column("thread_id", sa.String(length=32), nullable=False),
         sa.Column("sent_at", sa.BigInteger(), nullable=False),
-        sa.Column("answered_at", sa.BigInteger(), nullable=True, comment="a person there acknowledged it"),
+        sa.Column("answered_at", sa.BigInteger(), nullable=True, comment="it was acknowledged there"),
         sa.Column("assurance", sa.String(length=32), nullable=True, comment="of that acknowledgement"),
         sa.PrimaryKeyConstraint("sender", "bid", name=op.f("pk_drill_test")),
         comment="One test message of a drill, on one channel; its clock is the drill's and its "
