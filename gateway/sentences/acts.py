@@ -51,12 +51,12 @@ ACTS: Mapping[str, str] = MappingProxyType(
         "officer-role": "An auditor moves nothing; another officer acts.",
         "officer-unconfirmed": "A passkey waits for a second person; have the officer read out its words, "
         "then `rogatory officer confirm`.",
+        "officer-unknown": "No officer has this pseudonym; look at `rogatory officer list`.",
         "officer-words-differ": "No passkey of this officer that waits has these words; nothing was "
         "confirmed. Have them read again; if it stays so, somebody else made the one that waits: `rogatory "
         "officer end-passkey`, then a new link, handed over in person.",
         "officer-words-needed": "Nothing is confirmed without the words that the officer reads from the "
         "phone: give them with --words.",
-        "officer-unknown": "No officer has this pseudonym; look at `rogatory officer list`.",
         "passkey-ending": "A passkey ends within a month; its officer makes another: see `rogatory officer "
         "link`.",
         "passkey-needed": "Officers here have passkeys, so nobody's word alone stands for the authority; "
