@@ -96,7 +96,9 @@ def standing_content(message_id: str, manifest_sha256: str) -> dict[str, Any]:
 def stood_by(form: Mapping[str, Any]) -> StoodBy | None:
     """Return what a message stands by; ``None`` unless it says so, in these words and nothing beside them."""
     said = [row for _, row in rows(form, "content", "answers")]
-    if form.get("message_type") != STANDING_BY or len(said) != 1 or set(said[0]) != {"point_no", "answer"}:
+    if form.get("message_type") != STANDING_BY or form.get("attachments") or len(said) != 1:
+        return None
+    if said[0] != {"point_no": None, "answer": said[0].get("answer")}:
         return None
     read = _READ.fullmatch(text(said[0], "answer"))
     if read is None or read["id"] != text(form, "in_reply_to"):

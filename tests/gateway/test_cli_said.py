@@ -1,4 +1,4 @@
-"""What the command line says of an act: who reads it must know whether it was sent, and which clock goes on."""
+"""What the command line says of an act: whether it was sent, and whether the clock goes on."""
 
 from datetime import UTC, datetime
 from typing import Any
