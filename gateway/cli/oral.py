@@ -99,6 +99,7 @@ def confirm(
     attach: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative=())] = None,
     officer: str = "local",
     consent: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
+    also: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
     common: Common | None = None,
 ) -> int:
     """Send the written request that confirms an oral one.
@@ -115,6 +116,8 @@ def confirm(
         Pseudonym of who sends it, for the log and the addressee; never a name.
     consent:
         Channels that protect the content less and may be used once their turn comes.
+    also:
+        Further notes of the same call, the other side's say: confirmed as well, and their threads superseded.
     """
     common = common or Common()
 
@@ -125,6 +128,7 @@ def confirm(
             attachments=[attachment_at(path) for path in attach or []],
             officer=officer,
             consents=consent or [],
+            also=also or [],
         )
         sent = await call(common, api.ORAL_CONFIRM, params, label="Sealing")
         return Answer(data=sent, show=lambda console: _show(console, sent, "The written confirmation"))

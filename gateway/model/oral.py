@@ -4,7 +4,7 @@ Both sides count from the instant the request was made by word of mouth, so both
 lapses: after the last alert it is asked for every day, and the requested authority decides whether to go on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,7 +23,7 @@ ALERTS = (timedelta(hours=24), timedelta(hours=72))
 #: After the last alert.
 ASKED_AGAIN = timedelta(days=1)
 
-CONFIRMS = "confirms_oral"
+CONFIRMS, REPLACES = "confirms_oral", "replaces"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +91,34 @@ def confirmed_references(form: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(named - {""})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotedAlso:
+    """Another note of the same call, and the place in its thread of the confirmation that ends it."""
+
+    reference: str
+    thread_id: str
+    seq: int
+    seen: int
+
+    def relations(self) -> list[dict[str, Any]]:
+        """Return how a request form confirms it and takes its thread's place (T38)."""
+        named = {"reference": self.reference, "thread_id": self.thread_id}
+        return [
+            {**named, "relation": CONFIRMS},
+            {**named, "relation": REPLACES, "seq": self.seq, "seen": self.seen},
+        ]
+
+
 def confirming(
-    form: Mapping[str, Any], *, note: Mapping[str, Any], thread: Mapping[str, Any]
+    form: Mapping[str, Any],
+    *,
+    note: Mapping[str, Any],
+    thread: Mapping[str, Any],
+    also: Sequence[NotedAlso] = (),
 ) -> dict[str, Any]:
     """Return a request form as the written confirmation of a note: its place, the relation, the call itself.
 
-    What the officer wrote there already stays.
+    What the officer wrote there already stays. ``also``: further notes of the same call.
     """
     reference = text(note, "thread", "requesting", "reference") or text(
         note, "thread", "requested", "reference"
@@ -104,6 +126,7 @@ def confirming(
     related = [dict(row) for _, row in rows(form, "related_references")]
     if CONFIRMS not in {text(row, "relation") for row in related}:
         related.append({"reference": reference, "relation": CONFIRMS})
+    related += [row for each in also for row in each.relations()]
     said = at(note, "content")
     oral = {
         "made_at": text(said, "made_at"),

@@ -19,7 +19,7 @@ from gateway.model.codes import Side, Track, is_known
 from gateway.model.manifest import FORM_MAX_BYTES, FORM_PART, is_request_form
 from gateway.model.message import MessageInvalid, Place, ThreadParties, build_message
 from gateway.model.opening import ORAL_NOTE
-from gateway.model.oral import OralCall, confirming, needs_no_oral
+from gateway.model.oral import NotedAlso, OralCall, confirming, needs_no_oral
 from gateway.services.acknowledgement import counters, own_office
 from gateway.services.acts.acts import PreparedAct
 from gateway.services.casefile import resolve
@@ -139,16 +139,19 @@ class OralDesk:
         officer: str,
         attachments: Sequence[Attachment] = (),
         consents: Sequence[str] = (),
+        also: Sequence[str] = (),
     ) -> Submission | PreparedAct:
         """Send a request form as the written confirmation of an oral request; durable when it returns.
 
-        Its thread, its relation and the call are filled in from the note. Raises ``GatewayRefusal`` as
-        ``Cases.resolve``; ``oral-unknown`` where there is no oral request of ours in that case,
-        ``form-invalid``, and what ``Acts.perform`` refuses; nothing is changed then.
+        Its thread, its relation and the call are filled in from the note. ``also``: further notes of the same
+        call, made by the other side say; they are confirmed as well, and their threads superseded. Raises
+        ``GatewayRefusal`` as ``Cases.resolve``; ``oral-unknown`` where there is no oral request of ours in
+        one of these cases, ``form-invalid``, and what ``Acts.perform`` refuses; nothing is changed then.
         """
         if not is_request_form(form):
             raise GatewayRefusal("form-invalid")
         row, rows = await self._database.read(lambda c: self._asked(c, ref))
+        others = await self._database.read(lambda c: [self._also(c, each, row) for each in also])
         note = await self._read(row)
         own = self._directory.own.authority_id
         ours, theirs = counters(rows, own)
@@ -160,7 +163,7 @@ class OralDesk:
             "seq": ours + 1,
             "seen": theirs,
         }
-        made = confirming(form, note=note, thread=thread)
+        made = confirming(form, note=note, thread=thread, also=others)
         return await self._acts.perform(made, officer=officer, attachments=attachments, consents=consents)
 
     def _asked(self, connection: Connection, ref: str) -> tuple[oral.OralRow, list[cases.MessageRow]]:
@@ -169,6 +172,16 @@ class OralDesk:
         if row is None or row.side != Side.REQUESTING:
             raise GatewayRefusal("oral-unknown")
         return row, cases.messages_of(connection, row.thread_id, row.peer)
+
+    def _also(self, connection: Connection, ref: str, first: oral.OralRow) -> NotedAlso:
+        """Return another note of a call: of the same two authorities, in a thread of its own."""
+        row, rows = self._asked(connection, ref)
+        case = cases.find_case(connection, row.thread_id, row.peer)
+        if case is None or row.peer != first.peer or row.thread_id == first.thread_id:
+            raise GatewayRefusal("oral-unknown", field="also")
+        ours, theirs = counters(rows, self._directory.own.authority_id)
+        reference = case.reference_requesting or case.reference_requested or row.thread_id
+        return NotedAlso(reference=reference, thread_id=row.thread_id, seq=ours + 1, seen=theirs)
 
     async def _read(self, row: oral.OralRow) -> Mapping[str, Any]:
         """Return the note itself."""

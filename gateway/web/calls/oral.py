@@ -30,13 +30,14 @@ class OralNoteParams(Value, kw_only=True):
 
 
 class OralConfirmParams(Value, kw_only=True):
-    """The written request that confirms an oral one."""
+    """The written request that confirms an oral one; ``also``: further notes of the same call."""
 
     ref: Reference
     form: msgspec.Raw
     attachments: list[AttachmentFile] = []
     officer: Officer = "local"
     consents: Consents = []
+    also: Annotated[list[Reference], msgspec.Meta(max_length=8)] = []
 
 
 class OralSentResult(Value, kw_only=True):

@@ -51,6 +51,7 @@ async def _confirm(desk: Desk, params: OralConfirmParams, _progress: Progress) -
         officer=params.officer,
         attachments=[attachment_of(item) for item in params.attachments],
         consents=params.consents,
+        also=params.also,
     )
     return _sent(sent)
 

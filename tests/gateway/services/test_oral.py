@@ -17,7 +17,7 @@ from gateway.services.submit import Submission
 from gateway.storage import audit, cases, oral, paging, peers
 from tests.world import START, World, sample_request
 
-DE, GB = "de-bfj", "gb-ukca"
+DE, GB, FR = "de-bfj", "gb-ukca", "fr-mj"
 HOUR = timedelta(hours=1)
 
 
@@ -177,6 +177,71 @@ async def test_the_written_confirmation_ends_the_countdown_on_both_sides(world: 
     assert (status.state, status.reference_requesting) == ("delivered", form["reference_requesting"])
     assert [message.effect for message in status.messages] == ["applied", "applied"]
     await world.check()
+
+
+@pytest.mark.parametrize("continues", ["requesting", "requested"])
+async def test_one_confirmation_ends_both_notes_of_a_call_that_both_sides_noted(
+    world: World, continues: str
+) -> None:
+    notes = {side: await noted(world, side) for side in ("requesting", "requested")}
+    first = notes.pop(continues)
+    (second,) = notes.values()
+    world.advance(25 * HOUR)
+    await look(world)
+    form, attachments = written(relation="related")
+    sent = await world[DE].desk.trust.oral.confirm(
+        first.bid, form, officer="A-1", attachments=attachments, also=[second.bid]
+    )
+    assert isinstance(sent, Submission)
+    await world.run()
+    for aid in (DE, GB):
+        peer = GB if aid == DE else DE
+        for note, state in ((first, "delivered"), (second, "superseded")):
+            thread = note.thread_id
+            row = await row_at(world, aid, thread)
+            assert (row.confirmed_by, row.next_action_at) == (f"{DE}/{sent.bid}", None)
+            case = await world[aid].database.read(lambda c, t=thread, p=peer: cases.find_case(c, t, p))
+            assert case is not None
+            assert case.state == state
+            assert await told_at(world, aid, thread) == set()
+        assert case.next_action == "close", "as with every request that was replaced"
+        assert await paged_at(world, aid) == 0
+    await world.check()
+
+
+async def test_what_is_no_other_note_of_the_same_two_is_not_confirmed_beside_it(world: World) -> None:
+    note = await noted(world)
+    theirs = await noted(world, "requested")
+    form, attachments = written(relation="related")
+    for also, code in (
+        ([note.bid], "oral-unknown"),
+        (["0" * 32], "not-found"),
+        ([theirs.bid, theirs.bid], "form-invalid"),
+    ):
+        with pytest.raises(GatewayRefusal, match=code):
+            await world[DE].desk.trust.oral.confirm(
+                note.bid, form, officer="A-1", attachments=attachments, also=also
+            )
+    with pytest.raises(GatewayRefusal, match="oral-unknown"):
+        await world[GB].desk.trust.oral.confirm(
+            theirs.bid, form, officer="A-1", attachments=attachments, also=[note.bid]
+        )
+    for each in (note, theirs):
+        assert (await row_at(world, DE, each.thread_id)).confirmed_at is None
+        case = await world[DE].database.read(lambda c, t=each.thread_id: cases.find_case(c, t, GB))
+        assert case is not None
+        assert case.state == "oral_pending_confirmation"
+
+
+async def test_a_note_of_another_authority_is_not_confirmed_beside_it(tmp_path: Path) -> None:
+    async with World.create(tmp_path, DE, GB, FR) as world:
+        note, other = await noted(world), await noted(world, peer=FR)
+        form, attachments = written(relation="related")
+        with pytest.raises(GatewayRefusal, match="oral-unknown"):
+            await world[DE].desk.trust.oral.confirm(
+                note.bid, form, officer="A-1", attachments=attachments, also=[other.bid]
+            )
+        assert (await row_at(world, DE, note.thread_id)).confirmed_at is None
 
 
 async def test_a_request_of_another_thread_confirms_by_naming_the_oral_one(world: World) -> None:
