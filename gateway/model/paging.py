@@ -25,6 +25,8 @@ class PageReason(StrEnum):
     SECOND_SIGNATURE = "second-signature"
     #: A call-back about a bundle was denied, or brought other words: somebody may be forging.
     CALLBACK_DENIED = "callback-denied"
+    #: A machine handed in something urgent, and an officer's passkey is still to sign it.
+    ACT_WAITING = "act-waiting"
     ORAL_UNCONFIRMED = "oral-unconfirmed"
     PRESERVATION_ENDING = "preservation-ending"
     #: A path that should ring did not, or the pager itself was away.

@@ -24,7 +24,7 @@ from gateway.model.codes import Assurance
 from gateway.model.officers import AUDITOR
 from gateway.model.preservation_forms import is_for_approver
 from gateway.model.second_signature import stood_by
-from gateway.services.acts.ending import end_expired, end_unsigned
+from gateway.services.acts.ending import end_expired, end_unsigned, no_longer_waiting
 from gateway.services.acts.keeping import ActStore
 from gateway.services.directory import Directory
 from gateway.services.draft import Draft, Progress
@@ -155,9 +155,11 @@ class Acts:
         attachments: Sequence[Attachment] = (),
         consents: Sequence[str] = (),
         progress: Progress | None = None,
+        calls: bool = False,
     ) -> PreparedAct:
         """Seal form and documents and keep them until the officer signs; durable when it returns.
 
+        ``calls``: no person hands it in, so the officer on duty is called where it is urgent.
         Raises ``GatewayRefusal`` ``passkey-needed`` where nobody here is called so, ``officer-not-ready``,
         ``officer-role``, ``human-role``, and what ``Submitter.submit`` refuses.
         """
@@ -172,7 +174,7 @@ class Acts:
         row = self._store.row(draft, officer=officer, now=now)
 
         def unit(tx: Transaction) -> Sequence[CredentialRow]:
-            self._store.add(tx, row, draft)
+            self._store.add(tx, row, draft, calls=calls)
             return officers.credentials_of(tx.connection, officer)
 
         keys = await self._database.write(unit)
@@ -260,6 +262,7 @@ class Acts:
             sign_in.refuse_out_of_force(*sign_in.held(connection, key.id), now)
             if not acts.end_act(tx, row.id, "sent", now):
                 raise GatewayRefusal("act-over")
+            no_longer_waiting(tx, row, now, by=officer.pseudonym)
             officers.store_credential(tx, replace(key, sign_count=count, used_at=now, statement=statement))
 
         return Vouched(officer=officer.pseudonym, human=human, also=also)

@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from gateway.model.audit import PendingAuditEntry
+from gateway.model.codes import Lane
+from gateway.model.paging import PageReason
+from gateway.services.paging.pages import settle_pages
 from gateway.services.refold import CASE_TASK
 from gateway.services.tasks import raise_task
 from gateway.storage import acts
@@ -21,10 +24,18 @@ def end_unsigned(tx: Transaction, row: ActRow, state: str, now: datetime) -> boo
     """End an act as ``withdrawn``, ``outdated`` or ``expired``; ``False`` if it was over."""
     if not acts.end_act(tx, row.id, state, now):
         return False
+    no_longer_waiting(tx, row, now, by=None)
     acts.forget_documents(tx, [part[_DIGEST] for part in json.loads(row.parts)[1:]])
     body = {"from": row.sender, "bid": row.bid, "officer": row.officer, "code": state}
     tx.audit(PendingAuditEntry(event="act.ended", body=body, at=now))
     return True
+
+
+def no_longer_waiting(tx: Transaction, row: ActRow, now: datetime, *, by: str | None) -> None:
+    """Call nobody any more about an act that is over; ``by`` signed it."""
+    if row.lane == Lane.URGENT:
+        subject, reason = (row.sender, row.bid), PageReason.ACT_WAITING
+        settle_pages(tx, peer=row.to_aid, reason=reason, subject=subject, now=now, by=by)
 
 
 def end_expired(tx: Transaction, due: Iterable[ActRow], now: datetime) -> None:

@@ -16,9 +16,13 @@ from crypto.errors import Refusal
 from crypto.parts import SealedPart, open_part, seal_part
 from gateway.errors import StorageDamaged
 from gateway.model.audit import PendingAuditEntry
+from gateway.model.codes import Lane
+from gateway.model.fields import text
 from gateway.model.manifest import is_request_form
+from gateway.model.paging import LEVELS, Audience, PageReason
 from gateway.model.request import default_message_type
 from gateway.services.draft import Draft, Drafter
+from gateway.services.paging.pages import raise_page
 from gateway.services.vault import Vault, WrappedKey
 from gateway.storage import acts
 from gateway.storage.acts import ActRow
@@ -75,12 +79,24 @@ class ActStore:
             next_action_at=expires_at,
         )
 
-    def add(self, tx: Transaction, row: ActRow, draft: Draft) -> None:
-        """Keep a new act with its documents."""
+    def add(self, tx: Transaction, row: ActRow, draft: Draft, *, calls: bool) -> None:
+        """Keep a new act with its documents; ``calls``: the officer on duty, where it is urgent."""
         acts.add_act(tx, row)
         self._blobs.insert(tx, [ref for _, ref in draft.sealed])
         body = {"from": row.sender, "bid": row.bid, "officer": row.officer}
         tx.audit(PendingAuditEntry(event="act.prepared", body=body, at=row.prepared_at))
+        if calls and row.lane == Lane.URGENT:
+            level = draft.context.urgency_level if draft.context else text(draft.form, "urgency", "level")
+            raise_page(
+                tx,
+                peer=row.to_aid,
+                reason=PageReason.ACT_WAITING,
+                level=level if level in LEVELS else str(Lane.URGENT),
+                audience=Audience.DUTY,
+                subject=(row.sender, row.bid),
+                thread_id=row.thread_id,
+                now=row.prepared_at,
+            )
 
     async def draft(self, row: ActRow) -> Draft:
         """Return a waiting act's draft. Raises ``StorageDamaged`` if it does not open."""

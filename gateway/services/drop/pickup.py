@@ -152,7 +152,7 @@ class Pickup:
             return await self._results.sent(bid)
         act = await self._acts.waiting_for(bid)
         if act is None:
-            made = await self._acts.prepare(form, officer=officer, attachments=attachments)
+            made = await self._acts.prepare(form, officer=officer, attachments=attachments, calls=True)
             self._log.info("drop.prepared", bid=bid)
             return await self._waits(folder, made, to_sign)
         if act.digest != digest:

@@ -111,6 +111,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "target-passed": N_("The time to acknowledge has passed."),
         "second-signature": N_("A second person is to sign or to ring back."),
         "callback-denied": N_("Rung back, the authority said that it is not theirs."),
+        "act-waiting": N_("Something urgent waits for an officer's passkey before it is sent."),
         "oral-unconfirmed": N_("An oral request has not been confirmed in writing."),
         "preservation-ending": N_("A preservation ends soon."),
         "alarm-silent": N_("An alarm path is silent."),

@@ -13,9 +13,10 @@ from gateway.demo.passkey import SoftPasskeys
 from gateway.errors import GatewayRefusal, StorageUnavailable
 from gateway.services.acts.acts import PreparedAct
 from gateway.services.carrier.medium import Folder
+from gateway.storage import paging
 from tests.gateway.services.test_drop import drop, pickup, result, sent
 from tests.people import enrolled, signed
-from tests.world import World
+from tests.world import World, sample_request
 
 pytestmark = pytest.mark.slow
 
@@ -368,3 +369,48 @@ async def test_links_in_waiting_lead_nowhere(world: World, root: Path, tmp_path:
     (root / "waiting").symlink_to(tmp_path)
     with pytest.raises(GatewayRefusal, match="medium-foreign"):
         await pickup(world, root).look()
+
+
+# Nobody stands at the gateway at night
+
+
+@pytest.mark.parametrize("end", ["signed", "withdrawn", "expired"])
+async def test_the_officer_on_duty_is_called_for_what_is_urgent_until_it_is_over(
+    world: World, root: Path, end: str
+) -> None:
+    phones = await people(world)
+
+    async def called() -> list[tuple[str, str | None]]:
+        rows = await world[KE].database.read(lambda c: paging.open_matters(c, SG))
+        return [(row.reason, row.bid) for row in rows if row.reason == "act-waiting"]
+
+    put(root, "calm")
+    await pickup(world, root).look()
+    assert await called() == [], "what is not urgent waits for the day"
+    (calm,) = await world[KE].acts.waiting()
+    await world[KE].acts.withdraw(calm.id)
+    form = json.loads((put(root, "night") / "form.json").read_bytes())
+    form["urgency"]["level"] = "emergency"
+    (root / "out" / "night" / "form.json").write_text(json.dumps(form))
+    await pickup(world, root).look()
+    act = await the_act(world)
+    assert (act.lane, await called()) == ("urgent", [("act-waiting", act.bid)])
+    await pickup(world, root).look()
+    assert len(await called()) == 1
+    if end == "signed":
+        await signed(world[KE], act, phones[ONE])
+    elif end == "withdrawn":
+        await world[KE].acts.withdraw(act.id)
+    else:
+        world.advance(timedelta(hours=24))
+        await world[KE].watch.look()
+    assert await called() == []
+
+
+async def test_an_officer_who_prepares_something_urgent_is_not_called_for_it(world: World) -> None:
+    await people(world)
+    form, _ = sample_request(1)
+    form["urgency"]["level"] = "emergency"
+    form |= {"attachments": [], "translations": [], "created_at": "2026-11-21T09:00:00Z"}
+    assert isinstance(await world[KE].acts.perform(form, officer=ONE), PreparedAct)
+    assert await world[KE].database.read(lambda c: paging.open_matters(c, SG)) == []
