@@ -7,6 +7,7 @@ from typing import ClassVar
 from msgspec.structs import asdict
 from sqlalchemy import Connection, bindparam, delete, select, update
 
+from gateway.model.officers import AUDITOR
 from gateway.storage.database import Transaction
 from gateway.storage.rows import TableRow
 from gateway.storage.schema import credential, officer, setup_link
@@ -103,6 +104,7 @@ _READY = (
     .join(officer, officer.c.pseudonym == credential.c.officer)
     .where(
         (officer.c.status == "active")
+        & (officer.c.role != AUDITOR)
         & (credential.c.status == "active")
         & (credential.c.exp >= bindparam("b_now"))
     )
@@ -185,7 +187,7 @@ def due_credentials(connection: Connection, now: datetime) -> list[CredentialRow
 
 
 def is_anybody_ready(connection: Connection, now: datetime) -> bool:
-    """Tell whether any active officer has a passkey in force."""
+    """Tell whether any active officer who may sign has a passkey in force."""
     return connection.execute(_READY, {"b_now": now}).first() is not None
 
 

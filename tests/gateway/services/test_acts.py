@@ -128,6 +128,19 @@ async def test_until_somebody_has_a_passkey_the_operators_word_is_sent_at_once(w
     assert await vouched(world[KE], SG, sent.bid) == ("local_operator", "local")
 
 
+async def test_an_auditors_passkey_keeps_nobody_from_sending(world: World) -> None:
+    ref = await arrived(world)
+    await enrolled(world[SG], "sg-au-1", role="auditor")
+    # An auditor signs nothing: counted among those who do, this would stop the authority's every message.
+    assert isinstance(await world[SG].cases.acknowledge(ref, officer="op-1"), Submission)
+
+
+async def test_only_an_approver_signs_a_refusal_whoever_wrote_the_form(world: World) -> None:
+    await enrolled(world[SG], "sg-do-1")
+    form = {"message_type": "refusal", "author": {"authority_id": SG, "role": "duty_officer"}}
+    await refused(world[SG], "human-role", world[SG].acts.prepare(form, officer="sg-do-1"))
+
+
 async def test_afterwards_nobodys_word_alone_stands_for_the_authority(world: World) -> None:
     ref = await arrived(world)
     await enrolled(world[SG], "sg-do-1")
