@@ -78,31 +78,33 @@ async def test_a_folder_waits_for_the_officer_it_names_and_is_done_when_it_was_s
     await world.check()
 
 
-@pytest.mark.parametrize(
-    ("officer", "code"),
-    [
-        (None, "drop-officer"),
-        ("", "drop-officer"),
-        ("ke\u0000do", "drop-officer"),
-        ({"id": ONE}, "drop-officer"),
-        ("nobody-here", "passkey-needed"),
-        (ONE.upper(), "passkey-needed"),
-        ("ke-gone", "officer-not-ready"),
-        ("ke-au-1", "officer-role"),
-    ],
-)
+#: What a form names, and how it is refused.
+NAMED: list[tuple[object, str]] = [
+    (None, "drop-officer"),
+    ("", "drop-officer"),
+    ("ke\u0000do", "drop-officer"),
+    ({"id": ONE}, "drop-officer"),
+    ("nobody-here", "passkey-needed"),
+    (ONE.upper(), "passkey-needed"),
+    ("ke-gone", "officer-not-ready"),
+    ("ke-au-1", "officer-role"),
+]
+
+
 async def test_a_form_that_names_nobody_who_may_sign_is_refused_and_says_what_to_do(
-    world: World, root: Path, officer: object, code: str
+    world: World, root: Path
 ) -> None:
     await people(world)
     await enrolled(world[KE], "ke-au-1", role="auditor", second=ONE)
     await enrolled(world[KE], "ke-gone", second=ONE)
     await world[KE].officers.suspend("ke-gone", by=ONE)
-    put(root, officer=officer)
-    assert await pickup(world, root).look() == 1
-    told = result(root / "refused" / "case-77")
-    assert (told["ok"], told["error"]["code"], told["error"]["field"]) == (False, code, "human/officer")
-    assert "rogatory officer list" in told["error"]["sentence"] or code == "officer-role"
+    for n, (officer, _) in enumerate(NAMED):
+        put(root, f"case-{n}", officer=officer)
+    assert await pickup(world, root).look() == len(NAMED)
+    for n, (_, code) in enumerate(NAMED):
+        told = result(root / "refused" / f"case-{n}")
+        assert (told["ok"], told["error"]["code"], told["error"]["field"]) == (False, code, "human/officer")
+        assert "rogatory officer list" in told["error"]["sentence"] or code == "officer-role"
     assert await world[KE].acts.waiting() == []
     assert await sent(world) == 0
 
@@ -332,27 +334,33 @@ async def test_what_is_changed_in_a_waiting_folder_changes_nothing_of_what_is_se
     assert (await world[SG].cases.status(f"{KE}/{act.bid}")).messages[0].assurance == "passkey"
 
 
-@pytest.mark.parametrize("how", ["gone", "no JSON", "no act", "an act of nobody", "a link", "a list"])
 async def test_a_waiting_folder_whose_result_was_changed_is_refused_and_the_act_stays(
-    world: World, root: Path, tmp_path: Path, how: str
+    world: World, root: Path, tmp_path: Path
 ) -> None:
     await people(world)
-    put(root)
-    await pickup(world, root).look()
-    act, told = await the_act(world), root / "waiting" / "case-77" / "result.json"
+    texts = {"no JSON": "{" * 9999, "no act": "{}", "nobody's": f'{{"act":"{"0" * 32}"}}', "a list": "[1]"}
+    names = ["gone", "a link", *texts]
+    for name in names:
+        put(root, name)
+    taking = pickup(world, root)
+    assert await taking.look() == len(names)
+    before = await world[KE].acts.waiting()
     elsewhere = tmp_path / "elsewhere.json"
-    elsewhere.write_bytes(told.read_bytes())
-    told.unlink()
-    if how == "a link":
-        told.symlink_to(elsewhere)
-    elif how != "gone":
-        texts = {"no JSON": "{" * 9999, "no act": "{}", "an act of nobody": f'{{"act":"{"0" * 32}"}}'}
-        told.write_text(texts.get(how, "[1]"))
-    before = elsewhere.read_bytes()
-    assert await pickup(world, root).look() == 1
-    assert result(root / "refused" / "case-77")["error"]["code"] == "drop-lost"
-    assert (await the_act(world)).id == act.id
-    assert elsewhere.read_bytes() == before, "nothing is written through a link"
+    for name in names:
+        told = root / "waiting" / name / "result.json"
+        good = told.read_bytes()
+        told.unlink()
+        if name in texts:
+            told.write_text(texts[name])
+        elif name == "a link":
+            elsewhere.write_bytes(good)
+            told.symlink_to(elsewhere)
+    linked = elsewhere.read_bytes()
+    assert await taking.look() == len(names)
+    for name in names:
+        assert result(root / "refused" / name)["error"]["code"] == "drop-lost", name
+    assert await world[KE].acts.waiting() == before
+    assert elsewhere.read_bytes() == linked, "nothing is written through a link"
 
 
 async def test_links_in_waiting_lead_nowhere(world: World, root: Path, tmp_path: Path) -> None:
