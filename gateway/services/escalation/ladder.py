@@ -30,6 +30,7 @@ from gateway.model.escalation import (
 )
 from gateway.model.paging import PageReason
 from gateway.model.request import REQUEST_TYPES, lane_of
+from gateway.model.second_signature import stood_by
 from gateway.services.followers import Added, Consigned
 from gateway.services.paging.pages import raise_page, settle_pages
 from gateway.services.tasks import close_tasks
@@ -117,8 +118,8 @@ class Ladder:
 
     def _page_arrival(self, tx: Transaction, added: Added) -> None:
         row = added.row
-        if row.message_type in ACKNOWLEDGEMENTS:
-            # What the officer waited for wakes nobody.
+        if row.message_type in ACKNOWLEDGEMENTS or stood_by(added.form) is not None:
+            # What the officer waited for wakes nobody; nor does a second officer, who adds nothing to do.
             return
         for audience in called(Way.IN, Stage.WAITING):
             raise_page(

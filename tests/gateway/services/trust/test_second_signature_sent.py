@@ -20,7 +20,7 @@ from gateway.services.submit import Submission
 from gateway.services.tasks import raise_task
 from gateway.services.trust.cards import CardView
 from gateway.services.trust.standing import standing_form
-from gateway.storage import acts, cases, trust
+from gateway.storage import acts, cases, paging, trust
 from gateway.storage.database import Transaction
 from tests.gateway.services.test_oral import DE, GB, said
 from tests.people import enrolled, signed
@@ -111,6 +111,8 @@ async def test_the_addressee_sees_who_signed_second_and_what_is_owed_ends_with_t
     seen = await card(world, sent)
     assert [(each.officer, each.assurance) for each in seen.stood_by] == [(APPROVER, "passkey")]
     assert not seen.is_alone
+    rung = await world[US].database.read(lambda c: paging.open_matters(c, RO))
+    assert {row.bid for row in rung} == {sent.bid}, "it wakes nobody again"
     assert states == [(await world[aid].cases.status(f"{RO}/{sent.bid}")).state for aid in (RO, US)]
     # A third person reads it from the exported messages alone.
     await world[US].desk.exports.export(f"{RO}/{sent.bid}", tmp_path / "case", officer="us-op")
