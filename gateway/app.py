@@ -21,9 +21,9 @@ from gateway import __version__
 from gateway.clock import Clock, SystemClock
 from gateway.config import NetworkSettings, find_home, split_address
 from gateway.model.audit import PendingAuditEntry
-from gateway.services.logpages import LogPages
+from gateway.services.log.logpages import LogPages
+from gateway.services.log.sequence import Sequencer
 from gateway.services.registry.follower import Fetch
-from gateway.services.sequence import Sequencer
 from gateway.storage.group import Commit, commit_now
 from gateway.storage.queue import release_leases
 from gateway.telemetry import get_log

@@ -31,11 +31,11 @@ from gateway.config import (
     Settings,
 )
 from gateway.errors import GatewayError, GatewayRefusal, StorageError
-from gateway.services.audits import audit_home
 from gateway.services.evidence import check_receipt
 from gateway.services.handin import Attachment
 from gateway.services.home import HomePlan, plan_record
-from gateway.services.logstate import LogState
+from gateway.services.log.audits import audit_home
+from gateway.services.log.logstate import LogState
 from gateway.services.registry.follower import Fetch
 from gateway.services.submit import Submission
 from gateway.services.verify import AuditReport

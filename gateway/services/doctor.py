@@ -20,12 +20,12 @@ from gateway.model.authority import DirectoryEntry
 from gateway.model.channels import HTTPS
 from gateway.services.diagnosis import Diagnosis, Level, good
 from gateway.services.directory import Directory
-from gateway.services.headstore import read_head_file
 from gateway.services.homechecks import check_disk, check_files, check_health, check_keys
 from gateway.services.keyring import Keyring
-from gateway.services.logkeys import KeyringLogKeys, open_own_head
-from gateway.services.logstate import damaged, head_lost, head_unreadable, other_root, went_back
-from gateway.services.logtree import LogDamaged, StoredTree
+from gateway.services.log.headstore import read_head_file
+from gateway.services.log.logkeys import KeyringLogKeys, open_own_head
+from gateway.services.log.logstate import damaged, head_lost, head_unreadable, other_root, went_back
+from gateway.services.log.logtree import LogDamaged, StoredTree
 from gateway.services.ownlisting import Unlisted, unlisted_keys
 from gateway.storage import audit, cases, peers
 from gateway.storage.database import Connection, Database

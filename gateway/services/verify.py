@@ -22,9 +22,9 @@ from crypto.merkle import HASH_SIZE
 from crypto.receipts import receipt_digest
 from crypto.tiles import Edge, Tile
 from gateway.model.audit import body_belongs, read_leaf
-from gateway.services.logkeys import open_own_head
-from gateway.services.logstate import went_back
-from gateway.services.logtree import CHUNK
+from gateway.services.log.logkeys import open_own_head
+from gateway.services.log.logstate import went_back
+from gateway.services.log.logtree import CHUNK
 from gateway.storage import audit as table
 from gateway.storage.audit import Connection
 

@@ -22,7 +22,7 @@ from gateway.services.formalroute import RouteDesk
 from gateway.services.lanes import LaneLimits
 from gateway.services.library import Library
 from gateway.services.liveness import Liveness
-from gateway.services.logpages import StoredProofs
+from gateway.services.log.logpages import StoredProofs
 from gateway.services.networks import Networks
 from gateway.services.outbox import Outbox
 from gateway.services.peergate import PeerGate

@@ -13,9 +13,9 @@ from sqlalchemy import create_engine, text
 from crypto.bundle import KeyInForce
 from crypto.keys import NOTE_ED25519, NOTE_ML_DSA_44, PrivateKey, PublicKey, Signer
 from gateway.model.audit import AuditEntry, PendingAuditEntry
-from gateway.services.headstore import HeadStore
-from gateway.services.logstate import LogState
-from gateway.services.sequence import Sequencer
+from gateway.services.log.headstore import HeadStore
+from gateway.services.log.logstate import LogState
+from gateway.services.log.sequence import Sequencer
 from gateway.storage.database import Database, Transaction
 from gateway.storage.schema import metadata
 

@@ -20,7 +20,7 @@ import pytest
 from gateway.errors import GatewayRefusal, StorageUnavailable
 from gateway.services import release
 from gateway.services.container import load_container
-from gateway.services.logstate import LogState
+from gateway.services.log.logstate import LogState
 from gateway.storage import cases, receipts, transmissions
 from gateway.storage.database import Connection
 from tests.postgres import Cluster, postgresql_cluster

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from crypto.checkpoint import Checkpoint, sign_checkpoint
-from gateway.services.headstore import SLOT_BYTES, HeadConflict, HeadDamaged, HeadStore, read_head_file
+from gateway.services.log.headstore import SLOT_BYTES, HeadConflict, HeadDamaged, HeadStore, read_head_file
 from tests.gateway.services.loghome import ED, NOW, ORIGIN, PQ
 
 

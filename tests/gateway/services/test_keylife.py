@@ -20,7 +20,7 @@ from gateway.services.directory.views import SourceView
 from gateway.services.heldkey import LISTED_AHEAD
 from gateway.services.homechecks import check_keys
 from gateway.services.keyring import Keyring
-from gateway.services.logkeys import KeyringLogKeys
+from gateway.services.log.logkeys import KeyringLogKeys
 from gateway.services.ownlisting import Unlisted, unlisted_keys
 from gateway.storage import bundles, transmissions
 from gateway.storage import revocations as store

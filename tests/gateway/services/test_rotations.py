@@ -15,7 +15,7 @@ from gateway.app import App
 from gateway.services import wire
 from gateway.services.evidence import check_receipt
 from gateway.services.heldkey import LISTED_AHEAD
-from gateway.services.logkeys import open_own_head
+from gateway.services.log.logkeys import open_own_head
 from gateway.storage import bundles, receipts, transmissions
 from tests.following import Following
 from tests.gateway.services.registry.networks import NETWORK

@@ -11,8 +11,8 @@ from crypto.checkpoint import open_checkpoint
 from crypto.leaf import open_leaf
 from crypto.proof import verify_tlog_proof
 from gateway.errors import StorageUnavailable
-from gateway.services.headstore import HeadStore
-from gateway.services.logstate import LogState
+from gateway.services.log.headstore import HeadStore
+from gateway.services.log.logstate import LogState
 from gateway.storage.database import Database, Transaction
 from tests.gateway.services.loghome import KEYS, NOW, ORIGIN, LogHome, an_entry
 
@@ -253,7 +253,7 @@ async def test_what_another_process_appends_never_takes_the_place_of_what_was_ro
 async def test_a_full_disk_in_the_second_place_delays_proofs_and_loses_nothing(
     home: LogHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.services.loghead.RETRY_S", 0.0)
+    monkeypatch.setattr("gateway.services.log.loghead.RETRY_S", 0.0)
     async with home.opened() as log:
         real = log.store.replace
 

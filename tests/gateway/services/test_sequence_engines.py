@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from crypto.proof import verify_tlog_proof
-from gateway.services.headstore import HeadStore, read_head_file
-from gateway.services.logstate import LogState
-from gateway.services.sequence import Sequencer
+from gateway.services.log.headstore import HeadStore, read_head_file
+from gateway.services.log.logstate import LogState
+from gateway.services.log.sequence import Sequencer
 from gateway.services.verify import verify_log
 from gateway.storage.database import Database, Transaction
 from gateway.storage.migrate import upgrade

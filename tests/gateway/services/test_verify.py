@@ -10,7 +10,7 @@ from sqlalchemy import Connection, create_engine, text
 from crypto.checkpoint import Checkpoint, sign_checkpoint
 from crypto.encoding import sha256_hex
 from gateway.model.audit import PendingAuditEntry
-from gateway.services.headstore import read_head_file
+from gateway.services.log.headstore import read_head_file
 from gateway.services.verify import AuditReport, verify_log
 from gateway.storage.audit import erase_body
 from gateway.storage.database import Transaction

@@ -23,11 +23,11 @@ from crypto.merkle import leaf_hash
 from crypto.tiles import Edge
 from gateway.clock import Clock
 from gateway.model.audit import AuditEntry, PendingAuditEntry, body_bytes, leaf_bytes, log_time
-from gateway.services.headstore import HeadStore
-from gateway.services.loghead import LogHead, LogReader, SignedHead
-from gateway.services.logkeys import LogKeys
-from gateway.services.logstate import LogState, LogStatus
-from gateway.services.logtree import CHUNK, LogDamaged, StoredTree
+from gateway.services.log.headstore import HeadStore
+from gateway.services.log.loghead import LogHead, LogReader, SignedHead
+from gateway.services.log.logkeys import LogKeys
+from gateway.services.log.logstate import LogState, LogStatus
+from gateway.services.log.logtree import CHUNK, LogDamaged, StoredTree
 from gateway.storage import audit as table
 from gateway.storage.audit import Connection
 

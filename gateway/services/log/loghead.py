@@ -19,9 +19,9 @@ from crypto.merkle import Frontier, inclusion_path
 from crypto.proof import tlog_proof
 from crypto.tiles import EdgeView, NotHeld
 from gateway.clock import Clock
-from gateway.services.headstore import HeadConflict, HeadDamaged, HeadStore
-from gateway.services.logkeys import LogKeys, open_own_head
-from gateway.services.logstate import (
+from gateway.services.log.headstore import HeadConflict, HeadDamaged, HeadStore
+from gateway.services.log.logkeys import LogKeys, open_own_head
+from gateway.services.log.logstate import (
     LogFault,
     LogState,
     changed_since,
@@ -31,7 +31,7 @@ from gateway.services.logstate import (
     other_root,
     went_back,
 )
-from gateway.services.logtree import LogDamaged, StoredTree
+from gateway.services.log.logtree import LogDamaged, StoredTree
 from gateway.storage import audit as table
 from gateway.storage.audit import Connection
 

@@ -11,9 +11,9 @@ from crypto.merkle import inclusion_path
 from crypto.note import split_note
 from crypto.proof import tlog_proof
 from crypto.tiles import TILE_WIDTH
-from gateway.services.headstore import HeadDamaged, read_head_file
-from gateway.services.logtree import LogDamaged, StoredTree
-from gateway.services.sequence import Sequencer
+from gateway.services.log.headstore import HeadDamaged, read_head_file
+from gateway.services.log.logtree import LogDamaged, StoredTree
+from gateway.services.log.sequence import Sequencer
 from gateway.storage.database import Connection, Database
 
 

@@ -8,9 +8,9 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway.services.headstore import HeadDamaged, read_head_file
 from gateway.services.keyring import Keyring
-from gateway.services.logkeys import KeyringLogKeys
+from gateway.services.log.headstore import HeadDamaged, read_head_file
+from gateway.services.log.logkeys import KeyringLogKeys
 from gateway.services.verify import AuditReport, verify_log
 from gateway.storage.database import Database
 
