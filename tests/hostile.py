@@ -28,7 +28,7 @@ from crypto.receipts import ReceiptClaims, issue
 from gateway.app import App
 from gateway.errors import GatewayRefusal, sentence_of
 from gateway.model.manifest import manifest_fields
-from gateway.services.release import Answer
+from gateway.services.arrivals.release import Answer
 from gateway.storage.schema import metadata
 from tests.world import World
 

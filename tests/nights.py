@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from gateway.app import App
-from gateway.services.followers import Added
+from gateway.services.casework.followers import Added
 from gateway.storage import audit, cases, paging
 from gateway.storage.escalations import EscalationRow
 from tests.ladders import find_ladder

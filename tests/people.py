@@ -5,7 +5,7 @@ from gateway.app import App
 from gateway.demo.passkey import SoftPasskeys
 from gateway.services.acts.acts import PreparedAct
 from gateway.services.officers.people import Officer
-from gateway.services.submit import Submission
+from gateway.services.sending.submit import Submission
 from gateway.storage import officers
 
 

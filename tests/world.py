@@ -31,13 +31,13 @@ from gateway.config import (
     Settings,
 )
 from gateway.errors import GatewayError, GatewayRefusal, StorageError
-from gateway.services.evidence import check_receipt
-from gateway.services.handin import Attachment
 from gateway.services.home import HomePlan, plan_record
 from gateway.services.log.audits import audit_home
 from gateway.services.log.logstate import LogState
+from gateway.services.proofs.evidence import check_receipt
 from gateway.services.registry.follower import Fetch
-from gateway.services.submit import Submission
+from gateway.services.sending.handin import Attachment
+from gateway.services.sending.submit import Submission
 from gateway.services.verify import AuditReport
 from gateway.storage import cases, receipts, transmissions
 from gateway.storage.group import Commit, commit_now

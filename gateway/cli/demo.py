@@ -25,7 +25,7 @@ from gateway.demo.samples import LARGE_EVIDENCE, read_directory, read_samples, r
 from gateway.demo.story import Story
 from gateway.demo.telling import Teller, as_data
 from gateway.demo.ways import Way
-from gateway.services.typeset import CannotPrint
+from gateway.services.documents.typeset import CannotPrint
 
 Channel = Literal["gateway_https", "email_sealed", "email_smime", "offline_media"]
 Failing = Literal["https"]

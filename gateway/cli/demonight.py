@@ -22,7 +22,7 @@ from gateway.demo.officers import DemoOfficers
 from gateway.demo.registry import DemoDirectory
 from gateway.demo.samples import read_follow_up, read_sample_directory, read_samples
 from gateway.demo.ways import Way
-from gateway.services.typeset import CannotPrint
+from gateway.services.documents.typeset import CannotPrint
 from gateway.telemetry import clean
 
 #: The page that the officers' passkeys are bound to. Nobody opens it here: software does what a phone does.

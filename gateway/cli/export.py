@@ -18,11 +18,11 @@ from crypto import strictjson
 from gateway.cli.output import Answer, CommandFailed, Common, run, text
 from gateway.cli.session import call
 from gateway.errors import GatewayRefusal
+from gateway.services.documents.statement import TEMPLATE, as_data, as_text, make_statement
+from gateway.services.documents.typeset import CannotPrint, Typesetter
 from gateway.services.durablefile import write_durably
 from gateway.services.forms import check_form
 from gateway.services.registers.recordfolder import RecordFolder
-from gateway.services.statement import TEMPLATE, as_data, as_text, make_statement
-from gateway.services.typeset import CannotPrint, Typesetter
 from gateway.web import calls as api
 
 _REQUIREMENTS_MAX_BYTES = 256 * 1024

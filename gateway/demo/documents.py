@@ -21,7 +21,7 @@ from typing import Any
 from gateway.demo.letters import compose
 from gateway.demo.memory import peak_rss_mib
 from gateway.demo.samples import LARGE_EVIDENCE, Sample, folder, read_samples
-from gateway.services.typeset import Typesetter
+from gateway.services.documents.typeset import Typesetter
 
 _PIECE = 1024 * 1024
 

@@ -23,7 +23,7 @@ from typing import Any
 from crypto.keys import X509, KeyUse, PublicKey
 from gateway.demo.mailhost import MailHost
 from gateway.demo.network import DemoFailed
-from gateway.services.heldkey import HeldKey
+from gateway.services.keys.heldkey import HeldKey
 
 #: A line of its own, in groups: the code by which a reader shows that the letter was opened.
 _CODE = re.compile(r"^\s{2,}([0-9A-HJKMNP-TV-Z]{4}(?:-[0-9A-HJKMNP-TV-Z]{4}){3})\s*$", re.MULTILINE)

@@ -28,7 +28,7 @@ from gateway.model.channels import HTTPS, LETTERS, PULL, SEALED_MAIL
 from gateway.model.record_parts import EntryInvalid
 from gateway.services.directory import Directory, entry_words, make_enrolment
 from gateway.services.durablefile import write_durably
-from gateway.services.keyring import MAIL_USES, HeldKey, Keyring
+from gateway.services.keys.keyring import MAIL_USES, HeldKey, Keyring
 
 #: What a version of this gateway takes, per form (docs/bundle.md).
 _FORMS = {"request": 1, "message": 1}

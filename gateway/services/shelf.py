@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from crypto.bundle import Envelope
-from gateway.services.vault import Vault
+from gateway.services.keys.vault import Vault
 from gateway.storage import bundles, contentkeys
 from gateway.storage.blobs import BlobRef, Blobs
 from gateway.storage.database import Transaction

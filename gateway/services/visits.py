@@ -10,7 +10,7 @@ import random
 from collections import deque
 from collections.abc import Collection, Mapping
 
-from gateway.services.dealings import PER_HOST, host_of
+from gateway.services.following.dealings import PER_HOST, host_of
 
 #: Mean pause between two visits to one authority, seconds; each pause is up to a fifth shorter or longer.
 EVERY_S = 900.0

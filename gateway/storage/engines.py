@@ -79,7 +79,7 @@ def _sqlite_engine(path: Path, *, mode: str, begin: str, poolclass: type[Pool]) 
     def prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()
         if is_writer:
-            cursor.execute("PRAGMA journal_mode=WAL")
+            _enter_wal(cursor)
             cursor.execute("PRAGMA synchronous=FULL")
             cursor.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")
             cursor.execute("PRAGMA journal_size_limit=67108864")
@@ -98,6 +98,20 @@ def _sqlite_engine(path: Path, *, mode: str, begin: str, poolclass: type[Pool]) 
         connection.connection.cursor().execute(begin)
 
     return engine
+
+
+def _enter_wal(cursor: DBAPICursor) -> None:
+    """Enter WAL mode. While another opens the same new file SQLite refuses at once, whatever its timeout."""
+    until = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def postgresql_engine(

@@ -9,7 +9,7 @@ from pathlib import Path
 from gateway.errors import GatewayRefusal, sentence_of
 from gateway.model.freshness import freshness
 from gateway.services.directory import Directory
-from gateway.services.networks import Networks, NetworkStatus
+from gateway.services.following.networks import Networks, NetworkStatus
 from gateway.services.registry.bundle import BUNDLE_LIMIT
 from gateway.services.registry.members import MEMBERS_FILE, MEMBERS_LIMIT
 from gateway.web.calls.networks import (

@@ -19,8 +19,8 @@ from aiohttp import web
 from gateway.clock import Clock
 from gateway.errors import GatewayError, GatewayRefusal
 from gateway.model.message import wire_time
+from gateway.services.arrivals.peergate import Caller, PeerGate
 from gateway.services.lanes import working_for
-from gateway.services.peergate import Caller, PeerGate
 from gateway.web.intake import PeerLimits, Places, body_chunks, body_length
 from gateway.web.ports import (
     Acceptor,

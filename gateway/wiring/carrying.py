@@ -3,19 +3,19 @@
 from collections.abc import Callable
 
 from gateway.services.acts.acts import Acts
-from gateway.services.arrival import Arrivals
-from gateway.services.book import TransmissionBook
+from gateway.services.arrivals.arrival import Arrivals
 from gateway.services.carrier.export import CarrierExport
 from gateway.services.carrier.takein import CarrierImport
+from gateway.services.casework.library import Library
+from gateway.services.delivery.book import TransmissionBook
+from gateway.services.delivery.failover import Failover
+from gateway.services.delivery.rewrap import Rewrapper
 from gateway.services.drop.pickup import Pickup
 from gateway.services.drop.telling import Telling
 from gateway.services.drop.watching import DropWatch
-from gateway.services.failover import Failover
-from gateway.services.library import Library
-from gateway.services.receipts import ReceiptDesk
-from gateway.services.revocations import Revocations
-from gateway.services.rewrap import Rewrapper
-from gateway.services.wire import ReceiptWire
+from gateway.services.keys.revocations import Revocations
+from gateway.services.proofs.receipts import ReceiptDesk
+from gateway.services.proofs.wire import ReceiptWire
 from gateway.wiring.ground import Ground
 
 

@@ -9,11 +9,11 @@ from gateway.clock import Clock, SystemClock
 from gateway.config import HomePaths, Settings
 from gateway.model.audit import PendingAuditEntry
 from gateway.services.home import HomePlan, NewHome, init_home
-from gateway.services.keyring import Keyring
+from gateway.services.keys.keyring import Keyring
+from gateway.services.keys.vault import Vault
 from gateway.services.log.headstore import HeadStore
 from gateway.services.log.logkeys import KeyringLogKeys
 from gateway.services.log.sequence import Sequencer
-from gateway.services.vault import Vault
 from gateway.storage.database import Database, Transaction
 from gateway.storage.migrate import upgrade
 from gateway.telemetry import get_log

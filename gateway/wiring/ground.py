@@ -13,12 +13,12 @@ from gateway.clock import Clock
 from gateway.config import HomePaths, Settings, read_settings
 from gateway.errors import GatewayRefusal
 from gateway.services.directory import Directory
-from gateway.services.keyring import Keyring, KeyringError
+from gateway.services.keys.keyring import Keyring, KeyringError
+from gateway.services.keys.vault import Vault
 from gateway.services.lanes import Lanes
 from gateway.services.lockfile import locked
 from gateway.services.log.headstore import HeadStore
 from gateway.services.log.sequence import Sequencer
-from gateway.services.vault import Vault
 from gateway.storage.blobs import Blobs
 from gateway.storage.database import Database
 from gateway.storage.group import Commit

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 
-from gateway.services.checkup import check_channels, check_records
-from gateway.services.diagnosis import Diagnosis
-from gateway.services.directorychecks import check_directory, check_networks
-from gateway.services.doctor import Doctor, Look
 from gateway.services.drop.watching import check_drop
 from gateway.services.duty.checks import check_page
-from gateway.services.liveness import Liveness
-from gateway.services.networks import Networks
+from gateway.services.following.networks import Networks
+from gateway.services.health.checkup import check_channels, check_records
+from gateway.services.health.diagnosis import Diagnosis
+from gateway.services.health.directorychecks import check_directory, check_networks
+from gateway.services.health.doctor import Doctor, Look
+from gateway.services.health.liveness import Liveness
 from gateway.services.presence import Presence
 from gateway.wiring.ground import Ground
 

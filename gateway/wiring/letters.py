@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from adapters.base import Adapter
 from adapters.smimemail import SmimeMailAdapter
 from gateway.model.channels import LETTERS
-from gateway.services.casebook import Casebook
-from gateway.services.composer import Composer
-from gateway.services.library import Library
+from gateway.services.casework.casebook import Casebook
+from gateway.services.casework.library import Library
+from gateway.services.delivery.composer import Composer
+from gateway.services.proofs.stamp import Stamp
 from gateway.services.smime.confirm import ReplyDesk
 from gateway.services.smime.dispatch import LetterDesk
 from gateway.services.smime.letterbox import Letterbox
 from gateway.services.smime.notices import MailNotices
 from gateway.services.smime.record import Recorder
 from gateway.services.smime.replies import Replies
-from gateway.services.stamp import Stamp
 from gateway.wiring.ground import Ground
 
 

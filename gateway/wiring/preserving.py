@@ -1,7 +1,7 @@
 """Preservation in one gateway: the desk of its officers, and its letters."""
 
 from gateway.services.acts.acts import Acts
-from gateway.services.library import Library
+from gateway.services.casework.library import Library
 from gateway.services.preservation.desk import PreservationDesk
 from gateway.services.preservation.letters import PreservationLetters
 from gateway.wiring.ground import Ground

@@ -10,34 +10,34 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from adapters.base import Adapter
 from adapters.https import HTTPSAdapter
 from gateway.model.channels import PULL
-from gateway.services.accept import Acceptor
-from gateway.services.admission import Admission, AdmissionLimits
-from gateway.services.arrival import Arrivals
-from gateway.services.book import TransmissionBook
-from gateway.services.cases import Cases
-from gateway.services.consent import ConsentDesk
-from gateway.services.courier import Courier
-from gateway.services.failover import STANDING, Failover
-from gateway.services.formalroute import RouteDesk
+from gateway.services.arrivals.accept import Acceptor
+from gateway.services.arrivals.admission import Admission, AdmissionLimits
+from gateway.services.arrivals.arrival import Arrivals
+from gateway.services.arrivals.peergate import PeerGate
+from gateway.services.arrivals.pull import PullWorkers
+from gateway.services.casework.cases import Cases
+from gateway.services.casework.library import Library
+from gateway.services.delivery.book import TransmissionBook
+from gateway.services.delivery.consent import ConsentDesk
+from gateway.services.delivery.courier import Courier
+from gateway.services.delivery.failover import STANDING, Failover
+from gateway.services.delivery.outbox import Outbox
+from gateway.services.delivery.peers import DirectoryReach
+from gateway.services.delivery.rewrap import Rewrapper
+from gateway.services.following.networks import Networks
+from gateway.services.health.liveness import Liveness
+from gateway.services.health.watch import Watch
+from gateway.services.keys.revocations import Revocations
 from gateway.services.lanes import LaneLimits
-from gateway.services.library import Library
-from gateway.services.liveness import Liveness
 from gateway.services.log.logpages import StoredProofs
-from gateway.services.networks import Networks
-from gateway.services.outbox import Outbox
-from gateway.services.peergate import PeerGate
-from gateway.services.peers import DirectoryReach
-from gateway.services.post import PeerPost
 from gateway.services.presence import Presence
-from gateway.services.pull import PullWorkers
-from gateway.services.receipts import ReceiptDesk, ReceiptPusher
-from gateway.services.revocations import Revocations
-from gateway.services.rewrap import Rewrapper
-from gateway.services.signing import Signing
-from gateway.services.stamp import Stamp
+from gateway.services.proofs.post import PeerPost
+from gateway.services.proofs.receipts import ReceiptDesk, ReceiptPusher
+from gateway.services.proofs.stamp import Stamp
+from gateway.services.proofs.wire import ReceiptWire
+from gateway.services.sending.formalroute import RouteDesk
+from gateway.services.sending.signing import Signing
 from gateway.services.upkeep import Upkeep
-from gateway.services.watch import Watch
-from gateway.services.wire import ReceiptWire
 from gateway.web.operations import Desk
 from gateway.wiring.acting import ActRoom
 from gateway.wiring.carrying import CarryingRoom

@@ -28,7 +28,7 @@ from crypto.opener import KeyInForce
 from crypto.reqjwt import issue_request_token
 from crypto.x509 import make_tls_certificate
 from gateway.errors import GatewayRefusal
-from gateway.services.peergate import PeerGate
+from gateway.services.arrivals.peergate import PeerGate
 from gateway.web.intake import PeerLimits
 from gateway.web.peer import PeerAPI
 from gateway.web.server import PeerServer

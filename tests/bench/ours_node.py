@@ -17,7 +17,7 @@ from gateway.app import make_home
 from gateway.config import AuthoritySettings, HomePaths, PeerSettings, Settings
 from gateway.services.directory import Directory
 from gateway.services.home import HomePlan, plan_record
-from gateway.services.keyring import Keyring
+from gateway.services.keys.keyring import Keyring
 from tests import sampledata
 from tests.bench import places, timing
 from tests.bench.peer_exchange import free_port

@@ -19,8 +19,8 @@ from sqlalchemy import text
 
 from gateway.app import App
 from gateway.interpreter import settle
-from gateway.services.courier import Job
-from gateway.services.handin import Attachment
+from gateway.services.delivery.courier import Job
+from gateway.services.sending.handin import Attachment
 from gateway.telemetry import start_logging
 from tests.bench import ours_node, timing
 from tests.bench.timing import BenchFailure

@@ -16,7 +16,7 @@ from gateway.app import App, make_home
 from gateway.config import AuthoritySettings, DutySettings, HomePaths, PeerSettings, Settings
 from gateway.demo.network import free_port
 from gateway.services.home import HomePlan, plan_record
-from gateway.services.submit import Submission
+from gateway.services.sending.submit import Submission
 from gateway.storage.escalations import EscalationRow
 from tests.browser.stage import Stage
 from tests.ladders import find_ladder

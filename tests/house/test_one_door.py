@@ -10,12 +10,12 @@ ROOT = Path(__file__).parents[2]
 #: What seals and sends, or says that nobody's passkey stands behind it -> who may write it.
 DOORS = {
     r"[sS]ubmitter\.submit\(": {"services/acts/acts.py"},
-    r"\.dispatch\(": {"services/acts/acts.py", "services/submit.py", "services/drills/desk.py"},
-    r"\bby_operator\(": {"services/acts/acts.py", "services/submit.py", "services/drills/desk.py"},
-    r"\bOutgoing\(": {"services/casebook.py", "services/submit.py"},
-    r"\badd_transmission\(": {"services/submit.py", "storage/transmissions.py"},
+    r"\.dispatch\(": {"services/acts/acts.py", "services/sending/submit.py", "services/drills/desk.py"},
+    r"\bby_operator\(": {"services/acts/acts.py", "services/sending/submit.py", "services/drills/desk.py"},
+    r"\bOutgoing\(": {"services/casework/casebook.py", "services/sending/submit.py"},
+    r"\badd_transmission\(": {"services/sending/submit.py", "storage/transmissions.py"},
     # Sealing without sending: what people wrote by mail is kept here as a record.
-    r"\bseal_bundle\(": {"services/seal.py", "services/submit.py", "services/smime/record.py"},
+    r"\bseal_bundle\(": {"services/sending/seal.py", "services/sending/submit.py", "services/smime/record.py"},
 }
 
 

@@ -19,7 +19,7 @@ from gateway.demo.samples import read_directory, read_samples, read_states
 from gateway.demo.story import Story
 from gateway.demo.telling import Teller, as_data
 from gateway.demo.ways import Way
-from gateway.services.typeset import CannotPrint
+from gateway.services.documents.typeset import CannotPrint
 from tests.stories.commandline import rogatory
 
 #: The preservation, and the one that is fetched.

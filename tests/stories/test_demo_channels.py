@@ -21,7 +21,7 @@ from gateway.demo.samples import read_directory, read_samples, read_states
 from gateway.demo.story import Story
 from gateway.demo.telling import Teller, as_data
 from gateway.demo.ways import Way
-from gateway.services.typeset import CannotPrint
+from gateway.services.documents.typeset import CannotPrint
 
 #: No authority is in two of the tests: they share a directory, in which its keys stay what they were.
 BANK, PRESERVATION, FREEZING, HEARING, TRANSFER = (

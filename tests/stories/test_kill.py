@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.app import App
-from gateway.services.evidence import check_receipt
+from gateway.services.proofs.evidence import check_receipt
 from tests.stories.processes import Processes, running
 from tests.world import sample_request
 

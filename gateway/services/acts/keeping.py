@@ -21,9 +21,9 @@ from gateway.model.fields import text
 from gateway.model.manifest import is_request_form
 from gateway.model.paging import LEVELS, Audience, PageReason
 from gateway.model.request import default_message_type
-from gateway.services.draft import Draft, Drafter
+from gateway.services.keys.vault import Vault, WrappedKey
 from gateway.services.paging.pages import raise_page
-from gateway.services.vault import Vault, WrappedKey
+from gateway.services.sending.draft import Draft, Drafter
 from gateway.storage import acts
 from gateway.storage.acts import ActRow
 from gateway.storage.blobs import Blobs

@@ -13,7 +13,7 @@ from typing import Any, Final
 import segno
 
 from crypto.words import check_words
-from gateway.services.typeset import CannotPrint, Typesetter
+from gateway.services.documents.typeset import CannotPrint, Typesetter
 
 _TEMPLATE: Final = files(__package__) / "cover.typ"
 

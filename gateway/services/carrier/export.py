@@ -23,18 +23,18 @@ from gateway.model.channels import CARRIER
 from gateway.model.codes import Assurance, Lane
 from gateway.model.measures import size
 from gateway.model.medium import INDEX, Kind, bundle_name, folder_for, text_name
-from gateway.services.book import TransmissionBook
 from gateway.services.carrier.cover import WAYS, Cover, Line, Party, print_cover
 from gateway.services.carrier.index import make_index
 from gateway.services.carrier.medium import Folder, Written, given
 from gateway.services.container import ContainerSource, load_container
+from gateway.services.delivery.book import TransmissionBook
+from gateway.services.delivery.failover import Failover
+from gateway.services.delivery.rewrap import Rewrapper
 from gateway.services.directory import Directory
-from gateway.services.failover import Failover
-from gateway.services.receipts import MOST_RECEIPTS
-from gateway.services.revocations import Revocations
-from gateway.services.rewrap import Rewrapper
-from gateway.services.seal import CARRIER_LIFE
-from gateway.services.wire import ReceiptWire
+from gateway.services.keys.revocations import Revocations
+from gateway.services.proofs.receipts import MOST_RECEIPTS
+from gateway.services.proofs.wire import ReceiptWire
+from gateway.services.sending.seal import CARRIER_LIFE
 from gateway.storage import receipts, transmissions
 from gateway.storage.blobs import Blobs
 from gateway.storage.database import Connection, Database, Transaction

@@ -28,11 +28,11 @@ from gateway.model.medium import (
     text_name,
 )
 from gateway.model.names import display_name
-from gateway.services.arrival import Arrivals
+from gateway.services.arrivals.arrival import Arrivals
 from gateway.services.carrier.index import read_index
 from gateway.services.carrier.medium import Entry, Folder, given
-from gateway.services.receipts import MOST_RECEIPTS, ReceiptDesk
-from gateway.services.revocations import MOST_NOTICES, Revocations
+from gateway.services.keys.revocations import MOST_NOTICES, Revocations
+from gateway.services.proofs.receipts import MOST_RECEIPTS, ReceiptDesk
 
 Progress = Callable[[int, int], None]
 

@@ -22,7 +22,7 @@ from gateway.model.names import display_name
 from gateway.model.record_parts import EntryInvalid, KeyRecord
 from gateway.model.states import parse_state
 from gateway.services.forms import check_form
-from gateway.services.keyring import Keyring
+from gateway.services.keys.keyring import Keyring
 
 _ENROLMENT_LIMIT = 256 * 1024
 

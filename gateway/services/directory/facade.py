@@ -34,7 +34,7 @@ from gateway.services.directory.lookups import Lookups
 from gateway.services.directory.merge import merge
 from gateway.services.directory.trustedkeys import load_keys
 from gateway.services.directory.views import Imported, SourceView
-from gateway.services.keyring import Keyring
+from gateway.services.keys.keyring import Keyring
 
 
 class Directory(Lookups):

@@ -19,7 +19,7 @@ from gateway.model.record_parts import KeyRecord
 from gateway.model.states import parse_state
 from gateway.services.directory.views import BILATERAL, OWN, Decision, Remembered, SourceView
 from gateway.services.durablefile import write_durably
-from gateway.services.keyring import Keyring
+from gateway.services.keys.keyring import Keyring
 
 
 class LocalFile:

@@ -26,7 +26,7 @@ from gateway.services.directory.addressees import contacts_of, listing_for, requ
 from gateway.services.directory.foreign import EndedElsewhere, ended_elsewhere
 from gateway.services.directory.localfile import LocalFile
 from gateway.services.directory.views import MergedView, SourceView, Voucher
-from gateway.services.keyring import Keyring
+from gateway.services.keys.keyring import Keyring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

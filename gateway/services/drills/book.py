@@ -13,7 +13,7 @@ from gateway.model.audit import PendingAuditEntry
 from gateway.model.drills import LET_GO_AFTER, counts_instead, is_too_much, rings_at
 from gateway.model.fields import at, text
 from gateway.model.paging import Audience, PageReason
-from gateway.services.casebook import Incoming, Outgoing
+from gateway.services.casework.casebook import Incoming, Outgoing
 from gateway.services.paging.pages import raise_page, settle_pages
 from gateway.storage import drills
 from gateway.storage.database import Database, Transaction

@@ -31,10 +31,10 @@ from gateway.model.drills import (
 from gateway.model.escalation import is_signed
 from gateway.model.message import Place, ThreadParties, build_message
 from gateway.model.opening import TEST_MESSAGE
-from gateway.services.acknowledgement import own_office
 from gateway.services.acts.acts import Acts, PreparedAct
+from gateway.services.casework.acknowledgement import own_office
 from gateway.services.directory import Directory
-from gateway.services.submit import Submission, Submitter, Vouched
+from gateway.services.sending.submit import Submission, Submitter, Vouched
 from gateway.storage import drills, transmissions
 from gateway.storage.database import Connection, Database, Transaction
 

@@ -24,11 +24,11 @@ from gateway.model.medium import is_unfinished
 from gateway.model.request import first_thread
 from gateway.services.acts.acts import Acts, PreparedAct, vouched_form
 from gateway.services.carrier.medium import Entry, Folder, given
+from gateway.services.casework.library import Library
 from gateway.services.drop.results import FORM, RESULT, TO_SIGN, Results, refused
 from gateway.services.drop.waiting import settled
-from gateway.services.handin import Attachment, read_form
-from gateway.services.library import Library
-from gateway.services.seal import encode_form
+from gateway.services.sending.handin import Attachment, read_form
+from gateway.services.sending.seal import encode_form
 from gateway.telemetry import get_log
 
 WAITING = "waiting"

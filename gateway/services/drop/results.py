@@ -9,7 +9,7 @@ from gateway.clock import Clock
 from gateway.errors import GatewayError, GatewayRefusal
 from gateway.services.acts.acts import PreparedAct
 from gateway.services.carrier.medium import Folder, given
-from gateway.services.library import Library
+from gateway.services.casework.library import Library
 
 #: The form as it was handed in, what came of it, and the exact form that the officer's passkey signs.
 FORM, RESULT, TO_SIGN = "form.json", "result.json", "to-sign.json"

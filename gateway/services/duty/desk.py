@@ -16,7 +16,7 @@ from gateway.model.escalation import ACKNOWLEDGEMENTS, Periods, Way, is_signed, 
 from gateway.services.acts.acts import PreparedAct
 from gateway.services.directory import Directory
 from gateway.services.escalation.ladder import standing
-from gateway.services.submit import Submission
+from gateway.services.sending.submit import Submission
 from gateway.storage import cases, dutylist
 from gateway.storage.database import Connection, Database
 from gateway.storage.escalations import EscalationRow

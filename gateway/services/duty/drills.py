@@ -7,7 +7,7 @@ from datetime import datetime
 from gateway.services.acts.acts import PreparedAct
 from gateway.services.directory import Directory
 from gateway.services.drills.desk import DrillDesk
-from gateway.services.submit import Submission
+from gateway.services.sending.submit import Submission
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

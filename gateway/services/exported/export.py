@@ -16,7 +16,9 @@ from gateway.clock import Clock
 from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.names import safe_alias
-from gateway.services.casefile import resolve
+from gateway.services.casework.casefile import resolve
+from gateway.services.casework.library import Library, OpenBundle
+from gateway.services.casework.openfolder import create, empty_folder
 from gateway.services.directory import Directory
 from gateway.services.exported.folder import (
     INDEX,
@@ -26,8 +28,6 @@ from gateway.services.exported.folder import (
     index_bytes,
     key_rows,
 )
-from gateway.services.library import Library, OpenBundle
-from gateway.services.openfolder import create, empty_folder
 from gateway.storage import cases
 from gateway.storage.database import Connection, Database, Transaction
 from gateway.storage.receipts import ReceiptRow, receipts_of

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway.services.keyring import Keyring
+from gateway.services.keys.keyring import Keyring
 from gateway.services.log.headstore import HeadDamaged, read_head_file
 from gateway.services.log.logkeys import KeyringLogKeys
 from gateway.services.verify import AuditReport, verify_log

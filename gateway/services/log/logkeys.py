@@ -14,7 +14,7 @@ from crypto.bundle import KeyInForce
 from crypto.checkpoint import Checkpoint, open_checkpoint
 from crypto.errors import Refusal
 from crypto.keys import NOTE_ED25519, NOTE_ML_DSA_44, KeyUse, Signer
-from gateway.services.keyring import Keyring
+from gateway.services.keys.keyring import Keyring
 
 
 class LogKeys(Protocol):

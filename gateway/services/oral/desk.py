@@ -20,13 +20,13 @@ from gateway.model.manifest import FORM_MAX_BYTES, FORM_PART, is_request_form
 from gateway.model.message import MessageInvalid, Place, ThreadParties, build_message
 from gateway.model.opening import ORAL_NOTE
 from gateway.model.oral import NotedAlso, OralCall, confirming, needs_no_oral
-from gateway.services.acknowledgement import counters, own_office
 from gateway.services.acts.acts import PreparedAct
-from gateway.services.casefile import resolve
+from gateway.services.casework.acknowledgement import counters, own_office
+from gateway.services.casework.casefile import resolve
+from gateway.services.casework.library import Library
 from gateway.services.directory import Directory
-from gateway.services.handin import Attachment
-from gateway.services.library import Library
-from gateway.services.submit import Submission
+from gateway.services.sending.handin import Attachment
+from gateway.services.sending.submit import Submission
 from gateway.storage import cases, oral
 from gateway.storage.database import Connection, Database
 

@@ -16,8 +16,8 @@ from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.paging import Audience
 from gateway.model.roster import Cover, Roster, Shift, Turn, gaps, on_duty, shifts, turn_fault
+from gateway.services.keys.vault import Vault, WrappedKey
 from gateway.services.paging.paths import check_officer
-from gateway.services.vault import Vault, WrappedKey
 from gateway.storage import duty
 from gateway.storage.database import Database, Transaction
 

@@ -6,7 +6,7 @@ import mimetypes
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.services.handin import Attachment
+from gateway.services.sending.handin import Attachment
 
 _CHUNK_BYTES = 1024 * 1024
 

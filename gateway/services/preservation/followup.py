@@ -13,8 +13,8 @@ from gateway.model.fields import at, text
 from gateway.model.message import wire_time
 from gateway.model.preservation_rules import Breach
 from gateway.model.request import REQUEST_TYPES
-from gateway.services.acknowledgement import counters
-from gateway.services.casefile import resolve
+from gateway.services.casework.acknowledgement import counters
+from gateway.services.casework.casefile import resolve
 from gateway.services.preservation.breaches import refusal
 from gateway.services.preservation.standing import Standing
 from gateway.storage import cases, transmissions

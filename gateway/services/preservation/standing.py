@@ -16,9 +16,9 @@ from gateway.model.preservation_clock import ItemState
 from gateway.model.preservation_forms import ACTS
 from gateway.model.request import REQUEST_TYPES
 from gateway.model.transitions import transitions, without_transition
-from gateway.services.casefile import resolve
-from gateway.services.caserows import fold_rows
-from gateway.services.threadlinks import decisions
+from gateway.services.casework.casefile import resolve
+from gateway.services.casework.caserows import fold_rows
+from gateway.services.casework.threadlinks import decisions
 from gateway.storage import cases, preservation
 from gateway.storage.database import Connection
 

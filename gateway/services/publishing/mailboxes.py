@@ -11,7 +11,7 @@ from typing import Any
 from crypto.errors import KeyRefused
 from crypto.keys import X509, KeyUse, PublicKey
 from crypto.mailcert import check_mail_certificate, valid_between
-from gateway.services.heldkey import HeldKey
+from gateway.services.keys.heldkey import HeldKey
 
 #: The longest that an entry is listed for; then the certificate is looked at again.
 _LISTED_FOR = timedelta(days=730)

@@ -18,10 +18,10 @@ from crypto.encoding import wire_time
 from crypto.jws import sign_compact
 from crypto.keys import GW_HYB1, Signer
 from gateway.model.mail_plan import SHEET_BYTES
+from gateway.services.documents.typeset import CannotPrint, Typesetter
 from gateway.services.smime.entityform import Enclosure
 from gateway.services.smime.letter import ListedFile
 from gateway.services.smime.sheet import TEMPLATE, Sheet, as_data, as_text, can_be_set, needs_cjk
-from gateway.services.typeset import CannotPrint, Typesetter
 
 MANIFEST_NAME = "manifest.json"
 SEAL_NAME = "gw-mail.jws"

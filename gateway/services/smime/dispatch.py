@@ -28,9 +28,10 @@ from gateway.model.mail_plan import USUAL_MESSAGE_BYTES, plan_mails
 from gateway.model.manifest import FORM_MAX_BYTES
 from gateway.model.request import REQUEST_TYPES
 from gateway.model.transmission import TransmissionKey
+from gateway.services.casework.library import Library, OpenBundle
 from gateway.services.directory import Directory
-from gateway.services.keyring import Keyring
-from gateway.services.library import Library, OpenBundle
+from gateway.services.keys.keyring import Keyring
+from gateway.services.keys.vault import Vault, WrappedKey
 from gateway.services.smime.base64lines import Lines, OutgoingFile
 from gateway.services.smime.code import acknowledgement_code, new_key
 from gateway.services.smime.contents import (
@@ -49,7 +50,6 @@ from gateway.services.smime.entityform import Letter
 from gateway.services.smime.letter import Facts, ListedFile, cover_text, subject_of, title_of
 from gateway.services.smime.sealing import SealedLetter, seal_letter
 from gateway.services.smime.sheet import language_of, make_sheet
-from gateway.services.vault import Vault, WrappedKey
 from gateway.storage import letters
 from gateway.storage.database import Database
 

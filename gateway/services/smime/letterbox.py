@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from crypto.errors import Refusal
 from gateway.model.mail_plan import MOST_MAILS
+from gateway.services.keys.vault import Vault
 from gateway.services.smime.code import codes_in
 from gateway.services.smime.dispatch import code_of, letter_message_id
-from gateway.services.vault import Vault
 from gateway.storage import letters
 from gateway.storage.database import Database
 from gateway.storage.letters import LetterRow

@@ -20,9 +20,9 @@ from gateway.model.receipt import ReceiptType
 from gateway.model.transmission import TransmissionKey
 from gateway.services import mailbook
 from gateway.services.directory import Directory
+from gateway.services.proofs.stamp import Stamp
 from gateway.services.smime.entityform import OpenedLetter
 from gateway.services.smime.letterbox import Letterbox, answers
-from gateway.services.stamp import Stamp
 from gateway.storage import letters, transmissions
 from gateway.storage.database import Database, IntegrityError, Transaction
 from gateway.storage.letters import ReturnRow

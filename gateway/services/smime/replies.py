@@ -22,19 +22,19 @@ from gateway.model.message import acknowledgement_type
 from gateway.model.receipt import ReceiptType
 from gateway.model.request import REQUEST_TYPES
 from gateway.services import mailbook
-from gateway.services.casebook import Casebook
-from gateway.services.casemail import ByMail, record
+from gateway.services.casework.casebook import Casebook
+from gateway.services.casework.casemail import ByMail, record
+from gateway.services.casework.tasks import raise_task
 from gateway.services.directory import Directory
-from gateway.services.keyring import Keyring
+from gateway.services.keys.keyring import Keyring
 from gateway.services.mail.human import HumanPost
+from gateway.services.proofs.stamp import Stamp
 from gateway.services.smime.correspondents import correspondents, mailbox_of_entry
 from gateway.services.smime.entityform import OpenedLetter
 from gateway.services.smime.letterbox import Letterbox, answers, looks_like_a_code
 from gateway.services.smime.notices import MailNotices
 from gateway.services.smime.opening import open_letter
 from gateway.services.smime.record import LETTER_TYPE, Believed, Kept, Recorder, record_form, reply_files
-from gateway.services.stamp import Stamp
-from gateway.services.tasks import raise_task
 from gateway.storage import bundles, cases, letters
 from gateway.storage.cases import CaseRow, MessageRow
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction

@@ -27,7 +27,7 @@ from gateway.model.sender_card import (
     sender_card,
 )
 from gateway.services.callback.script import listed_numbers
-from gateway.services.casefile import BundleRef
+from gateway.services.casework.casefile import BundleRef
 from gateway.services.directory import Directory
 from gateway.services.trust.callwords import signing_key_at, words_for
 from gateway.storage import bundles, cases, trust

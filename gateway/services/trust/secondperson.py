@@ -26,12 +26,12 @@ from gateway.model.second_signature import (
     is_second,
 )
 from gateway.services.acts.acts import Acts, PreparedAct
-from gateway.services.casefile import BundleRef
+from gateway.services.casework.casefile import BundleRef
+from gateway.services.casework.followers import Added, Consigned, Follower
+from gateway.services.casework.tasks import close_tasks, raise_task
 from gateway.services.directory import Directory
-from gateway.services.followers import Added, Consigned, Follower
 from gateway.services.paging.pages import raise_page, settle_pages
-from gateway.services.submit import Submission
-from gateway.services.tasks import close_tasks, raise_task
+from gateway.services.sending.submit import Submission
 from gateway.services.trust.standing import owed_to, standing_form, stood_for
 from gateway.storage import trust
 from gateway.storage.database import Connection, Database, Transaction

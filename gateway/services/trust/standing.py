@@ -22,7 +22,7 @@ from gateway.model.second_signature import (
     standing_content,
     stood_by,
 )
-from gateway.services.acknowledgement import counters, own_office, own_reference
+from gateway.services.casework.acknowledgement import counters, own_office, own_reference
 from gateway.storage import bundles, cases, trust
 from gateway.storage.database import Connection
 from gateway.storage.officers import all_officers, find_officer

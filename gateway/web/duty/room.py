@@ -15,7 +15,7 @@ from gateway.services.duty.desk import DutyCase, Overview
 from gateway.services.duty.drills import WaitingDrill
 from gateway.services.duty.sessions import Session
 from gateway.services.officers.people import Ceremony, Officer, Registered
-from gateway.services.submit import Submission
+from gateway.services.sending.submit import Submission
 from gateway.services.trust.cards import CardView
 from gateway.services.trust.secondperson import Standing
 from gateway.web.duty.guard import Site

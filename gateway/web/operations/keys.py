@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from gateway.services.directory import entry_words
-from gateway.services.keyring import HeldKey
+from gateway.services.keys.keyring import HeldKey
 from gateway.web import calls
 from gateway.web.calls import (
     KeysResult,

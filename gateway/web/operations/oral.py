@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from gateway.errors import GatewayRefusal
 from gateway.model.oral import OralCall
 from gateway.services.acts.acts import PreparedAct
-from gateway.services.handin import read_form
 from gateway.services.oral.desk import OralNote
-from gateway.services.submit import Submission
+from gateway.services.sending.handin import read_form
+from gateway.services.sending.submit import Submission
 from gateway.web.calls import FindingView, Nothing, Progress
 from gateway.web.calls import oral as calls
 from gateway.web.calls.oral import (

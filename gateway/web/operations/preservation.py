@@ -8,7 +8,7 @@ from gateway.model.case import MessageEffect
 from gateway.model.preservation_rules import RULES
 from gateway.services.preservation.letters import Wanted
 from gateway.services.preservation.standing import Standing
-from gateway.services.submit import Submission
+from gateway.services.sending.submit import Submission
 from gateway.web import calls
 from gateway.web.calls import (
     BrokenRuleView,

@@ -12,9 +12,9 @@ from gateway.errors import GatewayRefusal
 from gateway.model.codes import Lane
 from gateway.model.contents import Finding
 from gateway.services.acts.acts import PreparedAct
-from gateway.services.casefile import ReceiptInfo
-from gateway.services.handin import Attachment
-from gateway.services.submit import Submission
+from gateway.services.casework.casefile import ReceiptInfo
+from gateway.services.sending.handin import Attachment
+from gateway.services.sending.submit import Submission
 from gateway.web import calls
 from gateway.web.calls import (
     AcknowledgeParams,

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.demo.documents import Enclosed, Press, enclose
 from gateway.demo.samples import read_samples
-from gateway.services.typeset import CannotPrint
+from gateway.services.documents.typeset import CannotPrint
 
 EVIDENCE_BYTES = 3 * 1024 * 1024 + 7
 

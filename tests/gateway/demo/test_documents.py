@@ -20,7 +20,7 @@ from gateway.demo.documents import (
     parse_size,
 )
 from gateway.demo.samples import LARGE_EVIDENCE, read_samples
-from gateway.services.typeset import CannotPrint, find_fonts
+from gateway.services.documents.typeset import CannotPrint, find_fonts
 
 from .conftest import EVIDENCE_BYTES
 

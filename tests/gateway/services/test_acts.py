@@ -20,8 +20,8 @@ from gateway.app import App
 from gateway.demo.passkey import SoftPasskeys
 from gateway.errors import GatewayRefusal
 from gateway.services.acts.acts import PreparedAct
-from gateway.services.handin import Attachment
-from gateway.services.submit import Submission
+from gateway.services.sending.handin import Attachment
+from gateway.services.sending.submit import Submission
 from gateway.storage import acts, audit, cases, officers, peers
 from gateway.storage.blobs import find_blob
 from tests.gateway.services.test_long_ways import on_postgresql

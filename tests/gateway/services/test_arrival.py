@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import GatewayRefusal
-from gateway.services.arrival import Read, read_head
+from gateway.services.arrivals.arrival import Read, read_head
 from gateway.services.container import load_container
 from gateway.storage import cases, transmissions
 from tests.hostile import unchanged

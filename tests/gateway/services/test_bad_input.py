@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from crypto.encoding import b64u
 from gateway.errors import GatewayRefusal
-from gateway.services.peergate import Caller
+from gateway.services.arrivals.peergate import Caller
 from gateway.storage import cases, peers, transmissions
 from tests.hostile import (
     Members,
@@ -463,7 +463,7 @@ async def test_a_signed_rejection_ends_the_transmission_with_a_task_for_a_person
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused = ((object(),), ())
-    monkeypatch.setattr("gateway.services.release.check_received", lambda form, name: refused)
+    monkeypatch.setattr("gateway.services.arrivals.release.check_received", lambda form, name: refused)
     form, documents = a_request()
     sent = await world.submit(KE, form, documents)
     await world.run()

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from gateway.model.authority import parse_entry
-from gateway.services.checkup import check_channels, check_records
-from gateway.services.liveness import ChannelLife
+from gateway.services.health.checkup import check_channels, check_records
+from gateway.services.health.liveness import ChannelLife
 from tests.sampledata import sample
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)

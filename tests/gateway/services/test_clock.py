@@ -9,8 +9,8 @@ from crypto.errors import CODES, Action
 from crypto.reqjwt import issue_request_token
 from gateway.errors import GatewayRefusal
 from gateway.model.channels import CARRIER
+from gateway.services.arrivals.peergate import Caller
 from gateway.services.home import publish_own_record
-from gateway.services.peergate import Caller
 from gateway.storage import transmissions
 from tests.hostile import craft, refused, restart_with_clock, send, unchanged, verdict
 from tests.world import World, sample_request

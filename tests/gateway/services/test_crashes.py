@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import GatewayRefusal, StorageUnavailable
-from gateway.services import release
+from gateway.services.arrivals import release
 from gateway.services.container import load_container
 from gateway.services.log.logstate import LogState
 from gateway.storage import cases, receipts, transmissions

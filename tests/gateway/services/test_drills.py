@@ -16,7 +16,7 @@ from gateway.model.codes import Side
 from gateway.model.drills import TAKEN_PER_DAY, TestState, Verdict
 from gateway.model.message import Place, ThreadParties
 from gateway.services.drills.book import DrillBook
-from gateway.services.submit import Submission
+from gateway.services.sending.submit import Submission
 from gateway.storage import cases, drills, paging, peers
 from tests.people import enrolled, signed
 from tests.world import World

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from gateway.errors import GatewayRefusal
 from gateway.model.escalation import Stage
-from gateway.services.followers import Added
+from gateway.services.casework.followers import Added
 from gateway.storage import cases, transmissions
 from tests.ladders import find_ladder
 from tests.nights import MINUTE, RO, US, answered, called, codes, entered, ladder, night

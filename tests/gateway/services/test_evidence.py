@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from crypto.receipts import receipt_digest
-from gateway.services.evidence import check_receipt
+from gateway.services.proofs.evidence import check_receipt
 from gateway.storage import peers, transmissions
 from gateway.storage.receipts import receipts_of
 from tests.hostile import Members, look, receipt_from, unchanged

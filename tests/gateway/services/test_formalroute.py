@@ -9,8 +9,8 @@ import pytest
 
 from gateway.errors import GatewayRefusal
 from gateway.model.authority import parse_entry
-from gateway.services.formalroute import routes_by_hand
-from gateway.services.way import Ways
+from gateway.services.sending.formalroute import routes_by_hand
+from gateway.services.sending.way import Ways
 from gateway.storage import audit
 from tests.sampledata import entry
 from tests.world import World, sample_request

@@ -15,8 +15,8 @@ from gateway.config import HomePaths
 from gateway.errors import GatewayRefusal
 from gateway.model.channels import CARRIER
 from gateway.model.revoked import KeyNotice
+from gateway.services.delivery.failover import Failover
 from gateway.services.directory import Directory
-from gateway.services.failover import Failover
 from gateway.storage import transmissions
 from gateway.storage.transmissions import TransmissionRow
 from tests.world import Faults, World, sample_request

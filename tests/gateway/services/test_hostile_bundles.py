@@ -22,7 +22,7 @@ from crypto.encoding import b64u, wire_time
 from crypto.keys import GW_HYB1, GW_KEM1, KeyUse, PrivateKey
 from gateway.errors import GatewayRefusal
 from gateway.model.names import display_name
-from gateway.services.release import Answer
+from gateway.services.arrivals.release import Answer
 from tests.hostile import (
     Crafted,
     Members,

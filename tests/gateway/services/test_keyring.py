@@ -11,7 +11,7 @@ import pytest
 from crypto.errors import Refusal
 from crypto.keys import KeyUse
 from gateway.errors import GatewayError
-from gateway.services.keyring import Keyring, KeyringError
+from gateway.services.keys.keyring import Keyring, KeyringError
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 

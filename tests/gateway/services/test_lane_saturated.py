@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from adapters.base import Endpoint, Outcome, Parcel
-from gateway.services.courier import LEASE
+from gateway.services.delivery.courier import LEASE
 from gateway.services.lanes import working_for
-from gateway.services.signing import _SEALED_AT_ONCE
+from gateway.services.sending.signing import _SEALED_AT_ONCE
 from gateway.storage import transmissions
 from gateway.storage.database import BESIDE_URGENT, Database, Transaction
 from gateway.storage.disk import in_thread

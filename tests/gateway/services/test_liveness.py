@@ -12,9 +12,9 @@ from crypto import probe
 from crypto.keys import KeyUse
 from gateway.errors import GatewayRefusal
 from gateway.model.authority import AuthorityID, parse_entry
-from gateway.services.dealings import DEALT_WITH, PER_HOST
 from gateway.services.directory.views import SourceView
-from gateway.services.liveness import ChannelLife
+from gateway.services.following.dealings import DEALT_WITH, PER_HOST
+from gateway.services.health.liveness import ChannelLife
 from gateway.storage import audit, channels, peers
 from gateway.storage.database import Transaction
 from tests import sampledata

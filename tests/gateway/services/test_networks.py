@@ -15,9 +15,9 @@ from crypto.keys import KeyUse
 from gateway.config import HomePaths
 from gateway.errors import GatewayRefusal
 from gateway.model.authority import LookupStatus
-from gateway.services.diagnosis import Diagnosis
-from gateway.services.directorychecks import check_directory, check_networks
-from gateway.services.peers import pullable
+from gateway.services.delivery.peers import pullable
+from gateway.services.health.diagnosis import Diagnosis
+from gateway.services.health.directorychecks import check_directory, check_networks
 from gateway.services.registry.follower import LookupFailed
 from gateway.services.registry.publisher import Publication
 from gateway.storage import peers, transmissions
@@ -303,7 +303,7 @@ async def test_traffic_goes_on_by_itself_once_the_network_in_contradiction_has_e
 
 
 def _keys_of_a_stranger(lab: Following) -> list[dict[str, object]]:
-    from gateway.services.keyring import Keyring
+    from gateway.services.keys.keyring import Keyring
 
     ring = Keyring.create(
         lab.world.folder / "stranger", authority_id=SG, now=lab.world.clock.now(), hosts=["localhost"]

@@ -11,9 +11,9 @@ import pytest
 
 from gateway.errors import GatewayRefusal
 from gateway.model.oral import OralCall, alerts_due, confirmed_references, made_at
-from gateway.services.handin import Attachment
 from gateway.services.oral.desk import OralNote
-from gateway.services.submit import Submission
+from gateway.services.sending.handin import Attachment
+from gateway.services.sending.submit import Submission
 from gateway.storage import audit, cases, oral, paging, peers
 from tests.world import START, World, sample_request
 

@@ -12,7 +12,7 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from gateway.errors import GatewayRefusal, StorageUnavailable
-from gateway.services import release
+from gateway.services.arrivals import release
 from tests.hostile import Crafted, Members, craft, look, send, verdict
 from tests.world import World, sample_request
 

@@ -10,7 +10,7 @@ from crypto.keys import ED25519, KeyUse, PrivateKey
 from crypto.opener import KeyInForce
 from crypto.reqjwt import issue_request_token
 from gateway.errors import GatewayRefusal
-from gateway.services.peergate import Caller, PeerGate
+from gateway.services.arrivals.peergate import Caller, PeerGate
 from tests.adapters.peers import Authority, Listing
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

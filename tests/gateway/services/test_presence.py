@@ -10,7 +10,7 @@ import pytest
 from adapters.base import Endpoint
 from adapters.replies import Reply
 from gateway.services import presence
-from gateway.services.dealings import DEALT_WITH, PER_HOST
+from gateway.services.following.dealings import DEALT_WITH, PER_HOST
 from gateway.storage import peers
 from gateway.storage.database import Connection, Transaction
 from gateway.storage.transmissions import TransmissionRow, find_transmission

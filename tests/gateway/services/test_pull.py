@@ -11,9 +11,9 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.model.channels import HTTPS, PULL
-from gateway.services import pull
-from gateway.services.dealings import PER_HOST
-from gateway.services.pull import PullWorkers
+from gateway.services.arrivals import pull
+from gateway.services.arrivals.pull import PullWorkers
+from gateway.services.following.dealings import PER_HOST
 from gateway.storage import peers
 from tests.world import World, sample_request
 
@@ -163,7 +163,7 @@ async def test_a_visit_brings_the_first_request_of_a_stranger_who_is_then_dealt_
     async with World.create(tmp_path, "eg-ppo", "tn-mj", pull_only=["tn-mj"]) as world:
         tn = world["tn-mj"]
         monkeypatch.setattr(pull, "enrolled_by_hand", lambda directory: set())
-        monkeypatch.setattr("gateway.services.dealings.enrolled_by_hand", lambda directory: set())
+        monkeypatch.setattr("gateway.services.following.dealings.enrolled_by_hand", lambda directory: set())
         monkeypatch.setattr(pull, "_DEALINGS_CHECK_S", 0)
         closely, others = await tn.pull._whom()
         assert (set(closely), set(others)) == (set(), {"eg-ppo"})

@@ -12,10 +12,10 @@ from crypto.bundle import KeyInForce, Opener
 from crypto.encoding import b64u
 from crypto.keys import KeyUse
 from gateway.app import App
-from gateway.services import wire
-from gateway.services.evidence import check_receipt
-from gateway.services.heldkey import LISTED_AHEAD
+from gateway.services.keys.heldkey import LISTED_AHEAD
 from gateway.services.log.logkeys import open_own_head
+from gateway.services.proofs import wire
+from gateway.services.proofs.evidence import check_receipt
 from gateway.storage import bundles, receipts, transmissions
 from tests.following import Following
 from tests.gateway.services.registry.networks import NETWORK

@@ -15,11 +15,11 @@ import pytest
 from crypto.bundle import ENVELOPE_LIMIT
 from crypto.jws import _header_text, unsigned_token
 from crypto.keys import GW_HYB1, HYBRID_SIGNATURE_SIZE, KeyUse, PublicKey, Signer
-from gateway.services import signing as module
-from gateway.services.keyring import Keyring
+from gateway.services.keys.keyring import Keyring
 from gateway.services.lanes import Lanes
-from gateway.services.signing import Signing
-from gateway.services.signingprocess import READY, question, serve
+from gateway.services.sending import signing as module
+from gateway.services.sending.signing import Signing
+from gateway.services.sending.signingprocess import READY, question, serve
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 

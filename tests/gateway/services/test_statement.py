@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.demo.samples import read_sample_directory, read_sample_requirements
-from gateway.services.statement import TEMPLATE, Statement, as_data, as_text, make_statement
-from gateway.services.typeset import CannotPrint, Typesetter
+from gateway.services.documents.statement import TEMPLATE, Statement, as_data, as_text, make_statement
+from gateway.services.documents.typeset import CannotPrint, Typesetter
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 DIRECTORY = read_sample_directory()

@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 
-from gateway.services.dealings import PER_HOST, host_of
+from gateway.services.following.dealings import PER_HOST, host_of
 from gateway.services.visits import AT_ONCE, EVERY_S, Visits
 
 

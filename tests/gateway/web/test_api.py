@@ -20,7 +20,7 @@ from openapi_spec_validator import validate
 from gateway import __version__
 from gateway.config import AuthoritySettings, HomePaths, Settings
 from gateway.errors import GatewayRefusal
-from gateway.services.submit import Submission
+from gateway.services.sending.submit import Submission
 from gateway.web.api import BODY_MAX_BYTES, LocalAPI
 from gateway.web.calls import CALLS, NDJSON
 from gateway.web.openapi import describe

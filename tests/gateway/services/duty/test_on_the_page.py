@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.app import App
-from gateway.services.submit import Submission
+from gateway.services.sending.submit import Submission
 from gateway.storage import cases
 from tests.gateway.services.duty.realpage import enrol, page_of, sign_in
 from tests.gateway.web.duty.stand import Browser

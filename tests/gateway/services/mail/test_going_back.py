@@ -10,9 +10,9 @@ import pytest
 
 from crypto.keys import KeyUse
 from crypto.revocation import Revocation, sign_revocation
-from gateway.services.liveness import ChannelLife
+from gateway.services.delivery.peers import DirectoryReach
+from gateway.services.health.liveness import ChannelLife
 from gateway.services.mail import answers, gatewaymail
-from gateway.services.peers import DirectoryReach
 from gateway.storage import audit, cases, revocations, transmissions
 from gateway.storage import mail as store
 from gateway.storage.schema import receipt_push

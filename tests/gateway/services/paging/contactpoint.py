@@ -18,6 +18,7 @@ from adapters.egress import Network
 from adapters.webhook import WebhookPolicy
 from gateway.model.audit import AuditEntry, PendingAuditEntry
 from gateway.model.paging import Audience, Climb, PageReason
+from gateway.services.keys.vault import Vault
 from gateway.services.paging.answers import Answers
 from gateway.services.paging.bell import Bell
 from gateway.services.paging.codes import Codes
@@ -28,7 +29,6 @@ from gateway.services.paging.paths import AlarmPaths
 from gateway.services.paging.rosters import Rosters
 from gateway.services.paging.tasks import PagingTasks
 from gateway.services.paging.times import PagingTimes
-from gateway.services.vault import Vault
 from gateway.storage import peers
 from gateway.storage.database import Connection, Database
 from gateway.storage.group import Commit, commit_now

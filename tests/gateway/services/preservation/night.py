@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from gateway.services.submit import Submission
+from gateway.services.sending.submit import Submission
 from gateway.storage import bundles, cases, transmissions
 from tests.world import World, sample_request
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import GatewayRefusal
-from gateway.services.handin import Attachment
+from gateway.services.sending.handin import Attachment
 from tests.gateway.services.preservation.night import (
     DAY,
     RO,

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from gateway.errors import GatewayRefusal
+from gateway.services.documents.typeset import CannotPrint, Typesetter
 from gateway.services.preservation.letter import LANGUAGES, TEMPLATE, Letter, Sender, letter_data
 from gateway.services.preservation.letters import Wanted
-from gateway.services.typeset import CannotPrint, Typesetter
 from gateway.storage import audit
 from tests.gateway.services.preservation.night import RO, US, asked
 from tests.sampledata import request

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import GatewayRefusal
-from gateway.services.submit import Submission
+from gateway.services.sending.submit import Submission
 from gateway.storage import audit
 from tests.gateway.services.preservation.night import RO, US, asked, iso, reported, say, states
 from tests.world import World, sample_request

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gateway.services.documents.typeset import CannotPrint, Typesetter
 from gateway.services.smime.letter import Facts, ListedFile, cover_text, subject_of, title_of
 from gateway.services.smime.sheet import (
     LANGUAGES,
@@ -16,7 +17,6 @@ from gateway.services.smime.sheet import (
     make_sheet,
     needs_cjk,
 )
-from gateway.services.typeset import CannotPrint, Typesetter
 from tests.sampledata import request
 
 FACTS = Facts(

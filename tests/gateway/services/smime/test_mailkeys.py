@@ -14,7 +14,7 @@ from crypto.keys import X509, KeyUse, key_id
 from crypto.mailcert import check_mail_certificate, mail_addresses
 from gateway.errors import GatewayRefusal
 from gateway.model.revoked import KeyNotice
-from gateway.services.keyring import ENC_KEPT, Keyring, KeyringError
+from gateway.services.keys.keyring import ENC_KEPT, Keyring, KeyringError
 from gateway.services.smime.checks import check_letters
 from gateway.services.smime.correspondents import correspondents, smime_certificates, wishes_of
 from tests.mailcerts import identity

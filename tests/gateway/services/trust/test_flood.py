@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import GatewayRefusal
-from gateway.services.admission import AdmissionLimits
+from gateway.services.arrivals.admission import AdmissionLimits
+from gateway.services.arrivals.intake import Intake
 from gateway.services.container import load_container
-from gateway.services.intake import Intake
 from gateway.storage import cases, paging
 from tests.world import World, sample_request
 

@@ -14,10 +14,10 @@ from gateway.model.codes import Side
 from gateway.model.message import Office, Place, ThreadParties, build_message
 from gateway.model.second_signature import standing_bid, standing_content
 from gateway.services.acts.acts import PreparedAct
+from gateway.services.casework.refold import CASE_TASK
+from gateway.services.casework.tasks import raise_task
 from gateway.services.exported.check import check_folder
-from gateway.services.refold import CASE_TASK
-from gateway.services.submit import Submission
-from gateway.services.tasks import raise_task
+from gateway.services.sending.submit import Submission
 from gateway.services.trust.cards import CardView
 from gateway.services.trust.standing import standing_form
 from gateway.storage import acts, cases, paging, trust

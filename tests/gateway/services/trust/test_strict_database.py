@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.model.opening import opening_context
-from gateway.services.submit import Submission
+from gateway.services.sending.submit import Submission
 from gateway.storage import drills, oral, trust
 from tests.gateway.services.test_long_ways import on_postgresql
 from tests.gateway.services.test_oral import DE, GB, said, written

@@ -1,0 +1,1 @@
+"""What comes in: who may call, one bundle on its way, opened and released or refused."""

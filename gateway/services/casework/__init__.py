@@ -1,0 +1,1 @@
+"""Cases: the messages of a thread, their fold, what officers do with them and see of them."""

@@ -1,0 +1,1 @@
+"""The networks this gateway follows, as sources of its directory."""

@@ -1,0 +1,1 @@
+"""Whether all is well: the doctor and what is looked at by the clock."""

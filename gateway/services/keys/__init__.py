@@ -1,0 +1,1 @@
+"""The private keys of the authority: kept, used, begun and ended."""

@@ -1,0 +1,1 @@
+"""Receipts: our own issued and sent, those of peers checked and filed."""
