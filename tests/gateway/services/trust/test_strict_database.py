@@ -41,6 +41,13 @@ async def test_drills_and_second_persons_on_postgresql(tmp_path: Path, postgresq
         assert row is not None
         assert row.told_at is not None
         assert row.closed_by == "callback"
+        form, documents = sample_request(3)
+        form["urgency"]["level"] = "emergency"
+        other = await world.submit(RO, form, documents)
+        await world[RO].desk.trust.seconds.sign(other.bid, officer="A-7")
+        await world.run()
+        card = await world[US].desk.trust.cards.card(other.bid)
+        assert [each.officer for each in card.stood_by] == ["A-7"]
 
         await world[US].desk.trust.drills.run("bilateral", officer="L-1")
         await world.run()
