@@ -15,7 +15,11 @@ DOORS = {
     r"\bOutgoing\(": {"services/casework/casebook.py", "services/sending/submit.py"},
     r"\badd_transmission\(": {"services/sending/submit.py", "storage/transmissions.py"},
     # Sealing without sending: what people wrote by mail is kept here as a record.
-    r"\bseal_bundle\(": {"services/sending/seal.py", "services/sending/submit.py", "services/smime/record.py"},
+    r"\bseal_bundle\(": {
+        "services/sending/seal.py",
+        "services/sending/submit.py",
+        "services/smime/record.py",
+    },
 }
 
 
