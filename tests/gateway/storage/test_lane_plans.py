@@ -42,7 +42,7 @@ async def test_what_the_urgent_lane_looks_for_stays_on_its_index(database: Datab
         (escalations._DUE.limit(5), {"b_now": START}, "ix_escalation_due"),
         (escalations._NEXT, {}, "ix_escalation_due"),
         (escalations._OPEN.where(escalations.escalation.c.thread_id == "7"), {}, "ix_escalation_thread"),
-        (escalations._FIND, key, ""),
+        (escalations._LOCK, key, ""),
         (paging._OF_BUNDLE, key, "ix_page_matter_bundle"),
     ]
     for statement, values, index in looks:
