@@ -20,8 +20,6 @@ from gateway.storage import cases, preservation
 from gateway.storage.database import Transaction
 from gateway.storage.preservation import LinkRow
 
-_REQUEST = "request"
-
 
 class Linking:
     """The links between the cases of one authority."""
@@ -130,9 +128,7 @@ def _link_row(link: Link, row: cases.MessageRow) -> LinkRow:
         thread_id=link.thread_id,
         peer=row.peer,
         relation=link.relation,
-        # What it is called in its own thread, a written confirmation say, is nothing of this one's: here it
-        # is a request that acts by its relation (T38, P9).
-        message_type=_REQUEST,
+        message_type=link.acts_as,
         seq=link.seq,
         seen=link.seen,
         of_thread_id=row.thread_id,

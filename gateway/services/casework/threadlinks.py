@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gateway.model.case import CaseView
+from gateway.model.case import CaseView, Effect
 from gateway.model.codes import Side, Track
 from gateway.model.fields import at, rows, text
 from gateway.model.manifest import is_request_form
+from gateway.model.request import default_message_type
 from gateway.services.casework.caserows import fold_rows
 from gateway.storage import cases, preservation
 from gateway.storage.database import Connection
@@ -25,6 +26,8 @@ MOST_LINKS = 8
 
 #: States of a request that hold a decision on it, or come after one. Source: Budapest Convention 29(7).
 _DECISIONS = frozenset({"results_transmitted", "refused", "withdrawn"})
+#: Of a message that its own thread did not take any more.
+_TOO_LATE = frozenset({Effect.OUT_OF_STATE, Effect.OVERTAKEN, Effect.UNKNOWN, Effect.FORKED})
 _AFTER = _DECISIONS | {"results_received", "closed"}
 
 
@@ -34,8 +37,13 @@ class LinksInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """That a request acts on another thread, with the numbers it uses there."""
+    """That a request acts on another thread, with the numbers it uses there.
 
+    ``acts_as`` is what it is called there: a request, whatever its own thread calls it (a confirmation
+    say); but what asks for preservation itself replaces no request and holds no other preservation (T38, P9).
+    """
+
+    acts_as: str
     thread_id: str
     relation: str
     seq: int
@@ -49,13 +57,14 @@ def links_in(form: Mapping[str, Any], *, own_thread: str) -> tuple[Link, ...]:
     """
     if not is_request_form(form):
         return ()
-    found = []
+    found, acts_as = [], default_message_type(text(form, "request_kind"))
     for _, row in rows(form, "related_references"):
         thread_id, seq, seen = at(row, "thread_id"), at(row, "seq"), at(row, "seen")
         if text(row, "relation") not in ACTING or not isinstance(thread_id, str):
             continue
         if _is_count(seq, least=1) and _is_count(seen, least=0):
-            found.append(Link(thread_id=thread_id, relation=text(row, "relation"), seq=seq, seen=seen))
+            relation = text(row, "relation")
+            found.append(Link(acts_as=acts_as, thread_id=thread_id, relation=relation, seq=seq, seen=seen))
     named = {link.thread_id for link in found}
     if len(found) > MOST_LINKS or len(named) < len(found) or own_thread in named:
         raise LinksInvalid("acts on too many threads, on one twice, or on its own")
@@ -99,11 +108,15 @@ def decisions(connection: Connection, case: cases.CaseRow) -> dict[str, datetime
     for link in preservation.links_on(connection, case.thread_id, case.peer):
         if link.relation == "replaces":
             continue
-        threads = [link.of_thread_id] if link.of_thread_id else _threads(connection, case, link.of_reference)
-        times = [_decided(connection, thread, case.peer) for thread in threads]
+        follow_up = f"{link.sender}/{link.bid}"
+        if link.of_thread_id:
+            times = [_decided(connection, link.of_thread_id, case.peer, follow_up)]
+        else:
+            threads = _threads(connection, case, link.of_reference)
+            times = [_decided(connection, thread, case.peer) for thread in threads]
         known = [moment for moment in times if moment is not None]
         if known and len(known) == len(times):
-            found[f"{link.sender}/{link.bid}"] = max(known)
+            found[follow_up] = max(known)
     return found
 
 
@@ -111,8 +124,17 @@ def _threads(connection: Connection, case: cases.CaseRow, reference: str | None)
     return preservation.threads_of_reference(connection, case.peer, reference or "", case.side)
 
 
-def _decided(connection: Connection, thread_id: str, peer: str) -> datetime | None:
+def _decided(
+    connection: Connection, thread_id: str, peer: str, follow_up: str | None = None
+) -> datetime | None:
+    """Return when a request was decided; ``follow_up`` is the message of it that a decision has to be about.
+
+    One that came when the request was over, a supplement say, is decided by nothing that was said before.
+    """
     case = cases.find_case(connection, thread_id, peer)
     if case is None or case.track != Track.REQUEST:
         return None
-    return decided_at(fold_rows(case, cases.messages_of(connection, thread_id, peer)))
+    view = fold_rows(case, cases.messages_of(connection, thread_id, peer))
+    if any(each.message.message_id == follow_up and each.effect in _TOO_LATE for each in view.effects):
+        return None
+    return decided_at(view)

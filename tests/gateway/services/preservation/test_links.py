@@ -328,3 +328,48 @@ async def test_towards_other_authorities_only_a_release_ends_the_hold(world: Wor
     await say(world, KE, thread, "preservation_release", release)
     assert await states(world, thread) == ("preservation_released",) * 2
     await world.check()
+
+
+@pytest.mark.parametrize("called", ["preservation_request", "request"])
+async def test_what_asks_for_preservation_itself_holds_no_other_whatever_it_is_called(
+    world: World, called: str
+) -> None:
+    thread = await preserve(world)
+    form, documents = sample_request(3)
+    form = parties(form, reference_requesting="KE/PRES/2", created_at=iso(world.clock.now()))
+    named = {"reference": "KE/PRES/1", "relation": "follows_preservation", "thread_id": thread}
+    form["related_references"] = [{**named, "seq": 2, "seen": 1}]
+    form["thread"]["message_type"] = called
+    if called == "preservation_request":
+        await world.submit(KE, form, documents)
+        await world.run()
+        assert await states(world, thread) == ("preserved", "preserved")
+    else:
+        # Our own gateway says so (V-rules); another program may not.
+        assert (
+            verdict(await send(world[SG], craft(world[KE], world[SG], form, documents)))[0] == "consignment"
+        )
+        assert (await states(world, thread))[1] == "preserved"
+
+
+async def test_what_supplements_a_request_that_is_over_holds_and_no_earlier_decision_lets_go(
+    world: World,
+) -> None:
+    thread = await preserve(world)
+    form, documents = sample_request(1)
+    first = await world.submit(KE, form, documents)
+    await world.run()
+    await say(world, KE, first.thread_id, "withdrawal", WITHDRAWAL)
+    form, documents = follow_up(
+        world, reference="KE/PRES/1", relation="follows_preservation", thread_id=thread, seq=2, seen=1
+    )
+    form["thread"] |= {"message_type": "supplementary_request", "message_id": f"{KE}/{'7' * 32}"}
+    form["thread"] |= {"thread_id": first.thread_id, "seq": 3, "seen": 0}
+    await world.submit(KE, form, documents)
+    await world.run()
+    assert await states(world, first.thread_id) == ("withdrawn", "withdrawn")
+    assert await states(world, thread) == ("held_pending_decision",) * 2
+    release = {"reason": "No longer needed.", "on": "2026-11-21", "item_nos": [1, 2]}
+    await say(world, KE, thread, "preservation_release", release)
+    assert await states(world, thread) == ("preservation_released",) * 2
+    await world.check()
