@@ -32,6 +32,8 @@ TRUST: Mapping[str, str] = MappingProxyType(
         "send the form, then ring.",
         "oral-time": "The call cannot have been in the future; give the time at which it was made.",
         "oral-unknown": "There is no oral request of ours in this case; see `rogatory oral list`.",
+        "oral-written": "This case holds a written request already, and the confirmation of another would "
+        "supersede it; leave it out, or withdraw it first.",
         "second-missing": "One officer sent an emergency, and no second person has signed or called back in "
         "time. What was sent stands: sign with `rogatory second sign`, call back, or take it back.",
         "second-missing-audit": "For the auditor: an emergency of one officer has had no second person "

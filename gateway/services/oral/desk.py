@@ -20,6 +20,7 @@ from gateway.model.manifest import FORM_MAX_BYTES, FORM_PART, is_request_form
 from gateway.model.message import MessageInvalid, Place, ThreadParties, build_message
 from gateway.model.opening import ORAL_NOTE
 from gateway.model.oral import NotedAlso, OralCall, confirming, needs_no_oral
+from gateway.model.request import REQUEST_TYPES
 from gateway.services.acts.acts import PreparedAct
 from gateway.services.casework.acknowledgement import counters, own_office
 from gateway.services.casework.casefile import resolve
@@ -146,7 +147,8 @@ class OralDesk:
         Its thread, its relation and the call are filled in from the note. ``also``: further notes of the same
         call, made by the other side say; they are confirmed as well, and their threads superseded. Raises
         ``GatewayRefusal`` as ``Cases.resolve``; ``oral-unknown`` where there is no oral request of ours in
-        one of these cases, ``form-invalid``, and what ``Acts.perform`` refuses; nothing is changed then.
+        one of these cases, ``oral-written`` where a further one holds a request in writing already,
+        ``form-invalid``, and what ``Acts.perform`` refuses; nothing is changed then.
         """
         if not is_request_form(form):
             raise GatewayRefusal("form-invalid")
@@ -174,11 +176,16 @@ class OralDesk:
         return row, cases.messages_of(connection, row.thread_id, row.peer)
 
     def _also(self, connection: Connection, ref: str, first: oral.OralRow) -> NotedAlso:
-        """Return another note of a call: of the same two authorities, in a thread of its own."""
+        """Return another note of a call: of the same two authorities, in a thread of its own.
+
+        A request that was written there by now is not ended by the way.
+        """
         row, rows = self._asked(connection, ref)
         case = cases.find_case(connection, row.thread_id, row.peer)
         if case is None or row.peer != first.peer or row.thread_id == first.thread_id:
             raise GatewayRefusal("oral-unknown", field="also")
+        if any(each.message_type in REQUEST_TYPES and each.relation is None for each in rows):
+            raise GatewayRefusal("oral-written", field="also")
         ours, theirs = counters(rows, self._directory.own.authority_id)
         reference = case.reference_requesting or case.reference_requested or row.thread_id
         return NotedAlso(reference=reference, thread_id=row.thread_id, seq=ours + 1, seen=theirs)

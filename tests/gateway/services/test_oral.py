@@ -233,6 +233,23 @@ async def test_what_is_no_other_note_of_the_same_two_is_not_confirmed_beside_it(
         assert case.state == "oral_pending_confirmation"
 
 
+async def test_a_request_that_was_written_meanwhile_is_not_superseded_beside_another_call(
+    world: World,
+) -> None:
+    note, other = await noted(world), await noted(world, "requested")
+    form, attachments = written(relation="related")
+    await world[DE].desk.trust.oral.confirm(other.bid, form, officer="A-1", attachments=attachments)
+    await world.run()
+    with pytest.raises(GatewayRefusal, match="oral-written"):
+        await world[DE].desk.trust.oral.confirm(
+            note.bid, form, officer="A-1", attachments=attachments, also=[other.bid]
+        )
+    assert (await row_at(world, DE, note.thread_id)).confirmed_at is None
+    case = await world[DE].database.read(lambda c: cases.find_case(c, other.thread_id, GB))
+    assert case is not None
+    assert case.state == "delivered"
+
+
 async def test_a_note_of_another_authority_is_not_confirmed_beside_it(tmp_path: Path) -> None:
     async with World.create(tmp_path, DE, GB, FR) as world:
         note, other = await noted(world), await noted(world, peer=FR)
