@@ -306,6 +306,28 @@ async def test_the_other_side_cannot_confirm_what_it_was_asked(world: World) -> 
     assert (await row_at(world, GB, note.thread_id)).confirmed_at is None
 
 
+async def test_a_request_of_the_other_side_confirms_nothing_that_it_was_asked(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = await noted(world)
+    form, attachments = written()
+    form["requesting_authority"], form["requested_authority"] = (
+        form["requested_authority"],
+        form["requesting_authority"],
+    )
+    form["related_references"].append(
+        {"reference": "X", "relation": "confirms_oral", "thread_id": note.thread_id}
+    )
+    form["oral_request"] = {"made_at": "2026-11-21T08:00:00Z", "channel": "oral", "agreed": True}
+    del form["thread"]
+    monkeypatch.setattr(world[GB].submitter.drafter, "_check_request", lambda form, now: ())
+    await world[GB].submitter.submit(form_bytes=json.dumps(form).encode(), attachments=attachments)
+    await world.run()
+    assert len(await world[DE].database.read(lambda c: cases.all_cases(c, 10))) == 2, "it came"
+    for aid in (DE, GB):
+        assert (await row_at(world, aid, note.thread_id)).confirmed_at is None
+
+
 async def test_the_requested_side_may_acknowledge_what_it_heard_before_it_is_written(world: World) -> None:
     note = await noted(world)
     await world[GB].cases.status(note.bid)
