@@ -25,6 +25,8 @@ HEARTBEAT_FILE = "heartbeat.webhook"
 _HEARD = "heartbeat"
 #: What could not be told is told again after this, or sooner.
 _AGAIN = timedelta(minutes=1)
+#: However short the settings say, nobody is told more often.
+_LEAST_PAUSE = timedelta(seconds=1)
 _LEAST_PATIENCE = timedelta(minutes=5)
 
 
@@ -54,13 +56,14 @@ class Heartbeat:
                 self._log.warning("heartbeat.unavailable", code=error.code)
                 was_heard = False
             pause = self._every if was_heard else min(self._every, _AGAIN)
-            await asyncio.sleep(pause.total_seconds())
+            await asyncio.sleep(max(pause, _LEAST_PAUSE).total_seconds())
 
     async def beat(self) -> bool:
         """Tell it once, if there is somebody who would ring; return whether it was heard."""
         now = self._clock.now()
         looked_at = await self._database.read(lambda c: alarms.beat(c, BEAT))
-        if looked_at is None or now - looked_at > BEAT_HOLDS:
+        # One ahead of now is from before the clock was set back: it says nothing of now.
+        if looked_at is None or not -BEAT_HOLDS <= now - looked_at <= BEAT_HOLDS:
             self._log.warning("heartbeat.withheld", detail="nobody looks after pages")
             return False
         outcome = await self._call(now)

@@ -72,16 +72,19 @@ class Pager:
     async def look(self) -> int:
         """Do what is due now, and return how much it was; attempts go on after it (``idle``)."""
         now = self._clock.now()
-        if self._beaten is None or not _NO_TIME <= now - self._beaten < BEAT_EVERY:
+        is_due = self._beaten is None or not _NO_TIME <= now - self._beaten < BEAT_EVERY
+        if is_due:
             self._beaten = now
             await self._keep_watch(now)
-        climbed = await self._bell.climb(now)
-        return climbed + await self._bell.send(now)
+        done = await self._bell.climb(now) + await self._bell.send(now)
+        if is_due:
+            # Only now: a pager that could wake nobody is not there.
+            await self._deadman.beat(now)
+        return done
 
     async def _keep_watch(self, now: datetime) -> None:
         """Look for alarms that would not ring. Whatever goes wrong here, pages go on ringing."""
         try:
-            await self._deadman.beat(now)
             await self._deadman.look(now)
         except GatewayError as error:
             self._log.warning("paging.unavailable", code=error.code)

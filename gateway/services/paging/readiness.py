@@ -115,7 +115,8 @@ def _unprovided(night: Night) -> list[Diagnosis]:
 
 
 def _unwatched(night: Night, now: datetime) -> list[Diagnosis]:
-    if night.beat is not None and now - night.beat <= BEAT_HOLDS:
+    # One ahead of now is from before the clock was set back: it says nothing of now.
+    if night.beat is not None and -BEAT_HOLDS <= now - night.beat <= BEAT_HOLDS:
         return []
     since = "" if night.beat is None else f" since {_utc(night.beat)} UTC"
     return [_red(f"nobody has been looking after alarms{since}.", "Run: rogatory serve")]

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.app import App
 from gateway.config import AlarmSettings
+from gateway.errors import StorageUnavailable
 from gateway.services.health.diagnosis import Level
 from gateway.services.paging.heartbeat import HEARTBEAT_FILE, Heartbeat
 from tests.alarms import WebhookReceiver
@@ -78,6 +79,45 @@ async def test_a_gateway_whose_pager_does_not_look_is_silent(watched: Watched) -
     assert await watched.heartbeat.beat()
 
 
+async def test_a_pager_that_looks_and_can_wake_nobody_is_silent_as_well(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> int:
+        raise StorageUnavailable
+
+    pager = watched.point.pager
+    monkeypatch.setattr(pager._bell, "climb", broken)
+    for _ in range(7):
+        with pytest.raises(StorageUnavailable):
+            await pager.look()
+        watched.point.clock.at += MINUTE
+    assert not await watched.heartbeat.beat()
+    monkeypatch.undo()
+    await pager.look()
+    assert await watched.heartbeat.beat()
+
+
+async def test_a_watch_is_not_told_in_a_rush_whatever_the_settings_say(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    async def noted(seconds: float) -> None:
+        pauses.append(seconds)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr("gateway.services.paging.heartbeat.asyncio.sleep", noted)
+    heartbeat = Heartbeat(
+        database=watched.point.database,
+        call=watched.heartbeat._call,
+        every=timedelta(seconds=1e-9),
+        clock=watched.point.clock,
+    )
+    with pytest.raises(asyncio.CancelledError):
+        await heartbeat.run()
+    assert pauses == [1.0]
+
+
 @pytest.mark.parametrize("failure", ["status-500", "status-404", "redirect"])
 async def test_a_watch_that_does_not_take_it_has_not_heard_it_and_the_doctor_says_so(
     watched: Watched, failure: str
@@ -124,6 +164,9 @@ async def test_a_clock_that_was_set_back_hides_no_silence(watched: Watched) -> N
     assert await watched.heartbeat.beat()
     watched.point.clock.at -= timedelta(days=1)
     assert await watched.level() is Level.RED
+    assert not await watched.heartbeat.beat(), "nobody has looked after pages by this clock"
+    await watched.point.pager.look()
+    assert await watched.heartbeat.beat()
 
 
 async def test_without_a_watch_outside_nothing_is_called_and_nothing_is_said(tmp_path: Path) -> None:
