@@ -89,6 +89,7 @@ def test_an_answer_holds_for_thirty_days_and_not_a_second_longer() -> None:
         (replace(READY, kinds=frozenset({"webhook"})), "nothing about alarms by mail"),
         (replace(READY, beat=None), "nobody has been looking after alarms"),
         (replace(READY, beat=NOW - timedelta(minutes=6)), "since 2026-11-21 02:54 UTC"),
+        (replace(READY, beat=NOW + timedelta(days=1)), "nobody has been looking after alarms"),
     ],
 )
 def test_whatever_is_missing_refuses_ready_and_says_what_to_do(night: Night, said: str) -> None:
