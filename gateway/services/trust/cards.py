@@ -15,6 +15,7 @@ from gateway.clock import Clock
 from gateway.model.authority import DirectoryEntry
 from gateway.model.case_message import MessageFacts
 from gateway.model.codes import Assurance
+from gateway.model.escalation import is_signed
 from gateway.model.profile import Phone
 from gateway.model.request import REQUEST_TYPES
 from gateway.model.second_signature import SecondSigner, second_signers
@@ -58,7 +59,7 @@ class CardView:
         numbers: From the directory's record, for duty officers first.
         second: What one officer's emergency owes, of our own bundles.
         stood_by: Who else of the sending authority signed that this emergency stands, as verified here.
-        is_alone: An emergency that came with one officer's name; nobody else signed, no call confirmed it.
+        is_alone: An emergency of one officer: nobody else's signature was verified, no call confirmed it.
     """
 
     sender: str
@@ -172,7 +173,9 @@ class SenderCards:
         calls = trust.calls_about(connection, found.sender, found.bid)
         is_asked = message is not None and message.message_type in _ASKS
         is_theirs = is_asked and found.sender != self._authority_id
-        has_two = bool(signers) or facts.assurance == Assurance.SECOND_PERSON_TELEPHONE
+        # A name that only the authority's word puts there is shown, and is no second person.
+        has_two = any(is_signed(each.assurance) for each in signers)
+        has_two = has_two or facts.assurance == Assurance.SECOND_PERSON_TELEPHONE
         has_two = has_two or any(call.outcome == _CONFIRMED for call in calls)
         return CardView(
             sender=found.sender,

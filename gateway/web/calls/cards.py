@@ -94,9 +94,7 @@ class CardResult(Value, kw_only=True):
     calls: list[CallView]
     second: SecondView | None
     stood_by: list[SignerView] = []
-    is_alone: Annotated[bool, msgspec.Meta(description="an emergency of theirs that one officer signed")] = (
-        False
-    )
+    is_alone: Annotated[bool, msgspec.Meta(description="an emergency, no second person verified")] = False
 
 
 class CardBrief(Value, kw_only=True):

@@ -55,6 +55,6 @@ async def test_the_card_of_an_emergency_names_the_second_officer_as_programs_get
         (second,) = status.card.stood_by
         assert (second.officer, second.assurance) == ("A-7", "local_operator")
         assert second.message_id == f"{RO}/{signed.message.bid}"
-        assert not status.card.is_alone
+        assert status.card.is_alone, "only the sender says so"
         ours = await perform(world[RO].desk, trusted.CARD, ref, lambda done, total: None)
         assert [each.officer for each in ours.stood_by] == ["A-7"]

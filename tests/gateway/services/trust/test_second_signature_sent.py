@@ -141,9 +141,9 @@ async def test_where_nobody_has_a_passkey_it_is_sent_at_once_and_shown_as_what_i
     assert isinstance(made, Submission)
     assert (await owed(world, sent)).closed_by == "signature"
     await world.run()
-    assert [(each.officer, each.assurance) for each in (await card(world, sent)).stood_by] == [
-        ("A-7", "local_operator")
-    ]
+    seen = await card(world, sent)
+    assert [(each.officer, each.assurance) for each in seen.stood_by] == [("A-7", "local_operator")]
+    assert seen.is_alone, "a name that anybody at that gateway could type is no second person"
     await world.check()
 
 
