@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from gateway.demo.passkey import SoftPasskeys
 from gateway.errors import GatewayRefusal
 from gateway.model.codes import Side
 from gateway.model.message import Office, Place, ThreadParties, build_message
-from gateway.model.second_signature import standing_bid, standing_content
+from gateway.model.second_signature import STANDING_BY, standing_bid, standing_content
 from gateway.services.acts.acts import PreparedAct
 from gateway.services.casework.refold import CASE_TASK
 from gateway.services.casework.tasks import raise_task
@@ -22,6 +23,7 @@ from gateway.services.trust.cards import CardView
 from gateway.services.trust.standing import standing_form
 from gateway.storage import acts, cases, paging, trust
 from gateway.storage.database import Transaction
+from gateway.storage.schema import message
 from tests.gateway.services.test_oral import DE, GB, said
 from tests.people import enrolled, signed
 from tests.world import World, sample_request
@@ -276,6 +278,22 @@ async def test_the_addressee_counts_what_it_verified_whatever_a_gateway_sends(
     seen = await card(world, sent)
     assert (seen.stood_by, seen.is_alone) == ((), True)
     assert (await owed(world, sent)).closed_at is None
+
+
+async def test_what_came_unsealed_or_under_a_number_used_twice_is_no_second_signature(
+    world: World,
+) -> None:
+    sent = await world[RO].acts.perform(emergency_form(), officer="D-1")
+    assert isinstance(sent, Submission)
+    await world.run()
+    await world[RO].desk.trust.seconds.sign(sent.bid, officer="A-7")
+    await world.run()
+    for column, value, stays in (("via", "mail", None), ("effect", "forked", "applied")):
+        change = update(message).where(message.c.sender == RO, message.c.message_type == STANDING_BY)
+        await world[US].database.write(lambda tx, c=change, n=column, v=value: tx.execute(c.values({n: v})))
+        assert (await card(world, sent)).stood_by == (), column
+        await world[US].database.write(lambda tx, c=change, n=column, v=stays: tx.execute(c.values({n: v})))
+        assert len((await card(world, sent)).stood_by) == 1
 
 
 async def test_an_act_is_signed_once_and_by_its_own_officer(world: World) -> None:
