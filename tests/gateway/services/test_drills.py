@@ -110,6 +110,16 @@ async def test_a_signed_answer_that_comes_too_late_leaves_the_unsigned_one_in_th
     assert point.verdict is Verdict.UNSIGNED
 
 
+async def test_an_answer_that_comes_after_the_drills_end_is_none(world: World) -> None:
+    drill = await run_drill(world)
+    phone = await enrolled(world[RO], "ro-do-01")
+    first, *_ = await waiting(world, RO)
+    world.advance(25 * HOUR)
+    await sign_answer(world, first, phone)
+    (point,) = (await world[US].desk.trust.drills.report(drill)).points
+    assert (point.person_took, point.unsigned_took, point.verdict) == (None, None, Verdict.PARTLY)
+
+
 async def sign_answer(world: World, row: drills.ReceivedRow, phone: SoftPasskeys) -> None:
     """Let the officer in Bucharest answer a test that was answered before."""
     app = world[RO]

@@ -217,6 +217,20 @@ async def test_words_that_two_waiting_passkeys_share_confirm_neither(world: Worl
     await refused(world, "officer-words-differ", twice)
 
 
+async def test_whoever_gave_the_link_of_a_further_passkey_does_not_confirm_it(world: World) -> None:
+    app = world[KE]
+    await enrolled(app, "ke-do-1")
+    await enrolled(app, "ke-do-2")
+    await enrolled(app, "ke-do-3", second="ke-do-1")
+    world.advance(timedelta(minutes=1))
+    link = await app.officers.link("ke-do-1", by="ke-do-2")
+    await registered(app, link.token)
+    (words,) = await read_out(app, "ke-do-1")
+    for by in ("ke-do-2", "KE-DO-2"):
+        await refused(world, "two-persons", app.officers.confirm("ke-do-1", by=by, words=words))
+    assert len((await app.officers.confirm("ke-do-1", by="ke-do-3", words=words)).passkeys) == 2
+
+
 async def test_a_link_is_good_once_and_for_a_day(world: World) -> None:
     app = world[KE]
     token = await invited(app, "ke-do-1")
