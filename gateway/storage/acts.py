@@ -41,6 +41,10 @@ class ActRow(TableRow, frozen=True, kw_only=True):
 _FIND = select(act).where(act.c.id == bindparam("b_id"))
 _WAITING = select(act).where(act.c.state == "waiting").order_by(act.c.prepared_at, act.c.id)
 _WAITING_FOR = _WAITING.where(act.c.officer == bindparam("b_officer"))
+# Of however many wait, one is read: each holds a sealed form.
+_WAITING_BUNDLE = _WAITING.where(
+    act.c.bid == bindparam("b_bid"), act.c.expires_at > bindparam("b_now")
+).limit(1)
 _DUE = _WAITING.where(act.c.next_action_at <= bindparam("b_now")).limit(200)
 _FORGET = delete(blob).where(blob.c.sha256 == bindparam("b_sha256"))
 _END = (
@@ -73,6 +77,12 @@ def waiting_acts(connection: Connection, officer: str | None = None) -> list[Act
     if officer is None:
         return [ActRow(**row._mapping) for row in connection.execute(_WAITING)]
     return [ActRow(**row._mapping) for row in connection.execute(_WAITING_FOR, {"b_officer": officer})]
+
+
+def waiting_act_for(connection: Connection, bid: str, now: datetime) -> ActRow | None:
+    """Return the oldest act that waits for a bundle of this identifier, or ``None``."""
+    row = connection.execute(_WAITING_BUNDLE, {"b_bid": bid, "b_now": now}).first()
+    return None if row is None else ActRow(**row._mapping)
 
 
 def due_acts(connection: Connection, now: datetime) -> list[ActRow]:

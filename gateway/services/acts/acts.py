@@ -25,7 +25,7 @@ from gateway.model.officers import AUDITOR
 from gateway.model.preservation_forms import is_for_approver
 from gateway.model.second_signature import stood_by
 from gateway.services.acts.ending import end_expired, end_unsigned, no_longer_waiting
-from gateway.services.acts.keeping import ActStore
+from gateway.services.acts.keeping import ActStore, vouched_form
 from gateway.services.directory import Directory
 from gateway.services.officers import signin as sign_in
 from gateway.services.officers.officers import Officers
@@ -138,6 +138,7 @@ class Acts:
                 officer=officer,
                 consents=consents,
                 progress=progress,
+                also=self._still_unsigned,
             )
         return await self.prepare(
             read_form(form_bytes),
@@ -288,7 +289,7 @@ class Acts:
         elif assurance is Assurance.LOCAL_OPERATOR:
             if await self._officers.anybody_is_ready():
                 raise GatewayRefusal("passkey-needed")
-            vouched = Vouched.by_operator(officer)
+            vouched = Vouched.by_operator(officer, also=self._still_unsigned)
         else:
             raise ValueError("a passkey signs what was prepared for it")
         await self._refuse_unfit(form, officer)
@@ -298,6 +299,11 @@ class Acts:
             consents=consents,
         )
         return await self._submitter.dispatch(draft, vouched)
+
+    def _still_unsigned(self, tx: Transaction) -> None:
+        """In the transaction that sends: a passkey that was confirmed meanwhile is needed from now on."""
+        if officers.is_anybody_ready(tx.connection, self._clock.now()):
+            raise GatewayRefusal("passkey-needed")
 
     async def _refuse_one_person(self, first: str, second: str | None) -> None:
         """Both are officers in force here, and not one and the same."""
@@ -336,7 +342,11 @@ class Acts:
 
     async def waiting_for(self, bid: str) -> PreparedAct | None:
         """Return the act that waits and will send the bundle of this identifier, the oldest of several."""
-        return next((act for act in await self.waiting() if act.bid == bid), None)
+        now = self._clock.now()
+        row, keys = await self._database.read(
+            lambda c: (acts.waiting_act_for(c, bid, now), officers.all_credentials(c))
+        )
+        return None if row is None else self._shown(row, keys, now)
 
     async def withdraw(self, act_id: str, *, is_outdated: bool = False) -> None:
         """End a prepared act unsigned: given up, or never to be sent because its thread moved on.
@@ -386,8 +396,3 @@ class Acts:
             prepared_at=row.prepared_at,
             expires_at=row.expires_at,
         )
-
-
-def vouched_form(form: Mapping[str, Any], assurance: Assurance, officer: str) -> dict[str, Any]:
-    """Return the form with what it says itself of who acts."""
-    return {**form, "human": {"assurance": str(assurance), "officer": officer, "assertion": None}}

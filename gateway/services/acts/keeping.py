@@ -16,7 +16,7 @@ from crypto.errors import Refusal
 from crypto.parts import SealedPart, open_part, seal_part
 from gateway.errors import StorageDamaged
 from gateway.model.audit import PendingAuditEntry
-from gateway.model.codes import Lane
+from gateway.model.codes import Assurance, Lane
 from gateway.model.fields import text
 from gateway.model.manifest import is_request_form
 from gateway.model.paging import LEVELS, Audience, PageReason
@@ -121,6 +121,11 @@ class ActStore:
         return await self._drafter.kept(
             sink.getvalue(), content_key=key, sealed=sealed, consents=json.loads(row.consents)
         )
+
+
+def vouched_form(form: Mapping[str, Any], assurance: Assurance, officer: str) -> dict[str, Any]:
+    """Return the form with what it says itself of who acts."""
+    return {**form, "human": {"assurance": str(assurance), "officer": officer, "assertion": None}}
 
 
 def message_type(form: Mapping[str, Any]) -> str:

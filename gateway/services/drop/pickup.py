@@ -22,7 +22,8 @@ from gateway.model.fields import text
 from gateway.model.manifest import FORM_MAX_BYTES, is_request_form
 from gateway.model.medium import is_unfinished
 from gateway.model.request import first_thread
-from gateway.services.acts.acts import Acts, PreparedAct, vouched_form
+from gateway.services.acts.acts import Acts, PreparedAct
+from gateway.services.acts.keeping import vouched_form
 from gateway.services.carrier.medium import Entry, Folder, given
 from gateway.services.casework.library import Library
 from gateway.services.drop.results import FORM, RESULT, TO_SIGN, Results, refused

@@ -77,10 +77,10 @@ class Vouched:
     also: Callable[[Transaction], None] | None = field(default=None, repr=False)
 
     @classmethod
-    def by_operator(cls, officer: str) -> "Vouched":
+    def by_operator(cls, officer: str, *, also: Callable[[Transaction], None] | None = None) -> "Vouched":
         """Return the lowest assurance: nothing but the local sign-in vouches."""
         human = {"assurance": "local_operator", "officer": officer, "assertion": None, "statement": None}
-        return cls(officer=officer, human=human)
+        return cls(officer=officer, human=human, also=also)
 
     @classmethod
     def by_telephone(cls, officer: str, second: str) -> "Vouched":
@@ -143,10 +143,11 @@ class Submitter:
         officer: str = "local",
         consents: Sequence[str] = (),
         progress: Progress | None = None,
+        also: Callable[[Transaction], None] | None = None,
     ) -> Submission:
         """Check, seal and queue a request or message form with its documents, nobody's passkey behind it.
 
-        For ``Acts`` alone, which knows whether that may be. Durable when it returns.
+        For ``Acts`` alone, which knows whether that may be. ``also``: as in ``Vouched``. Durable.
         ``consents`` names channels of lower protection that may be used once their turn has come.
         ``progress`` is called with the number of document bytes sealed since the last call.
         Raises ``GatewayRefusal``: ``form-unreadable``, ``form-invalid``, ``contents-missing`` (articles in
@@ -156,7 +157,7 @@ class Submitter:
         draft = await self.drafter.draft(
             form_bytes=form_bytes, attachments=attachments, consents=consents, progress=progress
         )
-        return await self.dispatch(draft, Vouched.by_operator(officer))
+        return await self.dispatch(draft, Vouched.by_operator(officer, also=also))
 
     async def dispatch(
         self, draft: Draft, vouched: Vouched, *, only_channel: str | None = None

@@ -128,6 +128,31 @@ async def test_until_somebody_has_a_passkey_the_operators_word_is_sent_at_once(w
     assert await vouched(world[KE], SG, sent.bid) == ("local_operator", "local")
 
 
+@pytest.mark.parametrize("way", ["by its form", "by its bytes"])
+async def test_what_was_being_sealed_when_the_first_passkey_was_confirmed_needs_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    app, drafter = world[KE], world[KE].submitter.drafter
+    draft = drafter.draft
+
+    async def meanwhile(**given: Any) -> Any:
+        made = await draft(**given)
+        await enrolled(app, "ke-do-1")
+        return made
+
+    monkeypatch.setattr(drafter, "draft", meanwhile)
+    form = sample_request(1)[0] | {"attachments": [], "translations": []}
+    data = json.dumps(form).encode()
+    sending = (
+        app.acts.perform(form, officer="op-1")
+        if way == "by its form"
+        else app.acts.submit(form_bytes=data, attachments=(), officer="op-1")
+    )
+    with pytest.raises(GatewayRefusal, match="passkey-needed"):
+        await sending
+    assert await app.database.read(lambda c: cases.all_cases(c, 10)) == []
+
+
 async def test_an_auditors_passkey_keeps_nobody_from_sending(world: World) -> None:
     ref = await arrived(world)
     await enrolled(world[SG], "sg-au-1", role="auditor")
