@@ -17,12 +17,12 @@ from crypto.encoding import is_bid, sha256_hex
 from crypto.officer import is_officer
 from gateway.clock import Clock
 from gateway.errors import GatewayError, GatewayRefusal, StorageError
-from gateway.model.codes import Assurance
+from gateway.model.codes import Assurance, Lane
 from gateway.model.fields import text
 from gateway.model.manifest import FORM_MAX_BYTES, is_request_form
 from gateway.model.medium import is_unfinished
-from gateway.model.request import first_thread
-from gateway.services.acts.acts import Acts, PreparedAct
+from gateway.model.request import first_thread, lane_of
+from gateway.services.acts.acts import Acts
 from gateway.services.acts.keeping import vouched_form
 from gateway.services.carrier.medium import Entry, Folder, given
 from gateway.services.casework.library import Library
@@ -37,6 +37,10 @@ FOLDERS = ("out", WAITING, "done", "refused", "in")
 
 #: Who stands behind what comes this way while nobody signs: no person is known to the gateway.
 _OFFICER = "drop"
+
+#: So many folders wait at once, and as many again of what is urgent: all of them are looked at again and
+#: again, and nobody's phone signs more.
+_MOST_WAITING = 1000
 
 #: Refusals that say something of the officer whom a form names.
 _ABOUT_OFFICER = frozenset({"passkey-needed", "officer-not-ready", "officer-role", "human-role"})
@@ -53,6 +57,7 @@ class Pickup:
         self._results = Results(library=library, authority_id=authority_id, clock=clock)
         #: Folders that met a defect of ours: left alone until the next start, so that others go on.
         self._defective: set[tuple[str, str]] = set()
+        self._waiting = 0
         self._log = get_log("drop")
 
     async def look(self) -> int:
@@ -66,7 +71,10 @@ class Pickup:
                 root.within(name, create=True).close()
             for place in (WAITING, "out"):
                 with root.within(place) as folder:
-                    for name in _finished(folder.entries()):
+                    names = _finished(folder.entries())
+                    if place == WAITING:
+                        self._waiting = len(names)
+                    for name in names:
                         moved += await self._take_safely(root, folder, place, name)
         return moved
 
@@ -152,17 +160,17 @@ class Pickup:
         if await self._is_sent(form, {digest, sha256_hex(form_bytes)}):
             return await self._results.sent(bid)
         act = await self._acts.waiting_for(bid)
-        if act is None:
-            made = await self._acts.prepare(form, officer=officer, attachments=attachments, calls=True)
-            self._log.info("drop.prepared", bid=bid)
-            return await self._waits(folder, made, to_sign)
-        if act.digest != digest:
+        if act is not None and act.digest != digest:
             raise GatewayRefusal("duplicate")
-        return await self._waits(folder, act, to_sign)
-
-    async def _waits(self, folder: Folder, act: PreparedAct, to_sign: bytes) -> Mapping[str, Any]:
-        """Put in what is signed, for the officer to read and compare, and return what is told."""
+        is_urgent = lane_of(text(form, "urgency", "level"), text(form, "request_kind")) is Lane.URGENT
+        if act is None and self._waiting >= (2 * _MOST_WAITING if is_urgent else _MOST_WAITING):
+            raise GatewayRefusal("drop-crowded")
+        # For the officer to read and compare. Before the act: what is refused for it leaves none behind.
         await folder.put(TO_SIGN, given(to_sign))
+        if act is None:
+            act = await self._acts.prepare(form, officer=officer, attachments=attachments, calls=True)
+            self._log.info("drop.prepared", bid=bid)
+        self._waiting += 1
         return self._results.waiting(act)
 
     async def _is_sent(self, form: Mapping[str, Any], digests: set[str]) -> bool:

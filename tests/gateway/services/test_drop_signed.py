@@ -160,7 +160,7 @@ async def test_what_ended_unsigned_is_refused_and_the_same_folder_may_come_again
 # Nothing is sent twice
 
 
-@pytest.mark.parametrize("where", ["before the form to sign", "before the result", "before the move"])
+@pytest.mark.parametrize("where", ["before the result", "before the move"])
 @pytest.mark.parametrize("is_signed", [False, True], ids=["still waiting", "signed meanwhile"])
 async def test_a_process_killed_between_preparing_and_moving_finds_the_same_act_again(
     world: World, root: Path, monkeypatch: pytest.MonkeyPatch, where: str, is_signed: bool
@@ -170,7 +170,7 @@ async def test_a_process_killed_between_preparing_and_moving_finds_the_same_act_
     put_whole = Folder.put
 
     async def no_put(self: Folder, name: str, *given: Any, **named: Any) -> Any:
-        if where == "before the form to sign" or name == "result.json":
+        if name == "result.json":
             raise Killed
         return await put_whole(self, name, *given, **named)
 
@@ -295,6 +295,44 @@ async def test_what_cannot_be_kept_now_stays_in_out(
     monkeypatch.undo()
     assert await pickup(world, root).look() == 1
     assert (root / "waiting" / "case-77").is_dir()
+
+
+async def test_a_folder_that_cannot_show_what_is_signed_is_refused_and_no_act_waits_behind_it(
+    world: World, root: Path
+) -> None:
+    phones = await people(world)
+    (put(root) / "to-sign.json").mkdir()
+    assert await pickup(world, root).look() == 1
+    assert result(root / "refused" / "case-77")["error"]["code"] == "medium-foreign"
+    assert await world[KE].acts.waiting() == []
+    # A process killed right after it was put in prepares the act when it is back.
+    put(root, "case-78")
+    (root / "out" / "case-78" / "to-sign.json").write_text("{}")
+    assert await pickup(world, root).look() == 1
+    act = await the_act(world)
+    assert sha256_hex((root / "waiting" / "case-78" / "to-sign.json").read_bytes()) == act.digest
+    await signed(world[KE], act, phones[ONE])
+
+
+async def test_more_folders_than_anybody_signs_are_refused_and_what_waits_goes_on(
+    world: World, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phones = await people(world)
+    monkeypatch.setattr("gateway.services.drop.pickup._MOST_WAITING", 2)
+    for name in ("a", "b", "c", "d", "e"):
+        put(root, name)
+    urgent = put(root, "night")
+    form = json.loads((urgent / "form.json").read_bytes())
+    form["urgency"]["level"] = "emergency"
+    (urgent / "form.json").write_text(json.dumps(form))
+    taking = pickup(world, root)
+    assert await taking.look() == 6
+    assert sorted(p.name for p in (root / "waiting").iterdir()) == ["a", "b", "night"]
+    assert result(root / "refused" / "c")["error"]["code"] == "drop-crowded"
+    await signed(world[KE], (await world[KE].acts.waiting(ONE))[0], phones[ONE])
+    (root / "refused" / "c").rename(root / "out" / "c")
+    assert await taking.look() == 2, "one is done, and one is refused as long as two wait"
+    assert len(await world[KE].acts.waiting()) == 2
 
 
 # Attempts
