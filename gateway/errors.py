@@ -73,8 +73,8 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "draft-invalid": "This draft is damaged, older than what is published, or lists other files than it "
         "carries; ask for it again.",
         "draft-missing": "Nothing is drafted here under this name; look at the list of drafts.",
-        "drop-crowded": "Too many folders wait for a passkey; have them signed or given up (`rogatory act list`), "
-        "then drop it again.",
+        "drop-crowded": "Too many folders wait for a passkey; have them signed or given up (`rogatory act "
+        "list`), then drop it again.",
         "drop-form": "This folder holds no form.json within the limits; put one in and drop it again.",
         "drop-lost": "Its result.json was changed or taken away while it waited, so nobody can say which act "
         "it is; nothing was undone by that: look at `rogatory act list`.",
