@@ -133,6 +133,8 @@ _STANDING = (
         message.c.in_reply_to == bindparam("b_reply"),
         message.c.via.is_(None),
         message.c.effect != "forked",
+        # Whatever else was said in answer hides nobody beyond the limit.
+        message.c.facts.contains('"stands_by"', autoescape=True),
     )
     .order_by(message.c.stored_at)
     .limit(bindparam("b_limit"))

@@ -15,12 +15,12 @@ from gateway.model.codes import Side
 from gateway.model.message import Office, Place, ThreadParties, build_message
 from gateway.model.second_signature import STANDING_BY, standing_bid, standing_content
 from gateway.services.acts.acts import PreparedAct
+from gateway.services.acts.standing import standing_form
 from gateway.services.casework.refold import CASE_TASK
-from gateway.services.casework.tasks import raise_task
 from gateway.services.exported.check import check_folder
 from gateway.services.sending.submit import Submission
+from gateway.services.tasks import raise_task
 from gateway.services.trust.cards import CardView
-from gateway.services.trust.standing import standing_form
 from gateway.storage import acts, cases, paging, trust
 from gateway.storage.database import Transaction
 from gateway.storage.schema import message
@@ -294,6 +294,23 @@ async def test_what_came_unsealed_or_under_a_number_used_twice_is_no_second_sign
         assert (await card(world, sent)).stood_by == (), column
         await world[US].database.write(lambda tx, c=change, n=column, v=stays: tx.execute(c.values({n: v})))
         assert len((await card(world, sent)).stood_by) == 1
+
+
+async def test_other_information_in_answer_hides_no_second_signature(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.services.trust.cards._SIGNERS_MOST", 1)
+    sent = await world[RO].acts.perform(emergency_form(), officer="D-1")
+    assert isinstance(sent, Submission)
+    form = await made_form(world, sent, "D-1")
+    form["content"]["answers"][0]["answer"] = "The account was renamed."
+    await world[RO].acts.perform(form, officer="D-1")
+    world.advance(timedelta(seconds=1))
+    await world[RO].desk.trust.seconds.sign(sent.bid, officer="A-7")
+    await world.run()
+    for aid in (RO, US):
+        seen = await world[aid].desk.trust.cards.card(f"{RO}/{sent.bid}")
+        assert [each.officer for each in seen.stood_by] == ["A-7"]
 
 
 async def test_an_act_is_signed_once_and_by_its_own_officer(world: World) -> None:
