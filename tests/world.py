@@ -34,11 +34,11 @@ from gateway.errors import GatewayError, GatewayRefusal, StorageError
 from gateway.services.home import HomePlan, plan_record
 from gateway.services.log.audits import audit_home
 from gateway.services.log.logstate import LogState
+from gateway.services.log.verify import AuditReport
 from gateway.services.proofs.evidence import check_receipt
 from gateway.services.registry.follower import Fetch
 from gateway.services.sending.handin import Attachment
 from gateway.services.sending.submit import Submission
-from gateway.services.verify import AuditReport
 from gateway.storage import cases, receipts, transmissions
 from gateway.storage.group import Commit, commit_now
 from tests.adapters.dropbox import DropboxAdapter, lying_in

@@ -15,8 +15,8 @@ from crypto.errors import Refusal
 from gateway.clock import Clock
 from gateway.errors import GatewayError
 from gateway.model.authority import DirectoryEntry
-from gateway.services.delivery.peers import endpoint_at, pullable, push_address
 from gateway.services.directory import Directory
+from gateway.services.directory.peers import endpoint_at, pullable, push_address
 from gateway.services.following.dealings import DEALT_WITH, PER_HOST, dealt_with, host_of
 from gateway.services.health.doctor import PeerAnswer
 from gateway.storage import peers

@@ -22,8 +22,8 @@ from gateway.services.directory.alarms import settle
 from gateway.services.home import mailbox_of, own_state, publish_own_record, renew_keys, rotate_keys
 from gateway.services.keys.keyring import ENC_KEPT, MAIL_USES, HeldKey, Keyring
 from gateway.services.log.audits import audit_home
-from gateway.services.sending.seal import CARRIER_LIFE
-from gateway.services.verify import AuditReport
+from gateway.services.log.verify import AuditReport
+from gateway.services.sealing.seal import CARRIER_LIFE
 from gateway.storage.database import Database, Transaction
 from gateway.storage.queue import wake_peer
 

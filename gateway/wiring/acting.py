@@ -9,14 +9,14 @@ from gateway.services.casework.casebook import Casebook
 from gateway.services.casework.library import Library
 from gateway.services.delivery.courier import Courier
 from gateway.services.delivery.failover import Failover
+from gateway.services.diagnosis import Diagnosis
 from gateway.services.escalation.wording import is_contact_point
 from gateway.services.exported.export import CaseExport
-from gateway.services.health.diagnosis import Diagnosis
 from gateway.services.officers.checks import check_officers
 from gateway.services.officers.officers import Officers
 from gateway.services.officers.people import RelyingParty
 from gateway.services.proofs.stamp import Stamp
-from gateway.services.sending.signing import Signing
+from gateway.services.sealing.signing import Signing
 from gateway.services.sending.submit import Submitter
 from gateway.services.sending.way import Ways
 from gateway.wiring.ground import Ground

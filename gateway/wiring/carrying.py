@@ -9,13 +9,13 @@ from gateway.services.carrier.takein import CarrierImport
 from gateway.services.casework.library import Library
 from gateway.services.delivery.book import TransmissionBook
 from gateway.services.delivery.failover import Failover
+from gateway.services.delivery.receipts import ReceiptDesk
 from gateway.services.delivery.rewrap import Rewrapper
 from gateway.services.drop.pickup import Pickup
 from gateway.services.drop.telling import Telling
 from gateway.services.drop.watching import DropWatch
-from gateway.services.keys.revocations import Revocations
-from gateway.services.proofs.receipts import ReceiptDesk
 from gateway.services.proofs.wire import ReceiptWire
+from gateway.services.revocations import Revocations
 from gateway.wiring.ground import Ground
 
 

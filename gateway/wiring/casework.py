@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from gateway.services.casework.casebook import Casebook, Tests
+from gateway.services.casework.clockrows import ClockRows
 from gateway.services.casework.followers import Follower
 from gateway.services.casework.library import Library
 from gateway.services.casework.refold import Refold
 from gateway.services.preservation.clock import PreservationClock
-from gateway.services.preservation.clockrows import ClockRows
 from gateway.wiring.ground import Ground
 
 #: Zone of an authority that no directory lists: its dates are taken as those of UTC.

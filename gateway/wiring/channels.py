@@ -22,9 +22,9 @@ from crypto.mailtoken import MailKind, Segment, sign_mail
 from crypto.reqjwt import issue_request_token
 from gateway.config import MailServerSettings, NetworkSettings
 from gateway.model.channels import LETTERS, SEALED_MAIL
+from gateway.services.delivery.post import Mailer
 from gateway.services.following.networks import Followed
 from gateway.services.following.served import serve_from
-from gateway.services.proofs.post import Mailer
 from gateway.services.registry.follower import Fetch
 from gateway.wiring.ground import Ground
 

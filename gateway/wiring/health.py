@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
+from gateway.services.diagnosis import Diagnosis
 from gateway.services.drop.watching import check_drop
 from gateway.services.duty.checks import check_page
 from gateway.services.following.networks import Networks
 from gateway.services.health.checkup import check_channels, check_records
-from gateway.services.health.diagnosis import Diagnosis
 from gateway.services.health.directorychecks import check_directory, check_networks
 from gateway.services.health.doctor import Doctor, Look
 from gateway.services.health.liveness import Liveness

@@ -10,9 +10,10 @@ from adapters.lmtp import LmtpInlet
 from adapters.mailbox import Mailbox
 from adapters.smtp import SmtpSender
 from gateway.services.arrivals.arrival import Arrivals
-from gateway.services.health.diagnosis import Diagnosis
+from gateway.services.delivery.post import PeerPost
+from gateway.services.delivery.receipts import ReceiptDesk
+from gateway.services.diagnosis import Diagnosis
 from gateway.services.health.liveness import Liveness
-from gateway.services.keys.revocations import Revocations
 from gateway.services.mail.answers import MailAnswers
 from gateway.services.mail.checks import check_mail
 from gateway.services.mail.gatewaymail import GatewayMails
@@ -22,8 +23,7 @@ from gateway.services.mail.intake import MailIntake
 from gateway.services.mail.keeping import MailKeeping
 from gateway.services.mail.quarantine import Quarantine
 from gateway.services.mail.segments import Segments
-from gateway.services.proofs.post import PeerPost
-from gateway.services.proofs.receipts import ReceiptDesk
+from gateway.services.revocations import Revocations
 from gateway.services.smime.checks import check_letters
 from gateway.wiring.channels import mail_server
 from gateway.wiring.ground import Ground

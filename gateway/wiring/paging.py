@@ -9,8 +9,8 @@ from adapters.noticemail import MailPath
 from adapters.smtp import MailTimings, SmtpSender
 from adapters.webhook import WebhookPath, WebhookPolicy
 from gateway.model.paging import Climb
+from gateway.services.diagnosis import Diagnosis
 from gateway.services.escalation.wording import is_contact_point
-from gateway.services.health.diagnosis import Diagnosis
 from gateway.services.paging.answers import Answers
 from gateway.services.paging.bell import Bell
 from gateway.services.paging.codes import Codes

@@ -15,29 +15,29 @@ from gateway.services.arrivals.admission import Admission, AdmissionLimits
 from gateway.services.arrivals.arrival import Arrivals
 from gateway.services.arrivals.peergate import PeerGate
 from gateway.services.arrivals.pull import PullWorkers
-from gateway.services.casework.cases import Cases
+from gateway.services.cases import Cases
 from gateway.services.casework.library import Library
 from gateway.services.delivery.book import TransmissionBook
 from gateway.services.delivery.consent import ConsentDesk
 from gateway.services.delivery.courier import Courier
 from gateway.services.delivery.failover import STANDING, Failover
 from gateway.services.delivery.outbox import Outbox
-from gateway.services.delivery.peers import DirectoryReach
+from gateway.services.delivery.post import PeerPost
+from gateway.services.delivery.receipts import ReceiptDesk, ReceiptPusher
 from gateway.services.delivery.rewrap import Rewrapper
+from gateway.services.directory.peers import DirectoryReach
 from gateway.services.following.networks import Networks
 from gateway.services.health.liveness import Liveness
-from gateway.services.health.watch import Watch
-from gateway.services.keys.revocations import Revocations
 from gateway.services.lanes import LaneLimits
 from gateway.services.log.logpages import StoredProofs
 from gateway.services.presence import Presence
-from gateway.services.proofs.post import PeerPost
-from gateway.services.proofs.receipts import ReceiptDesk, ReceiptPusher
 from gateway.services.proofs.stamp import Stamp
 from gateway.services.proofs.wire import ReceiptWire
+from gateway.services.revocations import Revocations
+from gateway.services.sealing.signing import Signing
 from gateway.services.sending.formalroute import RouteDesk
-from gateway.services.sending.signing import Signing
 from gateway.services.upkeep import Upkeep
+from gateway.services.watch import Watch
 from gateway.web.operations import Desk
 from gateway.wiring.acting import ActRoom
 from gateway.wiring.carrying import CarryingRoom

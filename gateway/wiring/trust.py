@@ -5,7 +5,6 @@ from datetime import datetime
 from functools import partial
 
 from gateway.services.acts.acts import Acts
-from gateway.services.callback import CallbackDesk
 from gateway.services.casework.casefile import BundleRef
 from gateway.services.casework.followers import Follower
 from gateway.services.casework.library import Library
@@ -15,6 +14,7 @@ from gateway.services.oral.countdown import OralCountdowns
 from gateway.services.oral.countdown import look as alert
 from gateway.services.oral.desk import OralDesk
 from gateway.services.sending.submit import Submitter
+from gateway.services.trust.callback import CallbackDesk
 from gateway.services.trust.cards import SenderCards
 from gateway.services.trust.desk import TrustDesk
 from gateway.services.trust.secondperson import SecondDesk, SecondPersons

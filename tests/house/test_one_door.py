@@ -16,7 +16,7 @@ DOORS = {
     r"\badd_transmission\(": {"services/sending/submit.py", "storage/transmissions.py"},
     # Sealing without sending: what people wrote by mail is kept here as a record.
     r"\bseal_bundle\(": {
-        "services/sending/seal.py",
+        "services/sealing/seal.py",
         "services/sending/submit.py",
         "services/smime/record.py",
     },

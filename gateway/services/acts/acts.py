@@ -26,15 +26,15 @@ from gateway.model.preservation_forms import is_for_approver
 from gateway.model.second_signature import stood_by
 from gateway.services.acts.ending import end_expired, end_unsigned, no_longer_waiting
 from gateway.services.acts.keeping import ActStore, vouched_form
+from gateway.services.acts.standing import stood_for
 from gateway.services.directory import Directory
 from gateway.services.officers import signin as sign_in
 from gateway.services.officers.officers import Officers
 from gateway.services.officers.rows import officer_view
+from gateway.services.sealing.seal import encode_form
 from gateway.services.sending.draft import Draft, Progress
 from gateway.services.sending.handin import Attachment, read_form
-from gateway.services.sending.seal import encode_form
 from gateway.services.sending.submit import Submission, Submitter, Vouched
-from gateway.services.trust.standing import stood_for
 from gateway.storage import acts, officers
 from gateway.storage.acts import ActRow
 from gateway.storage.database import Database, Transaction

@@ -8,8 +8,8 @@ from gateway.model.audit import PendingAuditEntry
 from gateway.model.codes import Lane
 from gateway.model.paging import PageReason
 from gateway.services.casework.refold import CASE_TASK
-from gateway.services.casework.tasks import raise_task
 from gateway.services.paging.pages import settle_pages
+from gateway.services.tasks import raise_task
 from gateway.storage import acts
 from gateway.storage.acts import ActRow
 from gateway.storage.database import Transaction

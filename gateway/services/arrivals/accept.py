@@ -20,7 +20,6 @@ from gateway.errors import GatewayError, GatewayRefusal, StorageError
 from gateway.services.arrivals.admission import Admission
 from gateway.services.arrivals.intake import Intake, Reception, UploadState
 from gateway.services.arrivals.release import Releaser
-from gateway.services.arrivals.tokens import request_token
 from gateway.services.casework.casebook import Casebook
 from gateway.services.directory import Directory
 from gateway.services.keys.keyring import Keyring
@@ -28,6 +27,7 @@ from gateway.services.keys.vault import Vault
 from gateway.services.lanes import Gate, Lanes
 from gateway.services.proofs.stamp import Stamp
 from gateway.services.proofs.wire import ReceiptWire
+from gateway.services.tokens import request_token
 from gateway.storage import bundles, uploads
 from gateway.storage.blobs import Blobs
 from gateway.storage.database import Database, Transaction

@@ -18,10 +18,10 @@ from gateway.clock import Clock
 from gateway.errors import GatewayRefusal, from_refusal
 from gateway.services.arrivals.admission import Admission
 from gateway.services.arrivals.release import Answer, Arrived, Releaser
-from gateway.services.arrivals.tokens import RequestToken
 from gateway.services.directory import Directory
 from gateway.services.keys.keyring import Keyring
 from gateway.services.lanes import Gate, Lanes
+from gateway.services.tokens import RequestToken
 from gateway.storage import bundles, uploads
 from gateway.storage.blobs import BlobRef, Blobs, BlobWriter
 from gateway.storage.database import Database, Transaction

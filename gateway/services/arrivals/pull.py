@@ -24,11 +24,11 @@ from gateway.services.arrivals.accept import Acceptor
 from gateway.services.arrivals.arrival import problem_body, taken_in
 from gateway.services.arrivals.intake import Intake
 from gateway.services.arrivals.release import Answer
-from gateway.services.delivery.peers import endpoint_at, pullable
+from gateway.services.delivery.receipts import ReceiptDesk
 from gateway.services.directory import Directory
+from gateway.services.directory.peers import endpoint_at, pullable
 from gateway.services.following.dealings import DEALT_WITH, PER_HOST, dealt_with, enrolled_by_hand, host_of
-from gateway.services.keys.revocations import MOST_NOTICES, Revocations
-from gateway.services.proofs.receipts import ReceiptDesk
+from gateway.services.revocations import MOST_NOTICES, Revocations
 from gateway.services.visits import Visits
 from gateway.storage import peers
 from gateway.storage.database import Database

@@ -28,18 +28,18 @@ from gateway.model.manifest import FORM_MAX_BYTES, form_matches_manifest, is_req
 from gateway.model.names import UnsafeName, check_name
 from gateway.model.receipt import ReceiptType
 from gateway.model.request import lane_of
-from gateway.services.arrivals.tokens import RequestToken
+from gateway.services.casework.breaches import ActRefused, tell_refused
 from gateway.services.casework.casebook import Casebook, Incoming
 from gateway.services.directory import Directory
 from gateway.services.forms import check_received
 from gateway.services.keys.keyring import Keyring
 from gateway.services.keys.vault import Vault
 from gateway.services.lanes import Gate, Lanes
-from gateway.services.preservation.breaches import ActRefused, tell_refused
 from gateway.services.proofs.stamp import Stamp, Subject
 from gateway.services.proofs.wire import ReceiptWire
-from gateway.services.sending.bulk import is_checked_apart
+from gateway.services.sealing.bulk import is_checked_apart
 from gateway.services.shelf import shelve, shelve_key
+from gateway.services.tokens import RequestToken
 from gateway.storage import bundles, uploads
 from gateway.storage.blobs import BlobRef, Blobs
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction

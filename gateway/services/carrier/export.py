@@ -29,12 +29,12 @@ from gateway.services.carrier.medium import Folder, Written, given
 from gateway.services.container import ContainerSource, load_container
 from gateway.services.delivery.book import TransmissionBook
 from gateway.services.delivery.failover import Failover
+from gateway.services.delivery.receipts import MOST_RECEIPTS
 from gateway.services.delivery.rewrap import Rewrapper
 from gateway.services.directory import Directory
-from gateway.services.keys.revocations import Revocations
-from gateway.services.proofs.receipts import MOST_RECEIPTS
 from gateway.services.proofs.wire import ReceiptWire
-from gateway.services.sending.seal import CARRIER_LIFE
+from gateway.services.revocations import Revocations
+from gateway.services.sealing.seal import CARRIER_LIFE
 from gateway.storage import receipts, transmissions
 from gateway.storage.blobs import Blobs
 from gateway.storage.database import Connection, Database, Transaction

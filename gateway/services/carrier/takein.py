@@ -31,8 +31,8 @@ from gateway.model.names import display_name
 from gateway.services.arrivals.arrival import Arrivals
 from gateway.services.carrier.index import read_index
 from gateway.services.carrier.medium import Entry, Folder, given
-from gateway.services.keys.revocations import MOST_NOTICES, Revocations
-from gateway.services.proofs.receipts import MOST_RECEIPTS, ReceiptDesk
+from gateway.services.delivery.receipts import MOST_RECEIPTS, ReceiptDesk
+from gateway.services.revocations import MOST_NOTICES, Revocations
 
 Progress = Callable[[int, int], None]
 

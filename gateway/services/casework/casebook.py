@@ -24,6 +24,7 @@ from gateway.model.manifest import ThreadContext, is_request_form
 from gateway.model.opening import ORAL_NOTE, TEST_MESSAGE
 from gateway.model.overrides import overridden
 from gateway.model.request import REQUEST_TYPES
+from gateway.services.casework.breaches import refuse_breach, refuse_unasked
 from gateway.services.casework.caserows import (
     folded,
     new_case,
@@ -34,8 +35,7 @@ from gateway.services.casework.followers import Added, Consigned, Follower
 from gateway.services.casework.library import Library
 from gateway.services.casework.linking import Linking
 from gateway.services.casework.refold import CASE_TASK, EARLY_STOP, OVERDUE, Refold
-from gateway.services.casework.tasks import close_tasks, raise_task
-from gateway.services.preservation.breaches import refuse_breach, refuse_unasked
+from gateway.services.tasks import close_tasks, raise_task
 from gateway.storage import cases
 from gateway.storage.database import Database, Transaction
 

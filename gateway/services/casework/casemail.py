@@ -14,7 +14,7 @@ from gateway.model.case import Effect
 from gateway.model.case_message import case_message
 from gateway.services.casework.casebook import Casebook
 from gateway.services.casework.refold import CASE_TASK
-from gateway.services.casework.tasks import raise_task
+from gateway.services.tasks import raise_task
 from gateway.storage.database import Transaction
 
 _SHOWN_AGAIN = timedelta(days=1)

@@ -9,11 +9,11 @@ from datetime import datetime
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.case import CaseView, Effect
 from gateway.model.codes import Side, Track
+from gateway.services.casework.breaches import CASE_TASK as CASE_TASK
 from gateway.services.casework.caserows import fold_rows, folded
-from gateway.services.casework.tasks import close_tasks
+from gateway.services.casework.clockrows import ClockRows
 from gateway.services.casework.threadlinks import decisions, is_decision
-from gateway.services.preservation.breaches import CASE_TASK as CASE_TASK
-from gateway.services.preservation.clockrows import ClockRows
+from gateway.services.tasks import close_tasks
 from gateway.storage import cases, preservation
 from gateway.storage.database import Transaction
 

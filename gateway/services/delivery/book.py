@@ -19,7 +19,7 @@ from gateway.model.codes import Lane
 from gateway.model.receipt import ISSUED_BY_SENDER, MOVES, ReceiptType
 from gateway.model.transmission import TERMINAL, TransmissionEvent, TransmissionState, apply
 from gateway.services.casework.casebook import Casebook
-from gateway.services.casework.tasks import close_tasks
+from gateway.services.delivery.mailbook import mailed
 from gateway.services.delivery.onward import (
     OnStuck,
     Onward,
@@ -31,9 +31,9 @@ from gateway.services.delivery.onward import (
     tell,
     turn_of,
 )
-from gateway.services.mailbook import mailed
 from gateway.services.proofs.evidence import CheckedReceipt, LogPlace
 from gateway.services.proofs.stamp import Stamp
+from gateway.services.tasks import close_tasks
 from gateway.storage import bundles
 from gateway.storage.database import Transaction
 from gateway.storage.receipts import ReceiptRow, Standing, add_proof, add_receipt, standing_of

@@ -15,9 +15,9 @@ from gateway.model.audit import PendingAuditEntry
 from gateway.model.channel_choice import Answer
 from gateway.model.codes import Assurance
 from gateway.model.transmission import TERMINAL, TransmissionKey
-from gateway.services.casework.reference import BundleNamed
-from gateway.services.casework.tasks import close_tasks
 from gateway.services.delivery.failover import Failover
+from gateway.services.reference import BundleNamed
+from gateway.services.tasks import close_tasks
 from gateway.storage import channels, transmissions
 from gateway.storage.database import Database, Transaction
 

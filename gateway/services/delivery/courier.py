@@ -29,12 +29,12 @@ from gateway.services.delivery.book import TransmissionBook
 from gateway.services.delivery.composer import Composer
 from gateway.services.delivery.failover import STANDING, Failover, Leg
 from gateway.services.delivery.onward import Tried
-from gateway.services.delivery.peers import endpoint_at
 from gateway.services.delivery.rewrap import Rewrapper
 from gateway.services.directory import Directory
+from gateway.services.directory.peers import endpoint_at
 from gateway.services.lanes import LaneLimits, Lanes
 from gateway.services.proofs.evidence import CheckedReceipt, check_receipt
-from gateway.services.sending.seal import LIFE
+from gateway.services.sealing.seal import LIFE
 from gateway.storage import queue, transmissions
 from gateway.storage.blobs import Blobs
 from gateway.storage.database import Database, Transaction

@@ -34,9 +34,9 @@ from gateway.model.transmission import (
     apply,
 )
 from gateway.services.casework.casebook import Casebook
-from gateway.services.casework.tasks import close_tasks, raise_task
 from gateway.services.proofs.evidence import CheckedReceipt
 from gateway.services.proofs.stamp import Stamp, Subject
+from gateway.services.tasks import close_tasks, raise_task
 from gateway.storage import bundles, channels
 from gateway.storage.database import Transaction
 from gateway.storage.transmissions import TransmissionRow

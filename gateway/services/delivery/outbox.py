@@ -17,8 +17,8 @@ from gateway.model.transmission import TransmissionKey
 from gateway.services.container import ContainerSource, load_container
 from gateway.services.delivery.book import TransmissionBook
 from gateway.services.delivery.rewrap import Rewrapper
-from gateway.services.keys.revocations import Revocations
 from gateway.services.proofs.wire import ReceiptWire
+from gateway.services.revocations import Revocations
 from gateway.storage import receipts, transmissions
 from gateway.storage.blobs import Blobs
 from gateway.storage.database import Connection, Database

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from gateway.model.audit import PendingAuditEntry
-from gateway.services.casework.tasks import close_tasks, raise_task
 from gateway.services.directory.views import SourceView
+from gateway.services.tasks import close_tasks, raise_task
 from gateway.storage import peers
 from gateway.storage.database import Transaction
 

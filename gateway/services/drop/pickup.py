@@ -28,8 +28,8 @@ from gateway.services.carrier.medium import Entry, Folder, given
 from gateway.services.casework.library import Library
 from gateway.services.drop.results import FORM, RESULT, TO_SIGN, Results, refused
 from gateway.services.drop.waiting import settled
+from gateway.services.sealing.seal import encode_form
 from gateway.services.sending.handin import Attachment, read_form
-from gateway.services.sending.seal import encode_form
 from gateway.telemetry import get_log
 
 WAITING = "waiting"

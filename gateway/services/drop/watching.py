@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.errors import GatewayError
+from gateway.services.diagnosis import Diagnosis, Level
 from gateway.services.drop.pickup import Pickup
 from gateway.services.drop.telling import Telling
-from gateway.services.health.diagnosis import Diagnosis, Level
 from gateway.telemetry import get_log
 
 _EVERY_S = 2.0

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from crypto.errors import KeyRefused
 from crypto.pagecert import read_page_certificate
 from gateway.config import HomePaths, Settings
-from gateway.services.health.diagnosis import Diagnosis, Level, good
+from gateway.services.diagnosis import Diagnosis, Level, good
 
 _CHECK = "duty page"
 _SOON, _NOW = timedelta(days=30), timedelta(days=7)

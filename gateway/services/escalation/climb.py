@@ -28,7 +28,6 @@ from gateway.model.escalation import (
     next_due,
     reason_for,
 )
-from gateway.services.casework.tasks import close_tasks, raise_task
 from gateway.services.escalation.ladder import (
     ESCALATION_TASK,
     log,
@@ -39,6 +38,7 @@ from gateway.services.escalation.ladder import (
 from gateway.services.escalation.wording import CODES, Wording
 from gateway.services.lanes import working_for
 from gateway.services.paging.pages import raise_page
+from gateway.services.tasks import close_tasks, raise_task
 from gateway.storage import escalations
 from gateway.storage.database import Database, Transaction
 from gateway.storage.escalations import EscalationRow

@@ -32,8 +32,8 @@ from gateway.model.paging import PageReason
 from gateway.model.request import REQUEST_TYPES, lane_of
 from gateway.model.second_signature import stood_by
 from gateway.services.casework.followers import Added, Consigned
-from gateway.services.casework.tasks import close_tasks
 from gateway.services.paging.pages import raise_page, settle_pages
+from gateway.services.tasks import close_tasks
 from gateway.storage import escalations
 from gateway.storage.cases import CaseRow
 from gateway.storage.database import Transaction

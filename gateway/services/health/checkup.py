@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from gateway.model.authority import CONFIRMED_FOR, DirectoryEntry
-from gateway.services.health.diagnosis import Diagnosis, Level
+from gateway.services.diagnosis import Diagnosis, Level
 from gateway.services.health.liveness import ChannelLife
 
 #: A channel that last answered longer ago than this is spoken of; a running gateway asks daily.

@@ -10,10 +10,10 @@ from datetime import datetime
 from gateway.errors import sentence_of
 from gateway.model.authority import DirectoryEntry
 from gateway.model.freshness import Freshness, freshness
+from gateway.services.diagnosis import Diagnosis, Level
 from gateway.services.directory import Directory
 from gateway.services.directory.views import BILATERAL
 from gateway.services.following.networks import NetworkStatus
-from gateway.services.health.diagnosis import Diagnosis, Level
 
 _KEY_ENDS_DAYS = 30
 #: Authorities that are named; of more it is said how many.

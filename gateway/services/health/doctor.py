@@ -18,11 +18,11 @@ from gateway.clock import Clock
 from gateway.config import HomePaths, Settings
 from gateway.model.authority import DirectoryEntry
 from gateway.model.channels import HTTPS
+from gateway.services.diagnosis import Diagnosis, Level, good
 from gateway.services.directory import Directory
-from gateway.services.health.diagnosis import Diagnosis, Level, good
+from gateway.services.following.ownlisting import Unlisted, unlisted_keys
 from gateway.services.health.homechecks import check_disk, check_files, check_health, check_keys
 from gateway.services.keys.keyring import Keyring
-from gateway.services.keys.ownlisting import Unlisted, unlisted_keys
 from gateway.services.log.headstore import read_head_file
 from gateway.services.log.logkeys import KeyringLogKeys, open_own_head
 from gateway.services.log.logstate import damaged, head_lost, head_unreadable, other_root, went_back

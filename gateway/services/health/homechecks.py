@@ -9,9 +9,9 @@ from pathlib import Path
 
 from crypto.keys import NOTE_ED25519, NOTE_ML_DSA_44, KeyUse
 from gateway.config import HomePaths, Settings
-from gateway.services.health.diagnosis import Diagnosis, Level, good
+from gateway.services.diagnosis import Diagnosis, Level, good
+from gateway.services.following.ownlisting import Unlisted
 from gateway.services.keys.keyring import HeldKey
-from gateway.services.keys.ownlisting import Unlisted
 from gateway.storage.health import Health
 
 #: The keys without which nothing can be sent, taken in or proved. The log has two halves that both sign.

@@ -22,11 +22,11 @@ from gateway.model.authority import DirectoryEntry, channels_for
 from gateway.model.channels import PULL
 from gateway.model.codes import Lane
 from gateway.model.record_parts import Channel
-from gateway.services.arrivals.requestkeys import RequestKeys
-from gateway.services.delivery.peers import endpoint_at
 from gateway.services.directory import Directory
+from gateway.services.directory.peers import endpoint_at
 from gateway.services.following.dealings import DEALT_WITH, PER_HOST, dealt_with, host_of
 from gateway.services.keys.keyring import Keyring
+from gateway.services.requestkeys import RequestKeys
 from gateway.storage import channels, peers
 from gateway.storage.database import Connection, Database, Transaction
 from gateway.telemetry import get_log

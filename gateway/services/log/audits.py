@@ -11,7 +11,7 @@ from pathlib import Path
 from gateway.services.keys.keyring import Keyring
 from gateway.services.log.headstore import HeadDamaged, read_head_file
 from gateway.services.log.logkeys import KeyringLogKeys
-from gateway.services.verify import AuditReport, verify_log
+from gateway.services.log.verify import AuditReport, verify_log
 from gateway.storage.database import Database
 
 #: Stands for a head file that cannot be read, so that the report says so.

@@ -13,8 +13,8 @@ from crypto.probe import question_digest
 from gateway.clock import Clock
 from gateway.model.audit import PendingAuditEntry
 from gateway.services.arrivals.arrival import problem_body
+from gateway.services.delivery.post import PeerPost, Posted
 from gateway.services.health.liveness import Liveness
-from gateway.services.proofs.post import PeerPost, Posted
 from gateway.storage import mail as store
 from gateway.storage.database import Database, Transaction
 from gateway.telemetry import get_log

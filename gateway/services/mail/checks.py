@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 
-from gateway.services.health.diagnosis import Diagnosis, Level, good
+from gateway.services.diagnosis import Diagnosis, Level, good
 from gateway.services.mail.quarantine import AsideMail
 
 #: Connects and leaves; returns what is wrong, ``None`` if nothing is.

@@ -19,13 +19,13 @@ from crypto.mailtoken import LEEWAY, OLDEST, MailClaims, MailKind, Segment, read
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal, from_refusal
 from gateway.services.arrivals.arrival import Arrivals, Head, Read, read_head
-from gateway.services.arrivals.requestkeys import RequestKeys
+from gateway.services.delivery.receipts import ReceiptDesk
 from gateway.services.directory import Directory
 from gateway.services.health.liveness import Liveness
-from gateway.services.keys.revocations import Revocations
 from gateway.services.mail.answers import MailAnswers
 from gateway.services.mail.segments import Segments
-from gateway.services.proofs.receipts import ReceiptDesk
+from gateway.services.requestkeys import RequestKeys
+from gateway.services.revocations import Revocations
 from gateway.telemetry import get_log
 
 #: Largest body of receipts or notices that is parsed.

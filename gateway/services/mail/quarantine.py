@@ -23,8 +23,8 @@ from gateway.clock import Clock
 from gateway.errors import GatewayRefusal, StorageDamaged, sentence_of
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.mailtriage import AUTOMATIC_REASONS, REASONS
-from gateway.services.casework.tasks import close_tasks, raise_task
 from gateway.services.keys.vault import Vault, WrappedKey
+from gateway.services.tasks import close_tasks, raise_task
 from gateway.storage import mail as store
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction
 from gateway.storage.staging import Staging

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from gateway.model.officers import AUDITOR, PASSKEYS_EACH
-from gateway.services.health.diagnosis import Diagnosis, Level, good
+from gateway.services.diagnosis import Diagnosis, Level, good
 from gateway.services.officers.people import Officer
 
 _CHECK = "officers"

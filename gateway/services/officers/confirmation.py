@@ -19,11 +19,11 @@ from gateway.clock import Clock
 from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.officers import PASSKEY_LIFE, PASSKEY_WARNING, is_pseudonym
-from gateway.services.casework.tasks import close_tasks
 from gateway.services.keys.keyring import Keyring
 from gateway.services.officers.people import Officer, RelyingParty
 from gateway.services.officers.registration import OFFICER_TASK, UNCONFIRMED, Registration
 from gateway.services.officers.rows import shown_officer
+from gateway.services.tasks import close_tasks
 from gateway.storage import officers
 from gateway.storage.database import Connection, Database, Transaction
 from gateway.storage.officers import CredentialRow, OfficerRow

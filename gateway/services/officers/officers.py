@@ -16,7 +16,6 @@ from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.officers import is_pseudonym, officer_problems
 from gateway.services.acts.ending import end_unsigned
-from gateway.services.casework.tasks import raise_task
 from gateway.services.keys.keyring import Keyring
 from gateway.services.officers.confirmation import Confirmation
 from gateway.services.officers.people import (
@@ -31,6 +30,7 @@ from gateway.services.officers.registration import OFFICER_TASK, REMINDED_AGAIN,
 from gateway.services.officers.rows import SYSTEM, end_passkey, officer_view, shown_officer, shown_passkey
 from gateway.services.officers.signedin import SignedIn, sign_out, signed_in
 from gateway.services.officers.signin import Also, SignIn, nothing
+from gateway.services.tasks import raise_task
 from gateway.storage import acts, officers
 from gateway.storage.database import Connection, Database, Transaction
 from gateway.storage.officers import OfficerRow

@@ -18,9 +18,9 @@ from gateway.clock import Clock
 from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.officers import FURTHER_LINK_LIFE, LINK_LIFE, MOST_PASSKEYS, PASSKEYS_EACH
-from gateway.services.casework.tasks import raise_task
 from gateway.services.officers.people import Ceremony, Registered, RelyingParty, SetupLink
 from gateway.services.officers.rows import shown_passkey, token_digest
+from gateway.services.tasks import raise_task
 from gateway.storage import officers
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction
 from gateway.storage.officers import CredentialRow, OfficerRow, SetupLinkRow

@@ -22,8 +22,8 @@ from gateway.model.oral import (
 from gateway.model.paging import Audience, PageReason
 from gateway.model.request import REQUEST_TYPES
 from gateway.services.casework.followers import Added, Consigned, Follower
-from gateway.services.casework.tasks import close_tasks, raise_task
 from gateway.services.paging.pages import raise_page, settle_pages
+from gateway.services.tasks import close_tasks, raise_task
 from gateway.storage import cases, oral
 from gateway.storage.database import Database, Transaction
 

@@ -9,7 +9,7 @@ import hmac
 from itertools import islice
 
 from crypto.encoding import lp
-from gateway.services.smime.code import acknowledgement_code, codes_in
+from gateway.services.quotedcode import acknowledgement_code, codes_in
 
 _PURPOSE = b"gw/1/page-code"
 #: A whole notice may be pasted; words of four letters look like pieces of a code.

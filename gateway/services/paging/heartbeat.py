@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from adapters.base import Outcome, Verdict
 from gateway.clock import Clock
 from gateway.errors import GatewayError
-from gateway.services.health.diagnosis import Diagnosis, Level, good
+from gateway.services.diagnosis import Diagnosis, Level, good
 from gateway.services.paging.deadman import BEAT
 from gateway.services.paging.readiness import BEAT_HOLDS
 from gateway.storage import alarms

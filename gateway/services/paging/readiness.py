@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from gateway.model.paging import PROOF_HOLDS, Audience
 from gateway.model.roster import Roster, Shift, gaps, shifts
-from gateway.services.health.diagnosis import Diagnosis, Level, good
+from gateway.services.diagnosis import Diagnosis, Level, good
 from gateway.services.paging.deadman import BEAT
 from gateway.storage import alarms, duty
 from gateway.storage.alarms import PathRow

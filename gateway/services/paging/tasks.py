@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from gateway.services.casework.tasks import close_tasks, raise_task
+from gateway.services.tasks import close_tasks, raise_task
 from gateway.storage import peers
 from gateway.storage.database import Connection, Transaction
 

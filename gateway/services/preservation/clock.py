@@ -7,8 +7,8 @@ looked at. A crash between two looks loses nothing: the row is due until its tra
 from datetime import datetime
 from functools import partial
 
+from gateway.services.casework.clockrows import SET_BACK
 from gateway.services.casework.refold import Refold
-from gateway.services.preservation.clockrows import SET_BACK
 from gateway.storage import preservation
 from gateway.storage.database import Database, Transaction
 

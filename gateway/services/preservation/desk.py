@@ -29,14 +29,14 @@ from gateway.model.preservation_rules import RULES, Breach
 from gateway.model.preservation_sender_rules import sender_breaches
 from gateway.services.acts.acts import Acts, PreparedAct
 from gateway.services.casework.acknowledgement import counters, own_office, own_reference
+from gateway.services.casework.breaches import refusal
 from gateway.services.casework.library import Library
 from gateway.services.directory import Directory
-from gateway.services.preservation.breaches import refusal
 from gateway.services.preservation.documents import listed
 from gateway.services.preservation.followup import notice_about, with_link
 from gateway.services.preservation.standing import Standing, standing_of
+from gateway.services.sealing.seal import encode_form
 from gateway.services.sending.handin import Attachment, read_form, refuse_invalid
-from gateway.services.sending.seal import encode_form
 from gateway.services.sending.submit import Submission
 from gateway.storage.database import Database
 

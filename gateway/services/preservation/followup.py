@@ -14,8 +14,8 @@ from gateway.model.message import wire_time
 from gateway.model.preservation_rules import Breach
 from gateway.model.request import REQUEST_TYPES
 from gateway.services.casework.acknowledgement import counters
+from gateway.services.casework.breaches import refusal
 from gateway.services.casework.casefile import resolve
-from gateway.services.preservation.breaches import refusal
 from gateway.services.preservation.standing import Standing
 from gateway.storage import cases, transmissions
 from gateway.storage.database import Connection

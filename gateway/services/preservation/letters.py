@@ -18,10 +18,10 @@ from gateway.model.codes import Assurance, Side, Track
 from gateway.model.preservation_forms import TERM_DAYS
 from gateway.model.preservation_rules import Breach
 from gateway.services.casework.acknowledgement import own_office, own_reference
+from gateway.services.casework.breaches import refusal
 from gateway.services.directory import Directory
 from gateway.services.documents.typeset import CannotPrint, Typesetter
 from gateway.services.durablefile import write_durably
-from gateway.services.preservation.breaches import refusal
 from gateway.services.preservation.desk import PreservationDesk
 from gateway.services.preservation.letter import TEMPLATE, Letter, Sender, item_numbers, letter_data
 from gateway.storage.database import Database

@@ -1,1 +1,1 @@
-"""Receipts: our own issued and sent, those of peers checked and filed."""
+"""Our own receipts as they are issued, and those of peers as they are checked."""

@@ -1,1 +1,1 @@
-"""From an officer's form to a sealed bundle in the queue."""
+"""From an officer's form to a bundle in the queue."""

@@ -23,7 +23,8 @@ from gateway.model.overrides import OverrideImpossible, standing_in_the_way
 from gateway.model.request import first_thread, lane_of
 from gateway.services.casework.casebook import Casebook
 from gateway.services.directory import Directory
-from gateway.services.sending.bulk import Bulk
+from gateway.services.sealing.bulk import Bulk
+from gateway.services.sealing.seal import Document, encode_form, seal_documents
 from gateway.services.sending.handin import (
     Attachment,
     match_documents,
@@ -32,7 +33,6 @@ from gateway.services.sending.handin import (
     refuse_mismatch,
     refuse_unsafe,
 )
-from gateway.services.sending.seal import Document, encode_form, seal_documents
 from gateway.services.sending.way import Ways
 from gateway.storage import bundles
 from gateway.storage.blobs import BlobRef, Blobs

@@ -17,8 +17,8 @@ from gateway.model.authority import DirectoryEntry
 from gateway.model.codes import Assurance
 from gateway.model.record_parts import Channel
 from gateway.model.routes import routes_for
-from gateway.services.casework.reference import BundleNamed
-from gateway.services.casework.tasks import close_tasks, raise_task
+from gateway.services.reference import BundleNamed
+from gateway.services.tasks import close_tasks, raise_task
 from gateway.storage import peers
 from gateway.storage.database import Database, Transaction
 

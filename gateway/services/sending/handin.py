@@ -14,7 +14,7 @@ from gateway.errors import GatewayRefusal
 from gateway.model.manifest import FORM_MAX_BYTES
 from gateway.model.names import UnsafeName, check_name
 from gateway.services.forms import check_form
-from gateway.services.sending.seal import Document, OpenFile
+from gateway.services.sealing.seal import Document, OpenFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,12 +32,12 @@ from gateway.services.keys.keyring import Keyring
 from gateway.services.keys.vault import Vault
 from gateway.services.lanes import Lanes
 from gateway.services.proofs.stamp import Stamp, Subject
-from gateway.services.sending.bulk import Bulk
+from gateway.services.sealing.bulk import Bulk
+from gateway.services.sealing.seal import CARRIER_LIFE, LIFE, SealedBundle, seal_bundle
+from gateway.services.sealing.signing import Signing
 from gateway.services.sending.draft import Draft, Drafter, Progress
 from gateway.services.sending.formalroute import raise_route_tasks
 from gateway.services.sending.handin import Attachment
-from gateway.services.sending.seal import CARRIER_LIFE, LIFE, SealedBundle, seal_bundle
-from gateway.services.sending.signing import Signing
 from gateway.services.sending.way import Way, Ways
 from gateway.services.shelf import shelve, shelve_key
 from gateway.storage import bundles

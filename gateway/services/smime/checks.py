@@ -6,7 +6,7 @@ from datetime import datetime
 from crypto.keys import KeyUse
 from crypto.mailcert import is_same_mailbox
 from gateway.model.authority import DirectoryEntry
-from gateway.services.health.diagnosis import Diagnosis, Level
+from gateway.services.diagnosis import Diagnosis, Level
 from gateway.services.keys.heldkey import HeldKey
 from gateway.services.smime.correspondents import mailbox_of_entry
 

@@ -12,10 +12,10 @@ from gateway.model.audit import PendingAuditEntry
 from gateway.model.codes import Assurance
 from gateway.services.casework.casebook import Casebook
 from gateway.services.casework.casemail import ByMail, record
-from gateway.services.casework.tasks import close_tasks
 from gateway.services.proofs.stamp import Stamp
 from gateway.services.smime.record import LETTER_TYPE, Believed, Recorder, record_form
 from gateway.services.smime.replies import TASK_KIND, UNSIGNED, find_place, settle
+from gateway.services.tasks import close_tasks
 from gateway.storage import letters, peers
 from gateway.storage.database import Connection, Database, Transaction
 from gateway.storage.letters import LetterRow, ReturnRow

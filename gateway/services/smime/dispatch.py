@@ -32,8 +32,8 @@ from gateway.services.casework.library import Library, OpenBundle
 from gateway.services.directory import Directory
 from gateway.services.keys.keyring import Keyring
 from gateway.services.keys.vault import Vault, WrappedKey
+from gateway.services.quotedcode import acknowledgement_code, new_key
 from gateway.services.smime.base64lines import Lines, OutgoingFile
-from gateway.services.smime.code import acknowledgement_code, new_key
 from gateway.services.smime.contents import (
     MANIFEST_NAME,
     SEAL_NAME,

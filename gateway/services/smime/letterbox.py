@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from crypto.errors import Refusal
 from gateway.model.mail_plan import MOST_MAILS
 from gateway.services.keys.vault import Vault
-from gateway.services.smime.code import codes_in
+from gateway.services.quotedcode import codes_in
 from gateway.services.smime.dispatch import code_of, letter_message_id
 from gateway.storage import letters
 from gateway.storage.database import Database

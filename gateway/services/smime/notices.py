@@ -18,7 +18,7 @@ from gateway.model.dsn import Action, RecipientStatus, StatusUnreadable, parse_d
 from gateway.model.mdn import ReadingNotice, parse_reading_notice
 from gateway.model.receipt import ReceiptType
 from gateway.model.transmission import TransmissionKey
-from gateway.services import mailbook
+from gateway.services.delivery import mailbook
 from gateway.services.directory import Directory
 from gateway.services.proofs.stamp import Stamp
 from gateway.services.smime.entityform import OpenedLetter

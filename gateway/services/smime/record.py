@@ -20,7 +20,7 @@ from gateway.model.manifest import ThreadContext
 from gateway.model.names import UnsafeName, check_name
 from gateway.services.keys.keyring import Keyring
 from gateway.services.keys.vault import Vault
-from gateway.services.sending.seal import Document, SealedBundle, encode_form, seal_bundle, seal_documents
+from gateway.services.sealing.seal import Document, SealedBundle, encode_form, seal_bundle, seal_documents
 from gateway.services.shelf import shelve, shelve_key
 from gateway.storage.blobs import Blobs
 from gateway.storage.cases import CaseRow, MessageRow

@@ -21,10 +21,9 @@ from gateway.model.mailtriage import Kind
 from gateway.model.message import acknowledgement_type
 from gateway.model.receipt import ReceiptType
 from gateway.model.request import REQUEST_TYPES
-from gateway.services import mailbook
 from gateway.services.casework.casebook import Casebook
 from gateway.services.casework.casemail import ByMail, record
-from gateway.services.casework.tasks import raise_task
+from gateway.services.delivery import mailbook
 from gateway.services.directory import Directory
 from gateway.services.keys.keyring import Keyring
 from gateway.services.mail.human import HumanPost
@@ -35,6 +34,7 @@ from gateway.services.smime.letterbox import Letterbox, answers, looks_like_a_co
 from gateway.services.smime.notices import MailNotices
 from gateway.services.smime.opening import open_letter
 from gateway.services.smime.record import LETTER_TYPE, Believed, Kept, Recorder, record_form, reply_files
+from gateway.services.tasks import raise_task
 from gateway.storage import bundles, cases, letters
 from gateway.storage.cases import CaseRow, MessageRow
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction

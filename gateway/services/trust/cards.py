@@ -27,10 +27,10 @@ from gateway.model.sender_card import (
     SenderFacts,
     sender_card,
 )
-from gateway.services.callback.script import listed_numbers
 from gateway.services.casework.casefile import BundleRef
 from gateway.services.directory import Directory
 from gateway.services.trust.callwords import signing_key_at, words_for
+from gateway.services.trust.script import listed_numbers
 from gateway.storage import bundles, cases, trust
 from gateway.storage.database import Connection, Database
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from gateway.services.callback import CallbackDesk
 from gateway.services.drills.desk import DrillDesk
 from gateway.services.oral.desk import OralDesk
+from gateway.services.trust.callback import CallbackDesk
 from gateway.services.trust.cards import SenderCards
 from gateway.services.trust.secondperson import SecondDesk
 

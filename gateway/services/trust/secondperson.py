@@ -26,13 +26,13 @@ from gateway.model.second_signature import (
     is_second,
 )
 from gateway.services.acts.acts import Acts, PreparedAct
+from gateway.services.acts.standing import owed_to, standing_form, stood_for
 from gateway.services.casework.casefile import BundleRef
 from gateway.services.casework.followers import Added, Consigned, Follower
-from gateway.services.casework.tasks import close_tasks, raise_task
 from gateway.services.directory import Directory
 from gateway.services.paging.pages import raise_page, settle_pages
 from gateway.services.sending.submit import Submission
-from gateway.services.trust.standing import owed_to, standing_form, stood_for
+from gateway.services.tasks import close_tasks, raise_task
 from gateway.storage import trust
 from gateway.storage.database import Connection, Database, Transaction
 

@@ -12,7 +12,7 @@ from gateway.model.authority import USABLE_CHANNELS
 from gateway.services.acts.acts import Acts
 from gateway.services.carrier.export import CarrierExport
 from gateway.services.carrier.takein import CarrierImport
-from gateway.services.casework.cases import Cases
+from gateway.services.cases import Cases
 from gateway.services.delivery.consent import ConsentDesk
 from gateway.services.directory import Directory
 from gateway.services.exported.export import CaseExport
@@ -20,12 +20,12 @@ from gateway.services.following.networks import Networks
 from gateway.services.health.doctor import Doctor
 from gateway.services.health.liveness import Liveness
 from gateway.services.keys.keyring import Keyring
-from gateway.services.keys.revocations import Revocations
 from gateway.services.mail.quarantine import Quarantine
 from gateway.services.officers.officers import Officers
 from gateway.services.paging.desk import PagingDesk
 from gateway.services.preservation.desk import PreservationDesk
 from gateway.services.preservation.letters import PreservationLetters
+from gateway.services.revocations import Revocations
 from gateway.services.sending.formalroute import RouteDesk
 from gateway.services.smime.confirm import ReplyDesk
 from gateway.services.trust.desk import TrustDesk

@@ -19,10 +19,10 @@ from crypto.bundle import ManifestPart
 from crypto.errors import Refusal
 from crypto.parts import open_part, seal_part
 from gateway.services.lanes import Lanes
-from gateway.services.sending import bulk as bulk_module
-from gateway.services.sending import bulkprocess, seal
-from gateway.services.sending.bulk import Bulk, BulkGone, is_checked_apart
-from gateway.services.sending.seal import Document, seal_documents
+from gateway.services.sealing import bulk as bulk_module
+from gateway.services.sealing import bulkprocess, seal
+from gateway.services.sealing.bulk import Bulk, BulkGone, is_checked_apart
+from gateway.services.sealing.seal import Document, seal_documents
 from gateway.storage.blobs import Blobs
 from gateway.storage.database import Database
 from gateway.storage.migrate import upgrade

@@ -15,12 +15,12 @@ from gateway.app import App
 from gateway.errors import GatewayRefusal
 from gateway.model.authority import parse_entry
 from gateway.model.revoked import KeyNotice
+from gateway.services.diagnosis import Level
 from gateway.services.directory.views import SourceView
-from gateway.services.health.diagnosis import Level
+from gateway.services.following.ownlisting import Unlisted, unlisted_keys
 from gateway.services.health.homechecks import check_keys
 from gateway.services.keys.heldkey import LISTED_AHEAD
 from gateway.services.keys.keyring import Keyring
-from gateway.services.keys.ownlisting import Unlisted, unlisted_keys
 from gateway.services.log.logkeys import KeyringLogKeys
 from gateway.storage import bundles, transmissions
 from gateway.storage import revocations as store

@@ -11,7 +11,7 @@ import pytest
 from adapters.base import Endpoint, Outcome, Parcel
 from gateway.services.delivery.courier import LEASE
 from gateway.services.lanes import working_for
-from gateway.services.sending.signing import _SEALED_AT_ONCE
+from gateway.services.sealing.signing import _SEALED_AT_ONCE
 from gateway.storage import transmissions
 from gateway.storage.database import BESIDE_URGENT, Database, Transaction
 from gateway.storage.disk import in_thread

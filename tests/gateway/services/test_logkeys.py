@@ -15,7 +15,7 @@ from crypto.errors import Refusal
 from crypto.keys import NOTE_ED25519, NOTE_ML_DSA_44, KeyUse, PrivateKey, Signer
 from crypto.proof import tlog_proof, verify_tlog_proof
 from gateway.model.revoked import KeyNotice
-from gateway.services.health.diagnosis import Level
+from gateway.services.diagnosis import Level
 from gateway.services.health.homechecks import check_keys
 from gateway.services.keys.heldkey import LISTED_AHEAD
 from gateway.services.keys.keyring import Keyring, KeyringError
@@ -24,9 +24,9 @@ from gateway.services.log.headstore import HeadStore, read_head_file
 from gateway.services.log.logkeys import KeyringLogKeys, open_own_head
 from gateway.services.log.logstate import LogState
 from gateway.services.log.sequence import Sequencer
+from gateway.services.log.verify import verify_log
 from gateway.services.proofs import wire
 from gateway.services.proofs.evidence import check_receipt
-from gateway.services.verify import verify_log
 from gateway.storage import receipts, transmissions
 from gateway.storage.database import Database
 from tests.gateway.services.loghome import NOW, ORIGIN, LogHome, OpenLog, an_entry

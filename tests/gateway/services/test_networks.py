@@ -15,8 +15,8 @@ from crypto.keys import KeyUse
 from gateway.config import HomePaths
 from gateway.errors import GatewayRefusal
 from gateway.model.authority import LookupStatus
-from gateway.services.delivery.peers import pullable
-from gateway.services.health.diagnosis import Diagnosis
+from gateway.services.diagnosis import Diagnosis
+from gateway.services.directory.peers import pullable
 from gateway.services.health.directorychecks import check_directory, check_networks
 from gateway.services.registry.follower import LookupFailed
 from gateway.services.registry.publisher import Publication

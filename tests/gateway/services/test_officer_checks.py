@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.services.health.diagnosis import Level
+from gateway.services.diagnosis import Level
 from gateway.services.officers.checks import check_officers
 from gateway.services.officers.people import Officer, Passkey
 

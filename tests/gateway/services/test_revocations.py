@@ -18,8 +18,8 @@ from crypto.revocation import Quorum, Revocation, join_lines, sign_revocation
 from gateway.app import App
 from gateway.errors import GatewayRefusal
 from gateway.model.freshness import URGENT_GRACE
+from gateway.services.diagnosis import Level
 from gateway.services.directory.views import SourceView
-from gateway.services.health.diagnosis import Level
 from gateway.services.health.directorychecks import check_directory
 from gateway.storage import revocations as store
 from gateway.web.networks import status as status_of

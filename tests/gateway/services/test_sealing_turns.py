@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from gateway.services.sending.signing import _SEALED_AT_ONCE
+from gateway.services.sealing.signing import _SEALED_AT_ONCE
 from gateway.storage import transmissions
 from gateway.storage.group import commit_now
 from tests.world import World, sample_request

@@ -11,7 +11,7 @@ from crypto.proof import verify_tlog_proof
 from gateway.services.log.headstore import HeadStore, read_head_file
 from gateway.services.log.logstate import LogState
 from gateway.services.log.sequence import Sequencer
-from gateway.services.verify import verify_log
+from gateway.services.log.verify import verify_log
 from gateway.storage.database import Database, Transaction
 from gateway.storage.migrate import upgrade
 from tests.gateway.services.loghome import KEYS, ORIGIN, FixedClock, FixedLogKeys, OpenLog, an_entry, lives

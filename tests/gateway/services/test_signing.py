@@ -17,9 +17,9 @@ from crypto.jws import _header_text, unsigned_token
 from crypto.keys import GW_HYB1, HYBRID_SIGNATURE_SIZE, KeyUse, PublicKey, Signer
 from gateway.services.keys.keyring import Keyring
 from gateway.services.lanes import Lanes
-from gateway.services.sending import signing as module
-from gateway.services.sending.signing import Signing
-from gateway.services.sending.signingprocess import READY, question, serve
+from gateway.services.sealing import signing as module
+from gateway.services.sealing.signing import Signing
+from gateway.services.sealing.signingprocess import READY, question, serve
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 

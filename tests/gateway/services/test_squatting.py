@@ -14,8 +14,8 @@ from crypto.keys import KeyUse
 from gateway.app import App
 from gateway.config import DirectorySettings, HomePaths, NetworkSettings, read_settings, render_settings
 from gateway.errors import GatewayRefusal
+from gateway.services.diagnosis import Level
 from gateway.services.directory.keyholders import key_digest
-from gateway.services.health.diagnosis import Level
 from gateway.services.health.directorychecks import check_directory
 from gateway.services.registry.follower import Fetch, root_digest
 from gateway.storage import transmissions

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.services.casework.tasks import close_tasks, raise_task
 from gateway.services.health.doctor import check_tasks
+from gateway.services.tasks import close_tasks, raise_task
 from gateway.storage import audit, bundles, peers
 from gateway.storage.database import Transaction
 from tests.hostile import Crafted, craft, receipt_from, send, verdict

@@ -11,7 +11,7 @@ from crypto.checkpoint import Checkpoint, sign_checkpoint
 from crypto.encoding import sha256_hex
 from gateway.model.audit import PendingAuditEntry
 from gateway.services.log.headstore import read_head_file
-from gateway.services.verify import AuditReport, verify_log
+from gateway.services.log.verify import AuditReport, verify_log
 from gateway.storage.audit import erase_body
 from gateway.storage.database import Transaction
 from gateway.storage.schema import receipt

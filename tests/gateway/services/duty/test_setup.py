@@ -10,9 +10,9 @@ import pytest
 from gateway.cli import main
 from gateway.config import HomePaths, parse_settings, read_settings
 from gateway.errors import GatewayRefusal
+from gateway.services.diagnosis import Level
 from gateway.services.duty.checks import check_page
 from gateway.services.duty.setup import certify_page, name_page
-from gateway.services.health.diagnosis import Level
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LAB = '# written by hand\n[authority]\nid = "ke-ag"\nstate = "KE"\nname = "Fictional"\nnetwork = "lab"\n'

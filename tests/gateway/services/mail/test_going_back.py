@@ -10,7 +10,7 @@ import pytest
 
 from crypto.keys import KeyUse
 from crypto.revocation import Revocation, sign_revocation
-from gateway.services.delivery.peers import DirectoryReach
+from gateway.services.directory.peers import DirectoryReach
 from gateway.services.health.liveness import ChannelLife
 from gateway.services.mail import answers, gatewaymail
 from gateway.storage import audit, cases, revocations, transmissions

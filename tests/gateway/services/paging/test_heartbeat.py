@@ -12,7 +12,7 @@ import pytest
 from gateway.app import App
 from gateway.config import AlarmSettings
 from gateway.errors import StorageUnavailable
-from gateway.services.health.diagnosis import Level
+from gateway.services.diagnosis import Level
 from gateway.services.paging.heartbeat import HEARTBEAT_FILE, Heartbeat
 from tests.alarms import WebhookReceiver
 from tests.gateway.services.paging.contactpoint import ContactPoint, contact_point

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.model.paging import Audience
 from gateway.model.roster import Roster, Turn
-from gateway.services.health.diagnosis import Level
+from gateway.services.diagnosis import Level
 from gateway.services.paging.readiness import Night, judge
 from gateway.storage.alarms import PathRow
 

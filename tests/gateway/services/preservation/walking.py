@@ -16,8 +16,8 @@ from gateway.model.case import CaseView, fold
 from gateway.model.case_message import CaseMessage, MessageFacts
 from gateway.model.codes import Side, Track
 from gateway.model.preservation_clock import ItemState, Mark, due_marks, marks
+from gateway.services.casework.clockrows import at_rest, work_out
 from gateway.services.casework.threadlinks import decided_at
-from gateway.services.preservation.clockrows import at_rest, work_out
 from gateway.storage.cases import CaseRow
 from gateway.storage.preservation import ClockRow
 

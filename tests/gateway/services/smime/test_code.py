@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.services.smime.code import acknowledgement_code, codes_in, new_key
+from gateway.services.quotedcode import acknowledgement_code, codes_in, new_key
 
 KEY = bytes(range(32))
 CODE = acknowledgement_code(KEY, sender="xx-moj", bid="0" * 31 + "1", to="yy-moj")

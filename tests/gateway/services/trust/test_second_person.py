@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from gateway.errors import GatewayRefusal
-from gateway.services.callback.desk import CallbackDesk
 from gateway.services.sending.handin import Attachment
 from gateway.services.sending.submit import Submission
+from gateway.services.trust.callback import CallbackDesk
 from gateway.services.trust.secondperson import TOLD
 from gateway.storage import cases, paging, peers, trust
 from tests.world import World, sample_request

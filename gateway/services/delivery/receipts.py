@@ -17,14 +17,14 @@ from crypto.errors import CODES, Refusal
 from gateway.clock import Clock
 from gateway.errors import GatewayError, GatewayRefusal
 from gateway.model.channel_choice import CHANNEL_CODES
-from gateway.services.arrivals.tokens import request_token
 from gateway.services.delivery.book import TransmissionBook
 from gateway.services.delivery.failover import Failover
+from gateway.services.delivery.post import PeerPost
 from gateway.services.directory import Directory
 from gateway.services.proofs.evidence import CheckedReceipt, check_receipt
-from gateway.services.proofs.post import PeerPost
 from gateway.services.proofs.wire import ReceiptWire
 from gateway.services.rounds import go_round
+from gateway.services.tokens import request_token
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction
 from gateway.storage.queue import LeaseLost, PushClaim, claim_pushes, hold_push, is_push_due
 from gateway.storage.receipts import (

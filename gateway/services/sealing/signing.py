@@ -18,7 +18,7 @@ from crypto.keys import HYBRID_SIGNATURE_SIZE, Signer
 from gateway.model.codes import Lane
 from gateway.services.keys.keyring import Keyring
 from gateway.services.lanes import Gate, Lanes, is_urgent
-from gateway.services.sending.signingprocess import READY, question
+from gateway.services.sealing.signingprocess import READY, question
 from gateway.telemetry import get_log
 
 #: Bundles of a lane between sealing and commit at once. The event loop runs all that can run before it looks
@@ -165,7 +165,7 @@ class Signing:
             places = os.pathsep.join(place for place in sys.path if place)
             with theirs:
                 self._process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-P", "-m", "gateway.services.sending.signingprocess"),
+                    *(sys.executable, "-P", "-m", "gateway.services.sealing.signingprocess"),
                     str(self._keyring.folder),
                     stdin=theirs.fileno(),
                     stdout=asyncio.subprocess.DEVNULL,

@@ -14,7 +14,7 @@ from gateway.model.audit import PendingAuditEntry
 from gateway.model.case import CaseView
 from gateway.model.codes import Side
 from gateway.model.preservation_clock import ItemClock, ItemState, Mark, MarkKind, due_marks, marks, next_mark
-from gateway.services.preservation.notices import Notices
+from gateway.services.casework.notices import Notices
 from gateway.storage import cases, preservation
 from gateway.storage.database import Transaction
 from gateway.storage.preservation import ClockRow

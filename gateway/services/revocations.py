@@ -20,11 +20,11 @@ from gateway.clock import Clock
 from gateway.errors import GatewayError, GatewayRefusal, from_refusal
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.revoked import KeyNotice
-from gateway.services.arrivals.tokens import request_token
+from gateway.services.delivery.post import PeerPost
 from gateway.services.directory import Directory
 from gateway.services.directory.views import MergedView, Voucher
-from gateway.services.proofs.post import PeerPost
 from gateway.services.rounds import go_round
+from gateway.services.tokens import request_token
 from gateway.storage import revocations as store
 from gateway.storage.database import Connection, Database, IntegrityError, Transaction
 from gateway.storage.queue import LeaseLost, NoticeClaim, claim_notices, hold_notice

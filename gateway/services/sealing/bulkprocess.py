@@ -1,4 +1,4 @@
-"""The process that seals or checks one large part: ``python -m gateway.services.sending.bulkprocess …``.
+"""The process that seals or checks one large part: ``python -m gateway.services.sealing.bulkprocess …``.
 
 Its arguments are the numbers of open files it inherits, its standard input says the rest. With a sink it
 seals the source into it, reports how far it is and at last what it made; without, it tells whether the sealed

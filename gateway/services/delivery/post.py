@@ -12,8 +12,8 @@ from typing import Protocol, runtime_checkable
 from adapters.base import Endpoint, Outcome, Verdict
 from adapters.https import HTTPSAdapter
 from adapters.replies import Reply
-from gateway.services.delivery.peers import endpoint_at, mail_address, push_address
 from gateway.services.directory import Directory
+from gateway.services.directory.peers import endpoint_at, mail_address, push_address
 
 
 @runtime_checkable

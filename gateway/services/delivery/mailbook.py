@@ -14,9 +14,9 @@ from gateway.model.audit import PendingAuditEntry
 from gateway.model.channels import LETTERS
 from gateway.model.receipt import ReceiptType
 from gateway.model.transmission import TransmissionEvent, TransmissionKey, TransmissionState, apply
-from gateway.services.casework.tasks import close_tasks
 from gateway.services.delivery.onward import ended, log, tell
 from gateway.services.proofs.stamp import Stamp, Subject
+from gateway.services.tasks import close_tasks
 from gateway.storage import bundles
 from gateway.storage.database import Transaction
 from gateway.storage.receipts import ReceiptRow

@@ -15,12 +15,12 @@ from gateway.model.audit import PendingAuditEntry
 from gateway.model.codes import Assurance
 from gateway.model.paging import Audience, PageReason
 from gateway.model.second_signature import ClosedBy, is_second
-from gateway.services.callback.script import CallScript, listed_numbers, steps_for
 from gateway.services.casework.casefile import BundleRef
-from gateway.services.casework.tasks import close_tasks, raise_task
 from gateway.services.directory import Directory
 from gateway.services.paging.pages import raise_page
+from gateway.services.tasks import close_tasks, raise_task
 from gateway.services.trust.callwords import words_for
+from gateway.services.trust.script import CallScript, listed_numbers, steps_for
 from gateway.services.trust.secondperson import SecondPersons
 from gateway.storage import cases, trust
 from gateway.storage.database import Connection, Database, Transaction

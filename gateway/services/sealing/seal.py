@@ -22,7 +22,7 @@ from crypto.keys import PublicKey
 from crypto.parts import SealedPart, padme, seal_part, sealed_size
 from gateway.model.manifest import FORM_ROLE, ThreadContext, manifest_fields
 from gateway.services.lanes import working_for
-from gateway.services.sending.bulk import APART_BYTES, Bulk, BulkGone, descriptor
+from gateway.services.sealing.bulk import APART_BYTES, Bulk, BulkGone, descriptor
 from gateway.storage.blobs import BlobRef, Blobs
 from gateway.storage.disk import in_thread
 

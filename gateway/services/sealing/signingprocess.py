@@ -1,4 +1,4 @@
-"""The process that signs envelopes beside a gateway: ``python -m gateway.services.sending.signingprocess …``.
+"""The process that signs envelopes beside a gateway: ``python -m gateway.services.sealing.signingprocess …``.
 
 Its standard input is a socket to the gateway. It reads the keys of the folder itself, signs nothing but
 envelopes, answers in the order it was asked, and ends with the gateway or at the first thing that is wrong:

@@ -9,7 +9,7 @@ from gateway.model.case_message import CaseMessage
 from gateway.model.case_view import CaseView, Effect
 from gateway.model.codes import Side
 from gateway.model.preservation_rules import RULES, Breach
-from gateway.services.casework.tasks import raise_task
+from gateway.services.tasks import raise_task
 from gateway.storage.cases import CaseRow
 from gateway.storage.database import Transaction
 

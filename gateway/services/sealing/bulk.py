@@ -20,7 +20,7 @@ from crypto.errors import Refusal
 from crypto.parts import Progress, SealedPart
 from gateway.model.codes import Lane
 from gateway.services.lanes import Gate, Lanes
-from gateway.services.sending.bulkprocess import WRONG_SIZE
+from gateway.services.sealing.bulkprocess import WRONG_SIZE
 from gateway.telemetry import get_log
 
 #: From this size on a process pays: it takes a quarter of a second to begin.
@@ -130,7 +130,7 @@ def descriptor(source: object) -> int:
 
 
 def _program() -> tuple[str, ...]:
-    return sys.executable, "-P", "-m", "gateway.services.sending.bulkprocess"
+    return sys.executable, "-P", "-m", "gateway.services.sealing.bulkprocess"
 
 
 def _environment() -> dict[str, str]:

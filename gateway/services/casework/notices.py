@@ -11,8 +11,8 @@ from gateway.model.audit import PendingAuditEntry
 from gateway.model.codes import Side
 from gateway.model.paging import Audience, PageReason
 from gateway.model.preservation_clock import ItemState, Mark, MarkKind
-from gateway.services.casework.tasks import close_tasks, raise_task
 from gateway.services.paging.pages import raise_page, settle_pages
+from gateway.services.tasks import close_tasks, raise_task
 from gateway.storage import cases
 from gateway.storage.database import Transaction
 from gateway.storage.preservation import ClockRow
