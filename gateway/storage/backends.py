@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol, TypeVar, cast
 
-from sqlalchemy import URL, Connection, Engine
+from sqlalchemy import URL, Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
 
 from gateway.errors import StorageUnavailable
+from gateway.storage.checkpoints import Checkpointer
 from gateway.storage.engines import postgresql_engine, sqlite_readers, sqlite_writer, sync_time_s
 from gateway.storage.faults import is_transient
 from gateway.storage.group import Commit, GroupHook, Outcome, Unit, run_group
@@ -57,16 +58,17 @@ class SQLiteBackend:
     dialect = "sqlite"
 
     def __init__(
-        self, writer: Engine | None, readers: Engine, hook: GroupHook | None, inline: bool, commit: Commit
+        self, path: Path, read_only: bool, hook: GroupHook | None, inline: bool, commit: Commit
     ) -> None:
         self.inline = inline
-        self._writer_engine = writer
-        self._readers = readers
+        self._writer_engine = None if read_only else sqlite_writer(path)
+        self._readers = sqlite_readers(path, read_only=read_only)
         self._hook = hook
         self._commit = commit
-        self._writer = None if writer is None else writer.connect()
-        self._reader = readers.connect()
+        self._writer = None if self._writer_engine is None else self._writer_engine.connect()
+        self._reader = self._readers.connect()
         self._thread = None if inline else ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self._checkpointer = None if read_only else Checkpointer(path)
 
     @classmethod
     async def open(
@@ -74,13 +76,15 @@ class SQLiteBackend:
     ) -> "SQLiteBackend":
         if inline is None:
             inline = read_only or await asyncio.to_thread(sync_time_s, path.parent) <= SLOW_SYNC_S
-        writer = None if read_only else sqlite_writer(path)
-        return cls(writer, sqlite_readers(path, read_only=read_only), hook, inline, commit)
+        return cls(path, read_only, hook, inline, commit)
 
     def run_now(self, units: Sequence[Unit]) -> list[Outcome]:
         if self._writer is None:
             raise RuntimeError("this database was opened for reading only")
-        return run_group(self._writer, units, self._hook, self._commit)
+        outcomes = run_group(self._writer, units, self._hook, self._commit)
+        if self._checkpointer is not None:
+            self._checkpointer.written()
+        return outcomes
 
     async def run(self, units: Sequence[Unit]) -> list[Outcome]:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self.run_now, units)
@@ -99,6 +103,8 @@ class SQLiteBackend:
     async def aclose(self) -> None:
         if self._thread is not None:
             self._thread.shutdown()
+        if self._checkpointer is not None:
+            self._checkpointer.close()
         self._reader.close()
         self._readers.dispose()
         if self._writer is not None and self._writer_engine is not None:

@@ -15,12 +15,12 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, Exception
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, Pool, QueuePool
 
+from gateway.storage.checkpoints import CEILING_PAGES
+
 BUSY_TIMEOUT_S = 10
 CONNECT_TIMEOUT_S = 10
 COMMAND_TIMEOUT_S = 60
 READERS = 4
-#: A WAL checkpoint every 16 MiB: rarer pauses inside COMMIT than by default (4 MiB), still a short recovery.
-_WAL_PAGES = 4096
 
 
 def parse_url(url: str) -> URL:
@@ -81,7 +81,7 @@ def _sqlite_engine(path: Path, *, mode: str, begin: str, poolclass: type[Pool]) 
         if is_writer:
             _enter_wal(cursor)
             cursor.execute("PRAGMA synchronous=FULL")
-            cursor.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")
+            cursor.execute(f"PRAGMA wal_autocheckpoint={CEILING_PAGES}")
             cursor.execute("PRAGMA journal_size_limit=67108864")
             # REPLACE would otherwise delete rows without asking the triggers.
             cursor.execute("PRAGMA recursive_triggers=ON")

@@ -8,7 +8,6 @@ the call of the submit service to the recipient's consignment, checked and store
 import asyncio
 import contextlib
 import json
-import os
 import sys
 import time
 from datetime import UTC, datetime, timedelta
@@ -22,7 +21,7 @@ from gateway.interpreter import settle
 from gateway.services.delivery.courier import Job
 from gateway.services.sending.handin import Attachment
 from gateway.telemetry import start_logging
-from tests.bench import ours_node, timing
+from tests.bench import ours_node
 from tests.bench.timing import BenchFailure
 
 #: From the beginning of one urgent request to the next.
@@ -183,12 +182,8 @@ async def main() -> None:
                 else:
                     taken = await sender.bulk(seconds, Path(asked["path"]), asked["sha256"])
             figures = {
-                "count": len(taken),
-                "p50_ms": timing.median(taken),
-                "p99_ms": timing.percentile(taken, 0.99),
-                "max_ms": max(taken),
+                "taken_ms": taken,
                 "cpu_s": time.process_time() - cpu,
-                "load": os.getloadavg()[0],
             }
             if what == "sending":
                 figures |= {"routine_per_s": sender.rate, "routine_left": sender.left}
