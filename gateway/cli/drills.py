@@ -6,18 +6,9 @@ from rich.console import Console
 
 from gateway.cli.output import Answer, Common, in_words, run, table, text, when, words
 from gateway.cli.session import call
+from gateway.model.drills import VERDICT_WORDS, Verdict
 from gateway.web.calls import Nothing
 from gateway.web.calls import drills as api
-
-_VERDICTS = {
-    "ready": "ready",
-    "slow": "late",
-    "unsigned": "not signed",
-    "partly": "in part",
-    "silent": "no answer",
-    "running": "running",
-    "by_hand": "by telephone",
-}
 
 
 def run_(
@@ -93,7 +84,7 @@ def _show_card(console: Console, card: api.ScorecardResult) -> None:
             "; ".join(_channel(score) for score in point.channels if score.state != "by_hand"),
             _person(point),
             in_words(point.assurance),
-            _VERDICTS[point.verdict],
+            VERDICT_WORDS[Verdict(point.verdict)],
         )
         for point in card.points
     ]

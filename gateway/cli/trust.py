@@ -169,7 +169,7 @@ def second_sign(ref: str, *, officer: str, common: Common | None = None) -> int:
     ref:
         A bundle id, from/bid, or our reference.
     officer:
-        Pseudonym of the approver or shift leader, for the log; never a name.
+        Pseudonym of the approver or shift leader, for the log and the addressee; never a name.
     """
     common = common or Common()
 

@@ -12,6 +12,7 @@ from math import log10
 from gateway.model.drills import (
     MACHINE_WITHIN,
     PERSON_WITHIN,
+    VERDICT_WORDS,
     ChannelScore,
     PointScore,
     Scorecard,
@@ -42,15 +43,6 @@ _COLOURS = {
     "square": "#8a5a00",
     "diamond": _PERSON,
     "cross": _PERSON,
-}
-_VERDICTS = {
-    Verdict.READY: "ready",
-    Verdict.SLOW: "late",
-    Verdict.UNSIGNED: "not signed",
-    Verdict.PARTLY: "in part",
-    Verdict.SILENT: "no answer",
-    Verdict.RUNNING: "running",
-    Verdict.BY_HAND: "by telephone",
 }
 _LEGEND = (
     ("circle", "HTTPS"),
@@ -121,7 +113,7 @@ def _line(point: PointScore, y: int, *, is_odd: bool) -> Iterable[str]:
     for shape in missing:
         yield _mark(shape, x, y, hollow=True)
         x += 22
-    yield _text(_WIDTH - 16, y + 4, _VERDICTS[point.verdict], anchor="end", weight="bold")
+    yield _text(_WIDTH - 16, y + 4, VERDICT_WORDS[point.verdict], anchor="end", weight="bold")
 
 
 def _legend(y: int) -> Iterable[str]:

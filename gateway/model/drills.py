@@ -5,7 +5,7 @@ not be a way to wake officers or to fill a lane, whoever sends it: that is decid
 side.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
@@ -25,8 +25,10 @@ TAKEN_PER_DAY = 32
 #: A test that nobody has acknowledged is let go of after this time.
 LET_GO_AFTER = timedelta(days=7)
 
-#: A drill counts what comes within this time; another of the same network begins no sooner than after that.
+#: A drill counts what comes within this time.
 DRILL_LASTS = timedelta(hours=24)
+
+#: Another drill of the same network begins no sooner than this after the last one began.
 NEXT_DRILL_AFTER = timedelta(hours=1)
 
 #: A person answers within this time, as for an urgent request.
@@ -76,6 +78,18 @@ class Verdict(StrEnum):
     SILENT = "silent"  # nothing came back at all
     RUNNING = "running"  # the time of the drill is not over, and something is still to come
     BY_HAND = "by_hand"  # no machine drives a channel of it, so nothing was sent: ring it up
+
+
+#: Verdicts as people read them, in the table and in the picture (docs/drills.md).
+VERDICT_WORDS: Mapping[Verdict, str] = {
+    Verdict.READY: "ready",
+    Verdict.SLOW: "late",
+    Verdict.UNSIGNED: "not signed",
+    Verdict.PARTLY: "in part",
+    Verdict.SILENT: "no answer",
+    Verdict.RUNNING: "running",
+    Verdict.BY_HAND: "by telephone",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,13 @@ from typing import Any
 
 from gateway.model.fields import text
 from gateway.model.manifest import ThreadContext
+from gateway.model.request import REQUEST_TYPES
 
 ORAL_NOTE = "oral_request_note"
 TEST_MESSAGE = "test_message"
 
+#: Messages by which an authority asks for something, in writing or by word of mouth.
+ASKING = frozenset({*REQUEST_TYPES, ORAL_NOTE})
 
 #: A reader takes codes it does not know; they are kept where a column has room for a code and no more.
 _KIND, _LEVEL = re.compile(r"[a-z0-9_]{1,64}"), re.compile(r"[a-z0-9_]{1,32}")

@@ -15,6 +15,7 @@ from typing import Any
 
 from gateway.model.codes import Assurance
 from gateway.model.fields import rows, text
+from gateway.model.opening import ORAL_NOTE
 from gateway.model.request import REQUEST_TYPES
 
 #: From sending to the second signature or call-back; no treaty gives a figure.
@@ -35,8 +36,7 @@ _READ = re.compile(
     .replace(r"\{digest\}", r"(?P<digest>[0-9a-f]{64})")
 )
 
-_EMERGENCY = "emergency"
-_ORAL = "oral_request_note"
+EMERGENCY = "emergency"
 
 #: Messages by which the requesting side takes back what it asked for.
 DISOWNING = frozenset({"withdrawal", "preservation_release"})
@@ -72,9 +72,9 @@ def is_owed(form: Mapping[str, Any], message_type: str, assurance: str | None) -
     """Tell whether a form of our own is an emergency that one person alone has sent."""
     if assurance == Assurance.SECOND_PERSON_TELEPHONE:
         return False
-    if message_type == _ORAL:
-        return text(form, "side") == "requesting" and text(form, "content", "urgency_level") == _EMERGENCY
-    return message_type in REQUEST_TYPES and text(form, "urgency", "level") == _EMERGENCY
+    if message_type == ORAL_NOTE:
+        return text(form, "side") == "requesting" and text(form, "content", "urgency_level") == EMERGENCY
+    return message_type in REQUEST_TYPES and text(form, "urgency", "level") == EMERGENCY
 
 
 def due_at(sent_at: datetime) -> datetime:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, and_, bindparam, select, update
 
-from gateway.model.request import REQUEST_TYPES
+from gateway.model.opening import ASKING
 from gateway.model.second_signature import STANDING_BY
 from gateway.storage.database import Transaction
 from gateway.storage.rows import TableRow
@@ -145,7 +145,6 @@ _PAST = (
     .order_by(message.c.stored_at.desc())
     .limit(bindparam("b_limit"))
 )
-_ASKS = frozenset({*REQUEST_TYPES, "oral_request_note"})
 
 
 def add_second(tx: Transaction, row: SecondRow) -> None:
@@ -255,4 +254,4 @@ def standing_by(
 def past_of(connection: Connection, peer: str, before: datetime, limit: int) -> Sequence[PastRow]:
     """Return the newest messages of a peer that were stored before an instant, newest first."""
     rows = connection.execute(_PAST, {"b_peer": peer, "b_before": before, "b_limit": limit})
-    return [PastRow(stored_at=row.stored_at, is_request=row.message_type in _ASKS) for row in rows]
+    return [PastRow(stored_at=row.stored_at, is_request=row.message_type in ASKING) for row in rows]

@@ -179,7 +179,7 @@ class Acts:
             return officers.credentials_of(tx.connection, officer)
 
         keys = await self._database.write(unit)
-        return self._shown(row, keys, now)
+        return self._shown(row, keys)
 
     async def _ready(self, form: Mapping[str, Any], pseudonym: str) -> None:
         """Refuse who could not sign this; somebody who is no officer has to name one."""
@@ -322,7 +322,7 @@ class Acts:
         rows, keys = await self._database.read(
             lambda c: (acts.waiting_acts(c, officer), officers.all_credentials(c))
         )
-        return [self._shown(row, keys, now) for row in rows if row.expires_at > now]
+        return [self._shown(row, keys) for row in rows if row.expires_at > now]
 
     async def find(self, act_id: str) -> PreparedAct:
         """Return an act that waits. Raises ``GatewayRefusal`` ``act-unknown``, ``act-over``."""
@@ -334,7 +334,7 @@ class Acts:
             raise GatewayRefusal("act-unknown")
         if row.state != "waiting" or row.expires_at <= now:
             raise GatewayRefusal("act-over")
-        return self._shown(row, keys, now)
+        return self._shown(row, keys)
 
     async def kept(self, act_id: str) -> ActRow | None:
         """Return an act, also one that is over; ``None`` where no act is called so."""
@@ -346,7 +346,7 @@ class Acts:
         row, keys = await self._database.read(
             lambda c: (acts.waiting_act_for(c, bid, now), officers.all_credentials(c))
         )
-        return None if row is None else self._shown(row, keys, now)
+        return None if row is None else self._shown(row, keys)
 
     async def withdraw(self, act_id: str, *, is_outdated: bool = False) -> None:
         """End a prepared act unsigned: given up, or never to be sent because its thread moved on.
@@ -372,7 +372,7 @@ class Acts:
         await self._database.write(lambda tx: end_expired(tx, due, now))
         return len(due)
 
-    def _shown(self, row: ActRow, keys: Sequence[CredentialRow], now: datetime) -> PreparedAct:
+    def _shown(self, row: ActRow, keys: Sequence[CredentialRow]) -> PreparedAct:
         challenge = act_challenge(bytes.fromhex(row.form_sha256))
         allowed = [key.id for key in keys if key.officer == row.officer and key.status == "active"]
         return PreparedAct(

@@ -283,7 +283,7 @@ class Casebook:
                 cases.complete_case(tx, case)
             case = with_reference(case, form)
             view = self._refold.store(tx, case, [*before, row], stored_at, cause=said.message_id)
-        links = self._links.found(form, said, thread_id=thread_id, peer=peer)
+        links = self._links.found(form, said, thread_id=thread_id)
         row = replace(row, effect=str(view.effect_of(said.message_id)), is_linked=bool(links))
         cases.add_message(tx, row)
         self._links.act(tx, links, row, now=stored_at)

@@ -28,9 +28,7 @@ class Linking:
         self._authority_id = authority_id
         self._refold = refold
 
-    def found(
-        self, form: Mapping[str, Any], said: CaseMessage, *, thread_id: str, peer: str
-    ) -> Sequence[Link]:
+    def found(self, form: Mapping[str, Any], said: CaseMessage, *, thread_id: str) -> Sequence[Link]:
         """Return how a form acts on other threads.
 
         Raises ``GatewayRefusal`` ``form-invalid`` for one of our own, ``Refusal`` for a peer's.

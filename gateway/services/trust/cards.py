@@ -16,9 +16,9 @@ from gateway.model.authority import DirectoryEntry
 from gateway.model.case_message import MessageFacts
 from gateway.model.codes import Assurance
 from gateway.model.escalation import is_signed
+from gateway.model.opening import ASKING
 from gateway.model.profile import Phone
-from gateway.model.request import REQUEST_TYPES
-from gateway.model.second_signature import SecondSigner, second_signers
+from gateway.model.second_signature import EMERGENCY, SecondSigner, second_signers
 from gateway.model.sender_card import (
     HISTORY,
     KnownVoucher,
@@ -43,7 +43,6 @@ _SIGNERS_MOST = 20
 #: Outcome of a call-back by which a second person of either side stands by it.
 _CONFIRMED = "confirmed"
 
-_EMERGENCY, _ASKS = "emergency", frozenset({*REQUEST_TYPES, "oral_request_note"})
 _CENTRAL, _POINT = "part_1_central", "contact_24_7"
 
 
@@ -171,7 +170,7 @@ class SenderCards:
         facts, peer = card.facts, found.peer
         signers = () if message is None else _signers(connection, message)
         calls = trust.calls_about(connection, found.sender, found.bid)
-        is_asked = message is not None and message.message_type in _ASKS
+        is_asked = message is not None and message.message_type in ASKING
         is_theirs = is_asked and found.sender != self._authority_id
         # A name that only the authority's word puts there is shown, and is no second person.
         has_two = any(is_signed(each.assurance) for each in signers)
@@ -204,7 +203,7 @@ class SenderCards:
             calls=calls,
             second=trust.find_second(connection, found.sender, found.bid),
             stood_by=signers,
-            is_alone=is_theirs and facts.urgency_level == _EMERGENCY and not has_two,
+            is_alone=is_theirs and facts.urgency_level == EMERGENCY and not has_two,
         )
 
 

@@ -19,6 +19,7 @@ from gateway.model.paging import Audience, PageReason
 from gateway.model.second_signature import (
     ASKED_AGAIN,
     DISOWNING,
+    EMERGENCY,
     STANDING_BY,
     ClosedBy,
     due_at,
@@ -40,7 +41,6 @@ from gateway.storage.database import Connection, Database, Transaction
 TASK = "second-signature"
 TOLD = {"shift_leader": "second-missing", "auditor": "second-missing-audit"}
 
-_LEVEL = "emergency"
 _AT_ONCE = 200
 
 
@@ -193,7 +193,7 @@ def _tell_all(tx: Transaction, keys: list[tuple[str, str]], now: datetime) -> No
                 tx,
                 peer=row.peer,
                 reason=PageReason.SECOND_SIGNATURE,
-                level=_LEVEL,
+                level=EMERGENCY,
                 audience=Audience.SHIFT_LEADER,
                 subject=(sender, bid),
                 thread_id=row.thread_id,
