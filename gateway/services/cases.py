@@ -20,7 +20,7 @@ from gateway.model.escalation import is_signed
 from gateway.model.message import MessageInvalid, acknowledgement_type
 from gateway.model.names import display_name, safe_alias
 from gateway.model.receipt import ReceiptType
-from gateway.model.request import REQUEST_TYPES, lane_of
+from gateway.model.request import lane_of
 from gateway.services.acts.acts import Acts, PreparedAct
 from gateway.services.casework.acknowledgement import acknowledgement
 from gateway.services.casework.casefile import (
@@ -33,6 +33,7 @@ from gateway.services.casework.casefile import (
     resolve,
     status_of,
 )
+from gateway.services.casework.caserows import requests_of
 from gateway.services.casework.library import Library, OpenBundle
 from gateway.services.casework.openfolder import create, empty_folder
 from gateway.services.directory import Directory
@@ -280,7 +281,7 @@ class Cases:
                 cases.messages_of(c, found.thread_id, found.peer),
             )
         )
-        asked = [row for row in rows if row.message_type in REQUEST_TYPES and row.relation is None]
+        asked = list(requests_of(rows))
         if case is None or not asked or case.side != Side.REQUESTED:
             raise GatewayRefusal("not-acknowledgeable")
         request = next((row for row in asked if (row.sender, row.bid) == (found.sender, found.bid)), asked[0])

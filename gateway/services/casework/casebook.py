@@ -23,11 +23,11 @@ from gateway.model.case_message import CaseMessage, case_message
 from gateway.model.manifest import ThreadContext, is_request_form
 from gateway.model.opening import ORAL_NOTE, TEST_MESSAGE
 from gateway.model.overrides import overridden
-from gateway.model.request import REQUEST_TYPES
 from gateway.services.casework.breaches import refuse_breach, refuse_unasked
 from gateway.services.casework.caserows import (
     folded,
     new_case,
+    requests_of,
     with_reference,
     with_request,
 )
@@ -117,8 +117,7 @@ class Casebook:
         Raises ``GatewayRefusal`` ``not-found`` where the request is not here.
         """
         rows = await self._database.read(lambda c: cases.messages_of(c, thread_id, peer))
-        own = (row for row in rows if row.relation is None)
-        first = next((row for row in own if row.message_type in REQUEST_TYPES), None)
+        first = next(requests_of(rows), None)
         # An oral request stands in place of the written one that is still to come.
         first = first or next((row for row in rows if row.message_type == ORAL_NOTE), None)
         if first is None:
@@ -275,10 +274,7 @@ class Casebook:
         else:
             if said.numbered and (said.side == case.side) != (sender == self._authority_id):
                 raise Refusal("form-invalid", "speaks for the other side of the case", step=14)
-            is_first_request = not any(
-                each.message_type in REQUEST_TYPES and each.relation is None for each in before
-            )
-            if is_first_request and is_request_form(form):
+            if is_request_form(form) and not any(requests_of(before)):
                 case = with_request(case, form)
                 cases.complete_case(tx, case)
             case = with_reference(case, form)

@@ -4,7 +4,7 @@ Pure: reads and writes nothing, so that both sides of a case, and a test, come t
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from gateway.model.next_step import due_at
 from gateway.model.opening import ORAL_NOTE, oral_kind, oral_level
 from gateway.model.oral import CONFIRM_WITHIN, made_at
 from gateway.model.preservation_clock import first_end
-from gateway.model.request import track_of
+from gateway.model.request import REQUEST_TYPES, track_of
 from gateway.storage import cases
 
 #: Kind of a case whose request has not arrived, although a later message has.
@@ -111,6 +111,11 @@ def with_reference(case: cases.CaseRow, form: Mapping[str, Any]) -> cases.CaseRo
     if is_request_form(form) or case.reference_requested is not None:
         return case
     return replace(case, reference_requested=form["thread"]["requested"]["reference"])
+
+
+def requests_of(rows: Iterable[cases.MessageRow]) -> Iterator[cases.MessageRow]:
+    """Yield the written requests of a case itself, as stored; not those of other threads that act on it."""
+    return (row for row in rows if row.message_type in REQUEST_TYPES and row.relation is None)
 
 
 def fold_rows(

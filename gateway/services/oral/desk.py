@@ -20,10 +20,10 @@ from gateway.model.manifest import FORM_MAX_BYTES, FORM_PART, is_request_form
 from gateway.model.message import MessageInvalid, Place, ThreadParties, build_message
 from gateway.model.opening import ORAL_NOTE
 from gateway.model.oral import NotedAlso, OralCall, confirming, needs_no_oral
-from gateway.model.request import REQUEST_TYPES
 from gateway.services.acts.acts import PreparedAct
 from gateway.services.casework.acknowledgement import counters, own_office
 from gateway.services.casework.casefile import resolve
+from gateway.services.casework.caserows import requests_of
 from gateway.services.casework.library import Library
 from gateway.services.directory import Directory
 from gateway.services.sending.handin import Attachment
@@ -184,7 +184,7 @@ class OralDesk:
         case = cases.find_case(connection, row.thread_id, row.peer)
         if case is None or row.peer != first.peer or row.thread_id == first.thread_id:
             raise GatewayRefusal("oral-unknown", field="also")
-        if any(each.message_type in REQUEST_TYPES and each.relation is None for each in rows):
+        if any(requests_of(rows)):
             raise GatewayRefusal("oral-written", field="also")
         ours, theirs = counters(rows, self._directory.own.authority_id)
         reference = case.reference_requesting or case.reference_requested or row.thread_id

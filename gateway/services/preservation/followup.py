@@ -12,10 +12,10 @@ from gateway.model.codes import Side, Track
 from gateway.model.fields import at, text
 from gateway.model.message import wire_time
 from gateway.model.preservation_rules import Breach
-from gateway.model.request import REQUEST_TYPES
 from gateway.services.casework.acknowledgement import counters
 from gateway.services.casework.breaches import refusal
 from gateway.services.casework.casefile import resolve
+from gateway.services.casework.caserows import requests_of
 from gateway.services.preservation.standing import Standing
 from gateway.storage import cases, transmissions
 from gateway.storage.database import Connection
@@ -29,7 +29,7 @@ def notice_about(connection: Connection, ref: str, own: str) -> dict[str, Any]:
     found = resolve(connection, ref)
     case = cases.find_case(connection, found.thread_id, found.peer)
     rows = cases.messages_of(connection, found.thread_id, found.peer)
-    request = next((r for r in rows if r.message_type in REQUEST_TYPES and r.relation is None), None)
+    request = next(requests_of(rows), None)
     if case is None or request is None or case.side != Side.REQUESTING or case.track != Track.REQUEST:
         raise refusal([Breach(code="follows_preservation", field="mla")])
     sent = transmissions.transmissions_of(connection, request.sender, request.bid)

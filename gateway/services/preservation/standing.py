@@ -14,10 +14,9 @@ from gateway.model.case_message import CaseMessage
 from gateway.model.codes import Side, Track
 from gateway.model.preservation_clock import ItemState
 from gateway.model.preservation_forms import ACTS
-from gateway.model.request import REQUEST_TYPES
 from gateway.model.transitions import transitions, without_transition
 from gateway.services.casework.casefile import resolve
-from gateway.services.casework.caserows import fold_rows
+from gateway.services.casework.caserows import fold_rows, requests_of
 from gateway.services.casework.threadlinks import decisions
 from gateway.storage import cases, preservation
 from gateway.storage.database import Connection
@@ -119,7 +118,7 @@ def standing_of(connection: Connection, ref: str, now: datetime) -> Standing:
     return Standing(
         case=case,
         rows=rows,
-        request=next((r for r in rows if r.message_type in REQUEST_TYPES and r.relation is None), None),
+        request=next(requests_of(rows), None),
         view=fold_rows(case, rows, now=now, passed=passed, decided=decided),
         passed=passed,
         decided=decided,
