@@ -190,7 +190,7 @@ async def test_a_request_is_an_act_and_its_documents_wait_sealed(world: World) -
         form_bytes=json.dumps(form).encode(), attachments=files, officer="ke-ap-1"
     )
     assert isinstance(act, PreparedAct)
-    kept = (world[KE].home.root / "rogatory.db-wal").read_bytes()
+    kept = b"".join(path.read_bytes() for path in world[KE].home.root.glob("rogatory.db*"))
     assert form["proceeding"]["subject_matter"].encode() not in kept
     assert await world[KE].courier.claim("routine", 4) == []
     await world.restart(KE)

@@ -48,6 +48,14 @@ def _copy_database(home: Path, to: Path) -> None:
         shutil.copy2(path, to / path.name)
 
 
+def _copy_in_use(home: Path, to: Path) -> None:
+    """Copy the file with its write-ahead log from under a running gateway: a reader keeps the log as it is."""
+    with closing(sqlite3.connect(home / "rogatory.db")) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM audit_leaf").fetchone()
+        _copy_database(home, to)
+
+
 def _restore_database(home: Path, source: Path) -> None:
     for path in home.glob("rogatory.db*"):
         path.unlink()
@@ -75,9 +83,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
                 assert world[SG].sequencer is not None
                 await world[SG].sequencer.proof(written[-1].index, 5)
                 if day == 1:
-                    # As a backup program would take it: the file with its write-ahead log, from under a
-                    # running gateway.
-                    _copy_database(home, folder / "yesterday")
+                    _copy_in_use(home, folder / "yesterday")
 
     asyncio.run(story())
     _copy_database(home, folder / "pristine")
