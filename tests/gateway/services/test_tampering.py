@@ -49,7 +49,7 @@ def _copy_database(home: Path, to: Path) -> None:
 
 
 def _copy_in_use(home: Path, to: Path) -> None:
-    """Copy the file with its write-ahead log from under a running gateway: a reader keeps the log as it is."""
+    """Copy the file and its write-ahead log from under a running gateway; a reader keeps the log as it is."""
     with closing(sqlite3.connect(home / "rogatory.db")) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM audit_leaf").fetchone()
