@@ -153,7 +153,6 @@ async def test_a_used_token_is_remembered_until_its_own_end(world: World) -> Non
     assert await is_known()
     world.advance(timedelta(minutes=1))
     assert not await is_known()
-    assert world[KE].paging.keeping._looked_at is not None, "the same look forgets settled pages"
 
 
 async def test_half_a_token_is_a_defect_of_the_caller(world: World) -> None:

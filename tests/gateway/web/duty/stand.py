@@ -203,7 +203,7 @@ class Stand:
             raise self.fails
 
     async def withdraw(self, act_id: str, *, is_outdated: bool = False) -> None:
-        self.done.append(("withdraw", act_id))
+        self.done.append(("withdraw", act_id, is_outdated))
 
     # Sessions
 
@@ -227,6 +227,7 @@ class Stand:
         return self.open_sessions.get(token)
 
     async def close(self, session: Session, *, by: str | None = None) -> None:
+        self.done.append(("close", session.officer, by))
         self.open_sessions.pop(session.token)
 
     # Cases

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.errors import GatewayRefusal
 from gateway.web.duty.roles import Needs, may
 from gateway.web.duty.site import routes
 from tests.gateway.web.duty.stand import ACT, CASE, PAGE, ROLES, Stand, officer, served
@@ -134,6 +135,7 @@ async def test_whoever_was_suspended_is_out_at_the_next_request() -> None:
         stand.people["duty-officer"] = replace(stand.people["duty-officer"], status="suspended")
         assert (await browser.ask("GET", "/")).headers["Location"] == "/sign-in"
         assert stand.open_sessions == {}, "and the session is gone for good"
+        assert stand.done[-1] == ("close", "duty-officer", "system"), "it is not said that the officer did it"
         del stand.people["duty-officer"]
         await browser.sign_in("approver")
         del stand.people["approver"]
@@ -175,3 +177,13 @@ async def test_an_officer_sees_and_signs_own_acts_only() -> None:
         answer = await browser.ask("POST", f"/act/{ACT}/sign", json={"response": {}})
         assert (answer.status, (await answer.json())["code"]) == (422, "act-unknown")
         assert not re.search("sign", str(stand.done))
+
+
+async def test_an_act_whose_thread_moved_on_is_refused_and_ended_as_outdated() -> None:
+    stand = Stand()
+    async with served(stand) as browser:
+        await browser.sign_in("duty-officer")
+        stand.fails = GatewayRefusal("act-outdated")
+        answer = await browser.ask("POST", f"/act/{ACT}/sign", json={"response": {"id": "x"}})
+        assert (answer.status, (await answer.json())["code"]) == (422, "act-outdated")
+        assert stand.done[-1] == ("withdraw", ACT, True), "it can never be sent"
