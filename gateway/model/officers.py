@@ -24,13 +24,16 @@ PASSKEYS_EACH: Final = 2
 #: More than this cannot wait or be in force at once.
 MOST_PASSKEYS: Final = 10
 
+#: What the gateway does by itself is entered under this name, so no person has it.
+SYSTEM: Final = "system"
+
 _PSEUDONYM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LONGEST_NAME = 200
 
 
 def is_pseudonym(value: str) -> bool:
     """Tell whether a text may name an officer in messages and in the log."""
-    return _PSEUDONYM.fullmatch(value) is not None
+    return _PSEUDONYM.fullmatch(value) is not None and value.casefold() != SYSTEM
 
 
 def officer_problems(
@@ -38,7 +41,10 @@ def officer_problems(
 ) -> Iterator[tuple[str, str]]:
     """Yield field and sentence of everything that keeps these from being an officer."""
     if not is_pseudonym(pseudonym):
-        yield "pseudonym", "Use 1 to 64 letters, digits, dots, dashes; begin with a letter or digit."
+        yield (
+            "pseudonym",
+            "Use 1 to 64 letters, digits, dots, dashes; begin with a letter or digit; not system.",
+        )
     if not 0 < len(name.strip()) <= _LONGEST_NAME or not name.isprintable():
         yield "name", f"Give a name of at most {_LONGEST_NAME} characters; it stays in this gateway."
     if role not in ROLES:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
-from gateway.model.officers import is_pseudonym, officer_problems
+from gateway.model.officers import SYSTEM, is_pseudonym, officer_problems
 from gateway.services.acts.ending import end_unsigned
 from gateway.services.keys.keyring import Keyring
 from gateway.services.officers.confirmation import Confirmation
@@ -27,7 +27,7 @@ from gateway.services.officers.people import (
     SetupLink,
 )
 from gateway.services.officers.registration import OFFICER_TASK, REMINDED_AGAIN, Registration
-from gateway.services.officers.rows import SYSTEM, end_passkey, officer_view, shown_officer, shown_passkey
+from gateway.services.officers.rows import end_passkey, officer_view, shown_officer, shown_passkey
 from gateway.services.officers.signedin import SignedIn, sign_out, signed_in
 from gateway.services.officers.signin import Also, SignIn, nothing
 from gateway.services.tasks import raise_task

@@ -15,9 +15,6 @@ from gateway.storage import officers
 from gateway.storage.database import Connection, Transaction
 from gateway.storage.officers import CredentialRow, OfficerRow
 
-#: What a system does by itself is entered under this name.
-SYSTEM = "system"
-
 
 def token_digest(token: str) -> str:
     """Return the digest by which a link is kept; a token of any length and letters has one."""

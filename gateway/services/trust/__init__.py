@@ -1,1 +1,1 @@
-"""Whom to believe at night: the sender card, and the second person that an emergency owes afterwards."""
+"""Whom to believe at night: the sender card, the call-back, and an emergency's second person."""

@@ -14,7 +14,7 @@ from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.codes import Assurance
 from gateway.model.paging import Audience, PageReason
-from gateway.model.second_signature import ClosedBy, is_second
+from gateway.model.second_signature import EMERGENCY, ClosedBy, is_second
 from gateway.services.casework.casefile import BundleRef
 from gateway.services.directory import Directory
 from gateway.services.paging.pages import raise_page
@@ -239,7 +239,7 @@ def _alarm(tx: Transaction, row: trust.CallRow, now: datetime) -> None:
         tx,
         peer=row.peer,
         reason=PageReason.CALLBACK_DENIED,
-        level="emergency",
+        level=EMERGENCY,
         audience=Audience.SHIFT_LEADER,
         subject=(row.sender, row.bid),
         thread_id=row.thread_id,

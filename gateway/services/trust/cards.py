@@ -29,6 +29,7 @@ from gateway.model.sender_card import (
 )
 from gateway.services.casework.casefile import BundleRef
 from gateway.services.directory import Directory
+from gateway.services.trust.callback import CONFIRMED
 from gateway.services.trust.callwords import signing_key_at, words_for
 from gateway.services.trust.script import listed_numbers
 from gateway.storage import bundles, cases, trust
@@ -39,9 +40,6 @@ _PAST_MOST = 500
 
 #: So many messages that stand by one emergency are looked at; a flood makes no look-up long.
 _SIGNERS_MOST = 20
-
-#: Outcome of a call-back by which a second person of either side stands by it.
-_CONFIRMED = "confirmed"
 
 _CENTRAL, _POINT = "part_1_central", "contact_24_7"
 
@@ -175,7 +173,7 @@ class SenderCards:
         # A name that only the authority's word puts there is shown, and is no second person.
         has_two = any(is_signed(each.assurance) for each in signers)
         has_two = has_two or facts.assurance == Assurance.SECOND_PERSON_TELEPHONE
-        has_two = has_two or any(call.outcome == _CONFIRMED for call in calls)
+        has_two = has_two or any(call.outcome == CONFIRMED for call in calls)
         return CardView(
             sender=found.sender,
             bid=found.bid,

@@ -45,7 +45,7 @@ _AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class SecondSignature:
     """A second officer stands by an emergency: what was owed, and the message that says so, or its act."""
 
     owed: trust.SecondRow
@@ -140,7 +140,7 @@ class SecondDesk:
         self._resolve = resolve
         self._clock = clock
 
-    async def sign(self, ref: str, *, officer: str) -> Standing:
+    async def sign(self, ref: str, *, officer: str) -> SecondSignature:
         """Send, or prepare for the officer's passkey, the message by which a second officer stands by it.
 
         What is owed ends when that message is sent. Asked for again, the act that waits is returned as long
@@ -159,9 +159,9 @@ class SecondDesk:
         act = await self._acts.waiting_for(form["message_id"].partition("/")[2])
         if act is not None:
             if act.prepared_at >= stored_at:
-                return Standing(owed=owed, made=act)
+                return SecondSignature(owed=owed, made=act)
             await self._acts.withdraw(act.id, is_outdated=True)
-        return Standing(owed=owed, made=await self._acts.perform(form, officer=officer))
+        return SecondSignature(owed=owed, made=await self._acts.perform(form, officer=officer))
 
     async def look(self, now: datetime) -> int:
         """Tell shift leader and auditor of every one that did not come in time; return how many."""

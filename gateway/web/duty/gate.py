@@ -12,9 +12,9 @@ from urllib.parse import quote
 from aiohttp import web
 
 from gateway.errors import GatewayRefusal
+from gateway.model.officers import SYSTEM
 from gateway.services.duty.sessions import Session
 from gateway.services.officers.people import Officer
-from gateway.services.officers.rows import SYSTEM
 from gateway.web.duty.guard import is_scripted, spoken_in
 from gateway.web.duty.roles import Needs, may
 from gateway.web.duty.room import Room

@@ -17,7 +17,7 @@ from gateway.services.duty.sessions import Session
 from gateway.services.officers.people import Ceremony, Officer, Registered
 from gateway.services.sending.submit import Submission
 from gateway.services.trust.cards import CardView
-from gateway.services.trust.secondperson import Standing
+from gateway.services.trust.secondperson import SecondSignature
 from gateway.web.duty.guard import Site
 
 
@@ -95,7 +95,7 @@ class Cards(Protocol):
 class Seconds(Protocol):
     """The second person of an emergency that one officer sent."""
 
-    async def sign(self, ref: str, *, officer: str) -> Standing:
+    async def sign(self, ref: str, *, officer: str) -> SecondSignature:
         """Prepare the message by which an officer stands by it."""
 
 

@@ -108,6 +108,7 @@ async def test_another_sig_key_says_the_same_again(world: World) -> None:
 NO_OFFICERS: list[tuple[str, dict[str, str]]] = [
     ("pseudonym", {"pseudonym": "Jane Doe"}),
     ("pseudonym", {"pseudonym": ".hidden"}),
+    ("pseudonym", {"pseudonym": "System"}),
     ("name", {"name": ""}),
     ("name", {"name": "a\u202eb\n"}),
     ("role", {"role": "king"}),
@@ -115,6 +116,7 @@ NO_OFFICERS: list[tuple[str, dict[str, str]]] = [
     ("time_zone", {"time_zone": "Mars/Base"}),
     ("language", {"language": "tlh"}),
     ("by", {"by": "the head of office"}),
+    ("by", {"by": "system"}),
 ]
 
 

@@ -19,7 +19,7 @@ from gateway.services.duty.drills import WaitingDrill
 from gateway.services.duty.sessions import Session
 from gateway.services.officers.people import Ceremony, Officer, Passkey, Registered, SetupLink
 from gateway.services.trust.cards import CardView
-from gateway.services.trust.secondperson import Standing
+from gateway.services.trust.secondperson import SecondSignature
 from gateway.storage.trust import SecondRow
 from gateway.web.duty.guard import Site
 from gateway.web.duty.room import Room
@@ -263,9 +263,9 @@ class Stand:
 
     # Second persons
 
-    async def stand_by(self, ref: str, *, officer: str) -> Standing:
+    async def stand_by(self, ref: str, *, officer: str) -> SecondSignature:
         self.done.append(("second", ref, officer))
-        return Standing(owed=OWED, made=ACT_WAITING)
+        return SecondSignature(owed=OWED, made=ACT_WAITING)
 
     # Drills
 
