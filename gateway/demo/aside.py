@@ -28,7 +28,7 @@ def _leave_interrupts_to_us() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-class Auditor:
+class LogChecker:
     """Checks logs of homes that nobody serves; ``peak_rss_mib`` is what its process needed, where told."""
 
     def __init__(self, pool: ProcessPoolExecutor) -> None:
@@ -43,6 +43,7 @@ class Auditor:
 
 
 def _verify(home: Path) -> tuple[bytes, float | None]:
+    # Here, so that a process that writes documents does not carry a whole gateway.
     from gateway.demo.proof import verify_at_rest
 
     return msgspec.json.encode(asyncio.run(verify_at_rest(home))), peak_rss_mib(os.getpid())

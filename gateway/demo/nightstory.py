@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from gateway.config import HomePaths
-from gateway.demo.aside import Auditor, process_aside
+from gateway.demo.aside import LogChecker, process_aside
 from gateway.demo.documents import Enclosed
 from gateway.demo.network import DemoFailed, LabNetwork
 from gateway.demo.officers import DemoOfficers
@@ -114,8 +114,8 @@ class NightStory:
         for authority_id in GATEWAYS:
             await self.network.stop(authority_id)
         with process_aside() as pool:
-            auditor = Auditor(pool)
-            logs = {authority_id: await self._verify(authority_id, auditor) for authority_id in GATEWAYS}
+            checker = LogChecker(pool)
+            logs = {authority_id: await self._verify(authority_id, checker) for authority_id in GATEWAYS}
         return NightEnd(
             states=tuple(self.states),
             acts=signed,
@@ -334,8 +334,8 @@ class NightStory:
             for m in found["messages"]
         ]
 
-    async def _verify(self, authority_id: str, auditor: Auditor) -> int:
-        found = await auditor.verify(self.network.home(authority_id))
+    async def _verify(self, authority_id: str, checker: LogChecker) -> int:
+        found = await checker.verify(self.network.home(authority_id))
         if not found.verified:
             raise _failed(authority_id, "its log does not verify")
         return found.size

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.config import HomePaths
-from gateway.demo.aside import Auditor, process_aside
+from gateway.demo.aside import LogChecker, process_aside
 from gateway.demo.documents import Enclosed
 from gateway.demo.exchange import Outcome, Verified, Watcher
 from gateway.demo.network import DemoFailed, LabNetwork
@@ -57,12 +57,12 @@ class Story:
             await play(request)
         self.outcomes.sort(key=lambda outcome: outcome.sample.number)
         with process_aside() as pool:
-            auditor = Auditor(pool)
+            checker = LogChecker(pool)
             for request in self.enclosed:
                 for authority_id in self.way.gateways(request.sample):
-                    await self._verify(authority_id, auditor)
-            if auditor.peak_rss_mib is not None:
-                self.network.peak_rss_mib["audit"] = auditor.peak_rss_mib
+                    await self._verify(authority_id, checker)
+            if checker.peak_rss_mib is not None:
+                self.network.peak_rss_mib["audit"] = checker.peak_rss_mib
 
     async def _exchange(self, request: Enclosed) -> None:
         gateways = self.way.gateways(request.sample)
@@ -89,11 +89,11 @@ class Story:
                     authorities=(authority_id,),
                 )
 
-    async def _verify(self, authority_id: str, auditor: Auditor) -> None:
+    async def _verify(self, authority_id: str, checker: LogChecker) -> None:
         if authority_id in self.network.running:
             found = await self.network.request(authority_id, api.AUDIT_VERIFY, api.Nothing())
         else:
-            found = await auditor.verify(self.network.home(authority_id))
+            found = await checker.verify(self.network.home(authority_id))
         log = Verified(
             authority_id=authority_id,
             size=found.size,

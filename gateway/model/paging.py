@@ -62,6 +62,8 @@ TEST_WAITS = timedelta(days=1)
 PAGES_KEPT = timedelta(days=90)
 #: How long a person's answer proves that a path rings.
 PROOF_HOLDS = timedelta(days=30)
+#: The pager writes every minute that it is there; one that wrote nothing for so long is not.
+BEAT_HOLDS = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +138,11 @@ def first_ring_at(
     if answered_at is None or is_higher(level, answered_level):
         return now
     return max(now, answered_at + quiet) if answered_at <= now else now
+
+
+def is_recent(at: datetime | None, now: datetime, within: timedelta) -> bool:
+    """Tell whether something was so recently; what lies ahead by more is from before the clock was set back."""
+    return at is not None and -within <= now - at <= within
 
 
 def is_test_time(hour: int, *, waited: timedelta) -> bool:

@@ -8,7 +8,6 @@ seconds alternate in slices: a disk that stalls for a while then stalls for both
 """
 
 import hashlib
-import json
 import os
 import sqlite3
 import sys
@@ -213,7 +212,3 @@ def _goal(taken: Mapping[str, list[dict[str, Any]]], backlog: int, size: int) ->
             "program that drives the sender, on the same cores",
         },
     )
-
-
-if __name__ == "__main__":
-    print(json.dumps([goal.as_json() for goal in measure(quick=True)], indent=1))

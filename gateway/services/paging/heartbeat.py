@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from adapters.base import Outcome, Verdict
 from gateway.clock import Clock
 from gateway.errors import GatewayError
+from gateway.model.paging import BEAT_HOLDS, is_recent
 from gateway.services.diagnosis import Diagnosis, Level, good
 from gateway.services.paging.deadman import BEAT
-from gateway.services.paging.readiness import BEAT_HOLDS
 from gateway.storage import alarms
 from gateway.storage.database import Database
 from gateway.telemetry import get_log
@@ -62,8 +62,7 @@ class Heartbeat:
         """Tell it once, if there is somebody who would ring; return whether it was heard."""
         now = self._clock.now()
         looked_at = await self._database.read(lambda c: alarms.beat(c, BEAT))
-        # One ahead of now is from before the clock was set back: it says nothing of now.
-        if looked_at is None or not -BEAT_HOLDS <= now - looked_at <= BEAT_HOLDS:
+        if not is_recent(looked_at, now, BEAT_HOLDS):
             self._log.warning("heartbeat.withheld", detail="nobody looks after pages")
             return False
         outcome = await self._call(now)
@@ -79,8 +78,7 @@ class Heartbeat:
             return []
         now, heard_at = self._clock.now(), await self._database.read(lambda c: alarms.beat(c, _HEARD))
         patience = max(3 * self._every, _LEAST_PATIENCE)
-        # What lies ahead was heard before the clock was set back: it says nothing of now.
-        if heard_at is not None and -patience <= now - heard_at <= patience:
+        if is_recent(heard_at, now, patience):
             return [good("heartbeat", "The watch outside hears that this gateway is there.")]
         since = "" if heard_at is None else f" since {heard_at:%Y-%m-%d %H:%M} UTC"
         return [

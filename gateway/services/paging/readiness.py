@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gateway.model.paging import PROOF_HOLDS, Audience
+from gateway.model.paging import BEAT_HOLDS, PROOF_HOLDS, Audience, is_recent
 from gateway.model.roster import Roster, Shift, gaps, shifts
 from gateway.services.diagnosis import Diagnosis, Level, good
 from gateway.services.paging.deadman import BEAT
@@ -19,8 +19,6 @@ from gateway.storage.database import Connection, Database
 
 _CHECK = "24/7"
 _AHEAD = timedelta(days=7)
-#: The pager writes every minute that it is there.
-BEAT_HOLDS = timedelta(minutes=5)
 _TEST = "Run: rogatory alarm test OFFICER; the officer answers with the code that comes."
 
 
@@ -115,8 +113,7 @@ def _unprovided(night: Night) -> list[Diagnosis]:
 
 
 def _unwatched(night: Night, now: datetime) -> list[Diagnosis]:
-    # One ahead of now is from before the clock was set back: it says nothing of now.
-    if night.beat is not None and -BEAT_HOLDS <= now - night.beat <= BEAT_HOLDS:
+    if is_recent(night.beat, now, BEAT_HOLDS):
         return []
     since = "" if night.beat is None else f" since {_utc(night.beat)} UTC"
     return [_red(f"nobody has been looking after alarms{since}.", "Run: rogatory serve")]
