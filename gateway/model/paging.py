@@ -141,7 +141,7 @@ def first_ring_at(
 
 
 def is_recent(at: datetime | None, now: datetime, within: timedelta) -> bool:
-    """Tell whether something was so recently; what lies ahead by more is from before the clock was set back."""
+    """Tell whether something was so recently; not if it lies further ahead: the clock was set back."""
     return at is not None and -within <= now - at <= within
 
 

@@ -25,6 +25,7 @@ from gateway.services.officers.people import (
     Registered,
     RelyingParty,
     SetupLink,
+    refuse_unnamed,
 )
 from gateway.services.officers.registration import OFFICER_TASK, REMINDED_AGAIN, Registration
 from gateway.services.officers.rows import end_passkey, officer_view, shown_officer, shown_passkey
@@ -117,11 +118,11 @@ class Officers:
     async def link(self, pseudonym: str, *, by: str) -> SetupLink:
         """Return a one-time link for a further passkey of an officer in force; the old ones go on.
 
-        Raises ``GatewayRefusal`` ``officer-unknown``, ``officer-not-ready`` for one not in force.
+        Durable when it returns. Raises ``GatewayRefusal`` ``officer-unknown``, ``officer-not-ready`` for one
+        not in force, ``officer-invalid`` where ``by`` is no pseudonym.
         """
         now = self._clock.now()
-        if not is_pseudonym(by):
-            raise GatewayRefusal("officer-invalid", field="by")
+        refuse_unnamed(by)
 
         def unit(tx: Transaction) -> SetupLink:
             row = _known(tx.view(("officers",)), pseudonym)
@@ -155,10 +156,12 @@ class Officers:
         return await self.confirmation.confirm(pseudonym, by=by, words=words)
 
     async def suspend(self, pseudonym: str, *, by: str) -> Officer:
-        """End all passkeys, links and prepared acts of an officer at once. Raises ``officer-unknown``."""
+        """End all passkeys, sessions, links and prepared acts of an officer; gone when this returns.
+
+        Raises ``GatewayRefusal`` ``officer-unknown``, ``officer-invalid`` where ``by`` is no pseudonym.
+        """
         now = self._clock.now()
-        if not is_pseudonym(by):
-            raise GatewayRefusal("officer-invalid", field="by")
+        refuse_unnamed(by)
 
         def unit(tx: Transaction) -> Officer:
             row = _known(tx.view(("officers",)), pseudonym)
@@ -186,11 +189,11 @@ class Officers:
     async def end_credential(self, credential_id: str, *, by: str) -> Passkey:
         """End one passkey: a phone was lost, say. ``credential_id`` or the beginning of one.
 
-        Raises ``GatewayRefusal`` ``credential-unknown``.
+        The officer is signed out as well; durable when it returns. Raises ``GatewayRefusal``
+        ``credential-unknown``, ``officer-invalid`` where ``by`` is no pseudonym.
         """
         now = self._clock.now()
-        if not is_pseudonym(by):
-            raise GatewayRefusal("officer-invalid", field="by")
+        refuse_unnamed(by)
 
         def unit(tx: Transaction) -> Passkey:
             rows = officers.all_credentials(tx.view(("officers",)))

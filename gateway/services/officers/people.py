@@ -1,9 +1,15 @@
-"""What is said of officers, their passkeys and their setup links; secrets never show in ``repr``."""
+"""What is said of officers, their passkeys and their setup links; secrets never show in ``repr``.
+
+Who decides about an officer is named by a pseudonym, for the log.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from gateway.errors import GatewayRefusal
+from gateway.model.officers import is_pseudonym
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,3 +103,9 @@ class Registered:
 
     passkey: Passkey
     further: SetupLink | None
+
+
+def refuse_unnamed(by: str) -> None:
+    """Raise ``GatewayRefusal`` ``officer-invalid`` unless whoever decides is named by a pseudonym."""
+    if not is_pseudonym(by):
+        raise GatewayRefusal("officer-invalid", field="by")

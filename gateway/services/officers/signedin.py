@@ -9,7 +9,7 @@ from datetime import datetime
 
 from gateway.errors import GatewayRefusal
 from gateway.model.audit import PendingAuditEntry
-from gateway.model.officers import is_pseudonym
+from gateway.services.officers.people import refuse_unnamed
 from gateway.storage import officers, sessions
 from gateway.storage.database import Database, Transaction
 
@@ -43,8 +43,7 @@ async def sign_out(database: Database, pseudonym: str, *, by: str, now: datetime
 
     Raises ``GatewayRefusal`` ``officer-invalid`` where ``by`` is no pseudonym, ``officer-unknown``.
     """
-    if not is_pseudonym(by):
-        raise GatewayRefusal("officer-invalid", field="by")
+    refuse_unnamed(by)
 
     def unit(tx: Transaction) -> int:
         if officers.find_officer(tx.view(("officers",)), pseudonym) is None:
