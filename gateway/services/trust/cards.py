@@ -84,8 +84,8 @@ class CardView:
     numbers: Sequence[Phone]
     calls: Sequence[trust.CallRow]
     second: trust.SecondRow | None
-    stood_by: Sequence[SecondSigner] = ()
-    is_alone: bool = False
+    stood_by: Sequence[SecondSigner]
+    is_alone: bool
 
 
 class SenderCards:
@@ -127,8 +127,8 @@ class SenderCards:
         )
         words, signed_by = said if said is not None else (None, None)
         key = signed_by if is_theirs and said is not None else signing_key_at(self._directory, peer, now)
-        entry = self._directory.lookup(peer).entry
         listing = self._directory.lookup(peer)
+        entry = listing.entry
         keys = self._directory.keys(peer, KeyUse.SIG)
         held = next((each for each in keys if each.public.kid == key), None)
         facts = SenderFacts(

@@ -93,8 +93,8 @@ class CardResult(Value, kw_only=True):
     numbers: list[NumberView]
     calls: list[CallView]
     second: SecondView | None
-    stood_by: list[SignerView] = []
-    is_alone: Annotated[bool, msgspec.Meta(description="an emergency, no second person verified")] = False
+    stood_by: list[SignerView]
+    is_alone: Annotated[bool, msgspec.Meta(description="an emergency, no second person verified")]
 
 
 class CardBrief(Value, kw_only=True):

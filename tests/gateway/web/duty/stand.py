@@ -123,6 +123,8 @@ def card(**changes: Any) -> CardView:
         numbers=[Phone(use="duty", number="+1 555 0100")],
         calls=(),
         second=None,
+        stood_by=(),
+        is_alone=False,
     )
     return replace(made, **changes)
 
