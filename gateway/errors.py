@@ -29,7 +29,7 @@ from gateway.sentences.trust import TRUST
 LOCAL_CODES: Mapping[str, str] = MappingProxyType(
     {
         "already-acknowledged": "This request has been acknowledged already; nothing was sent again.",
-        "ambiguous-reference": "Several requests have this reference; name the bundle instead.",
+        "ambiguous-reference": "Several requests have this reference; name the bundle of one instead.",
         "attachment-mismatch": "A document is not the one the form describes (V22); correct size and digest.",
         "attachment-missing": "The form lists a document that was not attached; attach it and submit again.",
         "attachment-twice": "Two attached files have the same name; rename one and correct the form.",
@@ -87,7 +87,7 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "read it now, and stop what it names.",
         "enrolment-conflict": "This authority is enrolled with other keys; compare the words by telephone, "
         "then enrol again with --replace.",
-        "enrolment-invalid": "This is no valid enrolment file; ask the authority to send it again.",
+        "enrolment-invalid": "This is no valid enrolment file of another authority; ask it to send it again.",
         "enrolment-older": "This enrolment file is older than the one taken before; ask for the newest one.",
         "file-unusable": "This file cannot be written: name a new one, in a folder of the gateway's user.",
         "folder-not-empty": "The folder is not empty; name a new one so that nothing is overwritten.",
@@ -154,7 +154,7 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "and you ring the authority's duty number.",
         "not-acknowledgeable": "Only an incoming request can be acknowledged.",
         "not-contradicted": "Nothing is to be decided about this authority; see `rogatory directory show`.",
-        "not-found": "Nothing here has this reference; look at the inbox or the list of requests.",
+        "not-found": "Nothing here has this reference; compare it letter by letter, or look at the inbox.",
         "not-listed": "The addressee is not in the directory; enrol it first.",
         "not-own-message": "The form names another authority as its author; submit it from that one.",
         "not-proposed": "Nobody proposed this very content; propose it again, so that it is known who did.",

@@ -140,16 +140,26 @@ def resolve(connection: Connection, ref: str) -> BundleRef:
     # No reference holds control characters, and a database may refuse to be asked for them.
     is_askable = all(ord(letter) >= 32 and not 0xD800 <= ord(letter) <= 0xDFFF for letter in ref)
     named = cases.cases_by_reference(connection, ref) if is_askable else []
+    firsts = [first for case in named if (first := _first(connection, case)) is not None]
     if len(named) > 1:
-        raise GatewayRefusal("ambiguous-reference")
-    rows = cases.messages_of(connection, named[0].thread_id, named[0].peer) if named else []
+        raise _ambiguous(firsts)
+    return _of_message(connection, firsts)
+
+
+def _first(connection: Connection, case: cases.CaseRow) -> tuple[str, str] | None:
+    """Return the bundle of a case's request, otherwise of its first message."""
+    rows = cases.messages_of(connection, case.thread_id, case.peer)
     first = next((row for row in rows if row.message_type in REQUEST_TYPES), rows[0] if rows else None)
-    return _of_message(connection, [] if first is None else [(first.sender, first.bid)])
+    return None if first is None else (first.sender, first.bid)
+
+
+def _ambiguous(found: Sequence[tuple[str, str]]) -> GatewayRefusal:
+    return GatewayRefusal("ambiguous-reference", items=[{"bundle": "/".join(bundle)} for bundle in found])
 
 
 def _of_message(connection: Connection, found: Sequence[tuple[str, str]]) -> BundleRef:
     if len(found) > 1:
-        raise GatewayRefusal("ambiguous-reference")
+        raise _ambiguous(found)
     held = cases.find_message(connection, *found[0]) if found else None
     if held is None:
         raise GatewayRefusal("not-found")

@@ -68,9 +68,11 @@ def match_documents(form: Mapping[str, Any], attachments: Sequence[Attachment]) 
         refuse_unsafe(row["filename"], field=f"attachments/{i}/filename")
         held = by_name.pop(names[i], None)
         if held is None:
-            raise GatewayRefusal("attachment-missing", field=f"attachments/{i}")
+            where = f"attachments/{i}"
+            items = [{"field": where, "sentence": row["filename"]}]
+            raise GatewayRefusal("attachment-missing", field=where, items=items)
         if held.size != row["size_bytes"]:
-            raise _mismatch(i)
+            raise _mismatch(i, row["filename"])
         documents.append(Document.listed(row, held.size, held.open))
     if by_name:
         raise GatewayRefusal("attachment-unlisted")
@@ -89,14 +91,17 @@ def refuse_unsafe(name: Any, *, field: str | None = None) -> None:
 
 def refuse_mismatch(form: Mapping[str, Any], documents: Sequence[Document], digests: Sequence[str]) -> None:
     """V22: every document is the one the form describes, else ``GatewayRefusal`` ``attachment-mismatch``."""
-    listed = {row["attachment_id"]: (i, row["sha256"]) for i, row in enumerate(form.get("attachments") or [])}
+    listed = {
+        row["attachment_id"]: (i, row["filename"], row["sha256"])
+        for i, row in enumerate(form.get("attachments") or [])
+    }
     for document, digest in zip(documents, digests, strict=True):
-        i, expected = listed[document.attachment_id]
+        i, filename, expected = listed[document.attachment_id]
         if digest != expected:
-            raise _mismatch(i)
+            raise _mismatch(i, filename)
 
 
-def _mismatch(i: int) -> GatewayRefusal:
+def _mismatch(i: int, filename: str) -> GatewayRefusal:
     where = f"attachments/{i}"
     return GatewayRefusal(
         "attachment-mismatch",
@@ -106,7 +111,7 @@ def _mismatch(i: int) -> GatewayRefusal:
                 "code": "V22",
                 "source": "UNTOC 18(14)",
                 "field": where,
-                "sentence": "Size and SHA-256 of the document must be those the form states.",
+                "sentence": f"Size and SHA-256 of {filename} must be those the form states.",
             }
         ],
     )

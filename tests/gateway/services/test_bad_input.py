@@ -437,9 +437,10 @@ async def test_one_reference_of_two_peers_has_to_be_named_by_its_bundle(world: W
     form, documents = a_request()
     one = await world.submit(KE, form, documents)
     again, documents = a_request(reference_requesting=form["reference_requesting"])
-    await world.submit(KE, again, documents)
-    async with refused("ambiguous-reference", world[KE]):
+    two = await world.submit(KE, again, documents)
+    with pytest.raises(GatewayRefusal, match="ambiguous-reference") as named:
         await world[KE].cases.status(form["reference_requesting"])
+    assert {item["bundle"] for item in named.value.items} == {f"{KE}/{one.bid}", f"{KE}/{two.bid}"}
     assert (await world[KE].cases.status(one.bid)).bid == one.bid
     await world.run()
 
