@@ -13,6 +13,7 @@ import msgspec
 
 from gateway.config.home import SETTINGS_FILE
 from gateway.config.sections import Settings, SettingsError
+from gateway.model.described import described
 
 #: Enough to find slips; what may stand in a header is the mail channel's to check.
 _MAILBOX = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
@@ -45,7 +46,7 @@ def parse_settings(text: str, *, name: str = SETTINGS_FILE) -> Settings:
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{name} is not TOML: {error}") from None
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{name}: {error}") from None
+        raise SettingsError(f"{name}: {described(str(error))}") from None
     for check in (
         _check_authority,
         _check_peer,

@@ -23,6 +23,7 @@ from aiohttp.typedefs import Middleware
 from gateway import __version__
 from gateway.config import HomePaths
 from gateway.errors import GatewayError, GatewayRefusal, expected, sentence_of
+from gateway.model.described import described
 from gateway.web.calls import CALLS, NDJSON, Call, Problem
 from gateway.web.openapi import describe
 from gateway.web.operations import Desk, perform
@@ -56,7 +57,9 @@ _STATUS = {
 def problem_of(error: BaseException) -> Problem:
     """Return what a caller is told about an exception; defects of ours are named, never quoted."""
     if isinstance(error, msgspec.ValidationError):
-        return Problem(code="params-invalid", sentence=f"The call is not as described: {error}.")
+        return Problem(
+            code="params-invalid", sentence=f"The call is not as described: {described(str(error))}."
+        )
     known = expected(error)
     if known is None:
         return Problem(code="internal", sentence=GatewayError.public_detail)

@@ -253,7 +253,7 @@ class AcknowledgeParams(Value, kw_only=True):
     officer: Officer = "local"
     office: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
     reference: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
-    email: Annotated[str, msgspec.Meta(min_length=3, max_length=254)] | None = None
+    email: Annotated[str, msgspec.Meta(pattern="^[^@ ]+@[^@ ]+$", max_length=254)] | None = None
     second: Officer | None = None
     consents: Consents = []
 
