@@ -262,9 +262,16 @@ INNER_GROUPS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    words = _common_last(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(words)
+    except KeyboardInterrupt:
+        return _interrupted(words)
+
+
+def _run(words: list[str]) -> int:
     import cyclopts
 
-    words = _common_last(sys.argv[1:] if arguments is None else arguments)
     app = cyclopts.App(
         name="rogatory",
         help="Carries requests for international cooperation between central authorities: "
@@ -286,8 +293,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = app(words, exit_on_error=False, print_error=False)
     except cyclopts.CycloptsError as error:
         return _usage(words, str(error))
-    except KeyboardInterrupt:
-        return 130
     return code if isinstance(code, int) else 0
 
 
@@ -344,3 +349,14 @@ def _usage(words: Sequence[str], text: str) -> int:
     else:
         sys.stderr.write(f"{sentence}\nTry: {' '.join(('rogatory', *_named(words), '--help'))}\n")
     return 2
+
+
+def _interrupted(words: Sequence[str]) -> int:
+    """Say what a command that was broken off may have left, in the form that was asked for."""
+    if _named(words) not in (("serve",), ("demo",)):
+        sentence = "Broken off. A running service goes on with what it was asked: look at the status."
+        if "--json" in words:
+            print(json.dumps({"ok": False, "error": {"code": "interrupted", "sentence": sentence}}))
+        else:
+            sys.stderr.write(f"\n{sentence}\n")
+    return 130

@@ -54,6 +54,21 @@ def contents(folder: Path) -> dict[str, bytes]:
 # Help and usage
 
 
+@pytest.mark.parametrize("words", [["doctor"], ["preservation", "show", "XX/1"]])
+def test_a_command_that_is_broken_off_says_so_and_ends_as_the_shell_expects(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    def broken_off(_words: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gateway.cli._run", broken_off)
+    code, answer = run(*words)
+    assert (code, answer["error"]["code"]) == (130, "interrupted")
+    assert main(words) == 130
+    out, err = capsys.readouterr()
+    assert (out, "status" in err) == ("", True)
+
+
 def test_the_help_of_one_command_warns_of_what_cannot_be_taken_back(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
