@@ -113,7 +113,7 @@ def _rules() -> dict[str, CodeRule]:
             "open-failed": "The recipient could not open the bundle; seal the request again as a new bundle.",
             "manifest-mismatch": "The sealed manifest contradicts the envelope; seal the request again.",
             "content-digest": "A sealed document contradicts its manifest; seal the request again.",
-            "form-invalid": "The form inside does not have the agreed shape; correct it and submit it anew.",
+            "form-invalid": "The form does not have the agreed shape; correct what is named, submit it anew.",
             "name-unsafe": "A file name inside is not safe to keep; rename the file and submit it anew.",
         },
     }

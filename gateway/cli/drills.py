@@ -138,7 +138,7 @@ def received(*, common: Common | None = None) -> int:
             ]
             console.print(table("authority", "arrived (UTC)", "rang (UTC)", rows=rows))
             first = text(found.tests[0].sender)
-            console.print(f"\nTo answer: rogatory drill acknowledge {first} --officer NAME")
+            console.print(f"\nTo answer: rogatory drill acknowledge {first} --officer PSEUDONYM")
 
         return Answer(data=found, show=shown)
 

@@ -126,10 +126,10 @@ def print_failure(common: Common, failure: CommandFailed) -> int:
         print_json({"ok": False, "error": error})
         return 1
     console = terminal(stderr=True)
-    where = f" [dim]({text(failure.field)})[/dim]" if failure.field else ""
+    where = f" [dim]({text(failure.field)})[/dim]" if failure.field not in (None, "", "$") else ""
     console.print(f"[bold red]Not done[/bold red] \\[{failure.code}]: {text(failure.sentence)}{where}")
     for item in failure.items:
-        console.print("  • " + text(" – ".join(str(part) for part in item.values() if part)))
+        console.print("  • " + text(" – ".join(str(part) for part in item.values() if part not in ("", "$"))))
     return 1
 
 

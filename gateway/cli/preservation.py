@@ -155,6 +155,7 @@ def _show(console: Console, found: api.PreservationResult) -> None:
         (when(m.made_at), in_words(m.side), in_words(m.message_type), in_words(m.effect), m.bid[:12])
         for m in found.messages
     ]
+    console.print()
     console.print(table("made (UTC)", "by", "message", "effect", "bundle", rows=rows2))
     console.print(f"you may say: {', '.join(words(act) for act in found.acts) or 'nothing more'}")
     for message in found.messages:

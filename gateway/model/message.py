@@ -99,7 +99,7 @@ def build_acknowledgement(
     if not is_known("completeness", completeness):
         raise MessageInvalid("completeness must be complete, incomplete or not_checked")
     if not author.email:
-        raise MessageInvalid("give the e-mail address of the office that handles the request")
+        raise MessageInvalid("give the e-mail address of the office that handles it; the own record has none")
     handling = {"office": author.office, "email": author.email}
     if author.phone:
         handling["phone"] = author.phone

@@ -231,7 +231,7 @@ _SENTENCES = {
     "no-point": (_CAUTION, "This authority is listed neither as a 24/7 point nor as a central authority."),
     "key-revoked": (_WARNING, "The key that signed this is revoked. Call back before you act."),
     "key-unlisted": (_CAUTION, "The key that signed this is listed no more. Ask the authority why."),
-    "key-young": (_CAUTION, "The key that signed this is good for less than seven days. Call back."),
+    "key-young": (_CAUTION, "Its signing key was less than seven days old when this was made. Call back."),
     "first-contact": (_CAUTION, "Nothing came from this authority before. Call back."),
     "hour-unusual": (
         _CAUTION,

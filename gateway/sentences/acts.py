@@ -12,8 +12,8 @@ ACTS: Mapping[str, str] = MappingProxyType(
         "act-unknown": "No prepared act is called so; look at `rogatory act list`.",
         "act-unsigned": "An act ended because nobody signed it in time; look at the case, prepare it anew.",
         "credential-unknown": "No passkey begins like this, or several do: look at `rogatory officer list`.",
-        "duty-page-none": "Passkeys belong to the name of the duty page; set `[duty] origin` in the "
-        "settings first.",
+        "duty-page-none": "Passkeys belong to the name of the duty page, and there is none yet; run "
+        "`rogatory duty setup` first.",
         "export-unreadable": "This folder holds no exported case, or a file of it is missing; ask for it "
         "again.",
         "human-authority": "Another authority than the author says whose passkey this is; ring the author "
