@@ -1,13 +1,16 @@
 """What the documents for people say about commands is true."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from gateway.cli import COMMANDS, GROUPS
+from gateway.services.forms import check_form
 from gateway.web.api import _STATUS
 from gateway.web.calls import CALLS
+from tests.sampledata import PACKAGED
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -48,6 +51,15 @@ def test_every_link_leads_somewhere(page: str) -> None:
     path = ROOT / page
     for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
         assert (path.parent / target).exists(), target
+
+
+def test_the_first_request_is_one_that_is_taken() -> None:
+    form = json.loads((ROOT / "docs/first-request.json").read_text())
+    assert check_form(form, "request") == ()
+    assert form["reference_requesting"] in (ROOT / "README.md").read_text()
+    listed = json.loads((PACKAGED / "directory.json").read_text())["authorities"]
+    known = {row["authority_id"] for row in listed}
+    assert {form[side]["authority_id"] for side in ("requesting_authority", "requested_authority")} <= known
 
 
 def test_the_page_on_the_local_api_lists_every_call_and_status() -> None:
