@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.errors import GatewayRefusal
@@ -15,6 +16,9 @@ from gateway.services.oral.desk import OralNote
 from gateway.services.sending.handin import Attachment
 from gateway.services.sending.submit import Submission
 from gateway.storage import audit, cases, oral, paging, peers
+from gateway.web.calls import Nothing
+from gateway.web.calls import oral as calls
+from gateway.web.operations import perform
 from tests.world import START, World, sample_request
 
 DE, GB, FR = "de-bfj", "gb-ukca", "fr-mj"
@@ -207,6 +211,20 @@ async def test_one_confirmation_ends_both_notes_of_a_call_that_both_sides_noted(
         assert case.next_action == "close", "as with every request that was replaced"
         assert await paged_at(world, aid) == 0
     await world.check()
+
+
+async def test_programs_confirm_both_notes_of_a_call_by_one_request(world: World) -> None:
+    note, other = await noted(world), await noted(world, "requested")
+    form, _ = written(relation="related")
+    form |= {"attachments": [], "translations": []}
+    params = calls.OralConfirmParams(
+        ref=note.bid, form=msgspec.Raw(json.dumps(form).encode()), officer="A-1", also=[other.bid]
+    )
+    sent = await perform(world[DE].desk, calls.ORAL_CONFIRM, params, lambda done, total: None)
+    assert (sent.to, sent.thread_id, sent.act) == (GB, note.thread_id, None)
+    await world.run()
+    listed = await perform(world[GB].desk, calls.ORAL_LIST, Nothing(), lambda done, total: None)
+    assert {row.confirmed_by for row in listed.oral} == {f"{DE}/{sent.bid}"}
 
 
 async def test_what_is_no_other_note_of_the_same_two_is_not_confirmed_beside_it(world: World) -> None:
