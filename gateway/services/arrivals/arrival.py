@@ -6,7 +6,7 @@ and its receipt may go out again, because the one before may have been lost. Who
 proves nothing: what counts is the envelope's signature.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,6 @@ from gateway.clock import Clock
 from gateway.errors import GatewayRefusal, from_refusal
 from gateway.services.arrivals.accept import Acceptor
 from gateway.services.arrivals.intake import Intake
-from gateway.services.arrivals.release import Answer
 from gateway.services.proofs.wire import ReceiptWire
 from gateway.storage import bundles
 from gateway.storage.database import Connection, Database, Transaction
@@ -24,9 +23,6 @@ from gateway.storage.receipts import last_own_receipt
 
 #: Gives a container's bytes from an offset to its end; may be called more than once.
 Read = Callable[[int], AsyncIterator[bytes]]
-
-#: Feeds an intake and says whether all that is needed is there.
-Supply = Callable[[Intake], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,22 +82,15 @@ class Arrivals:
             code = "incomplete" if size < head.size else "malformed"
             raise GatewayRefusal(code, detail="the container's size is not its envelope's")
 
-        async def supply(intake: Intake) -> bool:
-            pieces = read(0)
-            try:
-                async for piece in pieces:
-                    await intake.feed(piece)
-                    if intake.done:
-                        break
-            finally:
-                await _ended(pieces)
-            return True
-
-        answer = await taken_in(
-            self._acceptor, sender=head.sender, bid=head.bid, supply=supply, is_by_post=True
+        intake = await self._acceptor.begin(
+            caller=head.sender, jti=None, exp=None, sender=head.sender, bid=head.bid, is_by_post=True
         )
-        if answer is None:
-            raise GatewayRefusal("incomplete")
+        try:
+            await _feed(intake, read)
+        except BaseException:
+            await intake.abort()
+            raise
+        answer = await intake.finish()
         return Arrived(head=head, body=answer.body, is_repeat=answer.status != 201)
 
     async def known(self, sender: str, bid: str, envelope: str) -> Head | None:
@@ -145,25 +134,15 @@ async def read_head(read: Read) -> Head:
     raise GatewayRefusal("incomplete")
 
 
-async def taken_in(
-    acceptor: Acceptor, *, sender: str, bid: str, supply: Supply, is_by_post: bool = False
-) -> Answer | None:
-    """Return the answer to a bundle that we got by ourselves, ``None`` if its supply ended too early.
-
-    Raises ``GatewayRefusal``. However it ends, nothing unfinished is left behind.
-    """
-    intake = await acceptor.begin(
-        caller=sender, jti=None, exp=None, sender=sender, bid=bid, is_by_post=is_by_post
-    )
-    is_over = False
+async def _feed(intake: Intake, read: Read) -> None:
+    pieces = read(0)
     try:
-        if not await supply(intake):
-            return None
-        is_over = True
-        return await intake.finish()
+        async for piece in pieces:
+            await intake.feed(piece)
+            if intake.done:
+                break
     finally:
-        if not is_over:
-            await intake.abort()
+        await _ended(pieces)
 
 
 def problem_body(*, sender: str, bid: str, envelope: str | None, code: str) -> dict[str, Any]:

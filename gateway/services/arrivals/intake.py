@@ -209,7 +209,7 @@ class Intake:
             await self.abort()
             return UploadState(offset=0, length=None, complete=False)
         try:
-            await self._make_durable()
+            await self.keep()
         except BaseException:
             # Not known to be kept: whoever goes on asks the database where.
             await self.let_go()
@@ -225,7 +225,11 @@ class Intake:
         if writer is not None:
             await writer.aclose()
 
-    async def _make_durable(self) -> None:
+    async def keep(self) -> None:
+        """Make what was taken durable and go on; the envelope must be complete.
+
+        Raises ``StorageUnavailable``; how far the upload then stands the database knows.
+        """
         env, now = self._envelope, self._reception.clock.now()
         row = uploads.UploadRow(
             temporary=await self._writer.sync() if self._writer is not None else None,

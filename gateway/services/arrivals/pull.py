@@ -3,14 +3,14 @@
 One long poll for each peer it deals with, and seldom a short look at every other one (``visits``); an
 authority that does not list ``https_pull`` itself polls nobody. A bundle goes through the same open procedure
 as one that was pushed; its receipt is posted back, and the peer takes it off its outbox. What could not be
-fetched or posted stays there, so that a crash at any point only means fetching it again.
+fetched or posted stays there, so that a crash at any point only means fetching it again (``fetch``).
 """
 
 import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from adapters.base import Endpoint
@@ -21,9 +21,8 @@ from gateway.clock import Clock
 from gateway.errors import GatewayError, GatewayRefusal
 from gateway.model.channels import PULL
 from gateway.services.arrivals.accept import Acceptor
-from gateway.services.arrivals.arrival import problem_body, taken_in
-from gateway.services.arrivals.intake import Intake
-from gateway.services.arrivals.release import Answer
+from gateway.services.arrivals.arrival import problem_body
+from gateway.services.arrivals.fetch import Fetcher
 from gateway.services.delivery.receipts import ReceiptDesk
 from gateway.services.directory import Directory
 from gateway.services.directory.peers import endpoint_at, pullable
@@ -41,9 +40,6 @@ _DIRECTORY_CHECK_S = 1.0
 
 #: How often it is looked up with whom we deal, seconds: a first request to a peer is followed from then on.
 _DEALINGS_CHECK_S = 5.0
-
-#: How often a fetch that was cut goes on from where it was, before the item waits for the next poll.
-_RESUMES = 100
 
 
 class PullWorkers:
@@ -64,9 +60,9 @@ class PullWorkers:
     ) -> None:
         self._database = database
         self._directory = directory
-        self._acceptor = acceptor
         self._desk = desk
         self._adapter = adapter
+        self._fetcher = Fetcher(acceptor=acceptor, adapter=adapter)
         self._revocations = revocations
         self._authority_id = authority_id
         self._clock = clock
@@ -189,7 +185,7 @@ class PullWorkers:
         """Fetch one bundle, open it, post what came of it; return whether the peer knows."""
         bid, urgent = item["bid"], item.get("lane") == "urgent"
         try:
-            answer = await self._fetch(endpoint, bid, urgent=urgent)
+            answer = await self._fetcher.fetch(endpoint, bid, envelope=item.get("envelope"), urgent=urgent)
         except GatewayRefusal as refusal:
             body: Mapping[str, Any] = problem_body(
                 sender=endpoint.authority_id, bid=bid, envelope=item.get("envelope"), code=refusal.code
@@ -202,35 +198,3 @@ class PullWorkers:
             body = answer.body
         reply = await self._adapter.post_receipts(endpoint, strictjson.dumps(dict(body)), urgent=urgent)
         return reply.ok
-
-    async def _fetch(self, endpoint: Endpoint, bid: str, *, urgent: bool) -> Answer | None:
-        """Return the answer to a bundle, ``None`` if the network does not let it through now."""
-
-        async def supply(intake: Intake) -> bool:
-            offset = 0
-            for _ in range(_RESUMES):
-                with contextlib.suppress(_Enough):
-                    reply = await self._adapter.fetch(
-                        endpoint, bid, offset=offset, sink=_sink(intake), urgent=urgent
-                    )
-                    if not reply.ok and (reply.offset or 0) <= offset:
-                        return False
-                    offset = intake.offset
-                if intake.done or offset == intake.length:
-                    return True
-            return False
-
-        return await taken_in(self._acceptor, sender=endpoint.authority_id, bid=bid, supply=supply)
-
-
-class _Enough(Exception):
-    """The answer is known; the rest of the container need not be read."""
-
-
-def _sink(intake: Intake) -> Callable[[bytes], Awaitable[None]]:
-    async def take(chunk: bytes) -> None:
-        await intake.feed(chunk)
-        if intake.done:
-            raise _Enough
-
-    return take
