@@ -38,7 +38,7 @@ FOLDERS = ("out", WAITING, "done", "refused", "in")
 #: Who stands behind what comes this way while nobody signs: no person is known to the gateway.
 _OFFICER = "drop"
 
-#: So many folders wait at once, and as many again of what is urgent: all of them are looked at again and
+#: So many folders wait at once, and as many again of what may be urgent: all of them are looked at again and
 #: again, and nobody's phone signs more.
 _MOST_WAITING = 1000
 
@@ -162,8 +162,9 @@ class Pickup:
         act = await self._acts.waiting_for(bid)
         if act is not None and act.digest != digest:
             raise GatewayRefusal("duplicate")
-        is_urgent = lane_of(text(form, "urgency", "level"), text(form, "request_kind")) is Lane.URGENT
-        if act is None and self._waiting >= (2 * _MOST_WAITING if is_urgent else _MOST_WAITING):
+        # A message does not say itself how urgent its case is.
+        is_calm = lane_of(text(form, "urgency", "level"), text(form, "request_kind")) is Lane.ROUTINE
+        if act is None and self._waiting >= (_MOST_WAITING if is_calm else 2 * _MOST_WAITING):
             raise GatewayRefusal("drop-crowded")
         # For the officer to read and compare. Before the act: what is refused for it leaves none behind.
         await folder.put(TO_SIGN, given(to_sign))

@@ -325,10 +325,17 @@ async def test_more_folders_than_anybody_signs_are_refused_and_what_waits_goes_o
     form = json.loads((urgent / "form.json").read_bytes())
     form["urgency"]["level"] = "emergency"
     (urgent / "form.json").write_text(json.dumps(form))
+    message = put(root, "message")
+    (message / "form.json").write_text(
+        json.dumps(
+            {"message_type": "withdrawal", "human": {"officer": ONE}, "message_id": f"{KE}/{'1' * 32}"}
+        )
+    )
     taking = pickup(world, root)
-    assert await taking.look() == 6
+    assert await taking.look() == 7
     assert sorted(p.name for p in (root / "waiting").iterdir()) == ["a", "b", "night"]
     assert result(root / "refused" / "c")["error"]["code"] == "drop-crowded"
+    assert result(root / "refused" / "message")["error"]["code"] != "drop-crowded", "its case may be urgent"
     await signed(world[KE], (await world[KE].acts.waiting(ONE))[0], phones[ONE])
     (root / "refused" / "c").rename(root / "out" / "c")
     assert await taking.look() == 2, "one is done, and one is refused as long as two wait"
