@@ -240,7 +240,7 @@ class Follower:
         """Return the held state, fresh for longer; ``None`` if the timestamp speaks of another one."""
         files = {**held.files, TIMESTAMP: timestamp}
         with _disk():
-            renewed = verify_timestamp(files, network=self.network, held=held, now=now)
+            renewed = verify_timestamp(files, held=held, now=now)
         if renewed is None:
             return None
         if renewed.version == held.network.versions["timestamp"]:

@@ -178,9 +178,7 @@ def verify(
             raise _refusal(error, files, held) from None
 
 
-def verify_timestamp(
-    files: Mapping[str, bytes], *, network: str, held: Trusted, now: datetime
-) -> Renewed | None:
+def verify_timestamp(files: Mapping[str, bytes], *, held: Trusted, now: datetime) -> Renewed | None:
     """Return until when the held state is fresh, if the new timestamp vouches for that very state.
 
     ``None``: there is something newer, or a root this does not know; the whole has to be verified.
