@@ -279,6 +279,7 @@ def _run(words: list[str]) -> int:
         version=__version__,
         help_on_error=False,
         result_action="return_value",
+        suppress_keyboard_interrupt=False,
     )
     named = _named(words)
     for name, (place, line) in COMMANDS.items():

@@ -24,10 +24,13 @@ _WRITTEN = {
 _UNMET = re.compile(
     r"^Expected `str(?: \| null)?` matching regex '(?P<pattern>.*)' - at `(?P<place>[^`]*)`$", re.DOTALL
 )
+_SHORT = re.compile(r"^Expected `str(?: \| null)?` of length >= (?P<least>\d+) - at `(?P<place>[^`]*)`$")
 
 
 def described(problem: str) -> str:
     """Return what a validation found, a pattern that was not met as the place and what to write there."""
+    if short := _SHORT.match(problem):
+        return f"{short['place']}: too short, write at least {short['least']} letters or digits"
     found = _UNMET.match(problem)
     if found is None or found["pattern"] not in _WRITTEN:
         return problem

@@ -6,7 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +58,11 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_command_that_is_broken_off_says_so_and_ends_as_the_shell_expects(
     run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
-    def broken_off(_words: list[str]) -> int:
+    def broken_off(work: Coroutine[Any, Any, Any]) -> None:
+        work.close()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gateway.cli._run", broken_off)
+    monkeypatch.setattr("asyncio.run", broken_off)
     code, answer = run(*words)
     assert (code, answer["error"]["code"]) == (130, "interrupted")
     assert main(words) == 130

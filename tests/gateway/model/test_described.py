@@ -15,6 +15,7 @@ from gateway.web.calls import CALLS
 
 class Turn(msgspec.Struct):
     begins: Annotated[str, msgspec.Meta(pattern="^[0-2][0-9]:[0-5][0-9]$")]
+    by: Annotated[str, msgspec.Meta(min_length=2)] = "xx"
     other: Annotated[str, msgspec.Meta(pattern="^[a-f]$")] | None = None
 
 
@@ -25,6 +26,7 @@ def problem(value: object) -> str:
 
 
 def test_a_pattern_that_is_not_met_is_told_as_what_to_write() -> None:
+    assert problem({"begins": "08:00", "by": ""}) == "$.by: too short, write at least 2 letters or digits"
     assert problem({"begins": "8pm"}) == "$.begins: write hours and minutes, such as 08:00 or 20:30"
 
 
