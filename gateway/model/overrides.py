@@ -8,8 +8,7 @@ what the form's schema asks for, the legal basis among it. Source: design rule 5
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gateway.model.codes import CheckResult, Severity
-from gateway.model.contents import Finding
+from gateway.model.contents import Finding, blocking
 from gateway.model.fields import at, text, texts
 
 #: Kinds that one officer may always send.
@@ -40,11 +39,7 @@ def standing_in_the_way(findings: Iterable[Finding], form: Mapping[str, Any]) ->
     Raises ``OverrideImpossible``.
     """
     aside = overridden(form)
-    return tuple(
-        f
-        for f in findings
-        if f.severity is Severity.E and f.result is CheckResult.FAILED and f.code not in aside
-    )
+    return tuple(f for f in blocking(findings) if f.code not in aside)
 
 
 def with_override(form: Mapping[str, Any], findings: Iterable[Finding], reason: str) -> dict[str, Any]:
@@ -53,7 +48,7 @@ def with_override(form: Mapping[str, Any], findings: Iterable[Finding], reason: 
     Raises ``OverrideImpossible``.
     """
     bare = {**form, "special_circumstances": {**_circumstances(form)}}
-    codes = sorted({f.code for f in findings if f.severity is Severity.E and f.result is CheckResult.FAILED})
+    codes = sorted({f.code for f in blocking(findings)})
     if not codes:
         return dict(form)
     bare["special_circumstances"]["override"] = {"rules": codes, "reason": reason}
