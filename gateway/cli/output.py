@@ -181,6 +181,11 @@ def in_words(code: str | None) -> str | None:
     return code.replace("_", " ") if code else None
 
 
+def voucher(source: str) -> str:
+    """Return which source of the directory vouches for something, as a person says it."""
+    return "an enrolment by hand" if source == "bilateral" else source
+
+
 def words(code: str | None) -> str:
     """Return a code of the vocabularies in words, safe for a terminal."""
     return text(in_words(code))

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
-from gateway.cli.output import counted, in_words, table, text, when, words
+from gateway.cli.output import counted, in_words, table, text, voucher, when, words
 from gateway.cli.probe import age
 from gateway.model import fields
 from gateway.model.requirements import asked_for, issue
@@ -130,7 +130,9 @@ def show_authority(console: Console, found: AuthorityView) -> None:
         ),
         (
             "vouched for by",
-            text(", ".join(f"{v.source} ({v.assurance})" for v in found.vouchers)) if found.vouchers else "",
+            text(", ".join(f"{voucher(v.source)} ({v.assurance})" for v in found.vouchers))
+            if found.vouchers
+            else "",
         ),
         ("confirmed", text(found.verified_at)),
         ("languages", text(", ".join(found.languages))),

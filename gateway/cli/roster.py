@@ -66,6 +66,7 @@ def _show_entries(console: Console, found: api.RosterResult) -> None:
             )
             for turn in found.turns
         ]
+        console.print()
         console.print(table("turn", "officer", "part", "days", "hours", "zone", "dates", "", rows=rows))
     if found.covers:
         rows2 = [

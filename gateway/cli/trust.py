@@ -6,7 +6,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from gateway.cli.officers import show_prepared
-from gateway.cli.output import Answer, Common, run, text, when, words
+from gateway.cli.output import Answer, Common, run, text, voucher, when, words
 from gateway.cli.session import call
 from gateway.web.calls import RefParams
 from gateway.web.calls import trust as api
@@ -37,7 +37,7 @@ def card(ref: str, *, common: Common | None = None) -> int:
 
 def _show_card(console: Console, found: api.CardResult) -> None:
     console.print(f"[bold]{text(found.name) or text(found.authority_id)}[/bold]  {text(found.authority_id)}")
-    by = ", ".join(f"{text(v.source)} ({words(v.assurance)})" for v in found.vouchers) or "nobody"
+    by = ", ".join(f"{text(voucher(v.source))} ({words(v.assurance)})" for v in found.vouchers) or "nobody"
     console.print(f"  listed       {words(found.listed)}, vouched for by {by}")
     console.print(f"  roles        {', '.join(words(role) for role in found.roles) or '-'}")
     since = f", good since {when(found.key_since)} UTC" if found.key_since else ""
