@@ -34,6 +34,8 @@ def read_settings(path: Path) -> Settings:
         raise SettingsError(
             f"{path.parent} is not the home of an authority. Make one with `rogatory init`."
         ) from None
+    except PermissionError:
+        raise SettingsError(f"{path} cannot be read; run this as the gateway's user.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from None
     return parse_settings(text, name=str(path))
