@@ -5,7 +5,6 @@ documents are sealed into the blob store. Whoever drafts either dispatches it (`
 person to sign (``acts``); otherwise only unreferenced blobs are left, which are swept later.
 """
 
-import hashlib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -184,18 +183,14 @@ class Drafter:
         return findings
 
     def _with_thread(self, form: Mapping[str, Any], form_bytes: bytes) -> tuple[Mapping[str, Any], bytes]:
-        """Keep the thread the form names if its message is our own; give it one if it has none.
-
-        That one is made from the form's bytes: the same form again is the same request, and a ``duplicate``.
-        """
+        """Keep the thread the form names if its message is our own; give it one if it has none."""
         thread = form.get("thread")
         if thread is not None:
             sender, _, bid = thread["message_id"].partition("/")
             if sender != self._own or not is_bid(bid):
                 raise GatewayRefusal("not-own-message", field="thread/message_id")
             return form, form_bytes
-        drawn = hashlib.sha256(b"gw/1/submit\0" + form_bytes).hexdigest()
-        bid, thread_id = drawn[:32], drawn[32:]
+        bid, thread_id = secrets.token_hex(16), secrets.token_hex(16)
         made = {**form, "thread": first_thread(form["request_kind"], self._own, bid=bid, thread_id=thread_id)}
         return made, encode_form(made)
 
