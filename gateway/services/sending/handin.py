@@ -69,10 +69,10 @@ def match_documents(form: Mapping[str, Any], attachments: Sequence[Attachment]) 
         held = by_name.pop(names[i], None)
         if held is None:
             where = f"attachments/{i}"
-            items = [{"field": where, "sentence": row["filename"]}]
+            items = [{"field": where, "sentence": f"Attach number {i + 1} of the form's attachments."}]
             raise GatewayRefusal("attachment-missing", field=where, items=items)
         if held.size != row["size_bytes"]:
-            raise _mismatch(i, row["filename"])
+            raise _mismatch(i)
         documents.append(Document.listed(row, held.size, held.open))
     if by_name:
         raise GatewayRefusal("attachment-unlisted")
@@ -91,17 +91,15 @@ def refuse_unsafe(name: Any, *, field: str | None = None) -> None:
 
 def refuse_mismatch(form: Mapping[str, Any], documents: Sequence[Document], digests: Sequence[str]) -> None:
     """V22: every document is the one the form describes, else ``GatewayRefusal`` ``attachment-mismatch``."""
-    listed = {
-        row["attachment_id"]: (i, row["filename"], row["sha256"])
-        for i, row in enumerate(form.get("attachments") or [])
-    }
+    listed = {row["attachment_id"]: (i, row["sha256"]) for i, row in enumerate(form.get("attachments") or [])}
     for document, digest in zip(documents, digests, strict=True):
-        i, filename, expected = listed[document.attachment_id]
+        i, expected = listed[document.attachment_id]
         if digest != expected:
-            raise _mismatch(i, filename)
+            raise _mismatch(i)
 
 
-def _mismatch(i: int, filename: str) -> GatewayRefusal:
+def _mismatch(i: int) -> GatewayRefusal:
+    # By its place in the form: names of files tell of the case, and refusals are logged and shown.
     where = f"attachments/{i}"
     return GatewayRefusal(
         "attachment-mismatch",
@@ -111,7 +109,7 @@ def _mismatch(i: int, filename: str) -> GatewayRefusal:
                 "code": "V22",
                 "source": "UNTOC 18(14)",
                 "field": where,
-                "sentence": f"Size and SHA-256 of {filename} must be those the form states.",
+                "sentence": f"Size and SHA-256 of number {i + 1} of the attachments must be those the form states.",
             }
         ],
     )
