@@ -109,7 +109,7 @@ def _mismatch(i: int) -> GatewayRefusal:
                 "code": "V22",
                 "source": "UNTOC 18(14)",
                 "field": where,
-                "sentence": f"Size and SHA-256 of number {i + 1} of the attachments must be those the form states.",
+                "sentence": f"Size and SHA-256 of attachment number {i + 1} must be those the form states.",
             }
         ],
     )
