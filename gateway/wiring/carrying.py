@@ -60,5 +60,12 @@ class CarryingRoom:
         self.drop: DropWatch | None = None
         if ground.settings.drop.folder:
             root = ground.paths.resolve(ground.settings.drop.folder)
-            pickup = Pickup(root=root, acts=acts, library=library, authority_id=own, clock=clock)
+            pickup = Pickup(
+                root=root,
+                acts=acts,
+                library=library,
+                authority_id=own,
+                kek=ground.keyring.kek,
+                clock=clock,
+            )
             self.drop = DropWatch(pickup=pickup, telling=Telling(root=root, database=ground.database))

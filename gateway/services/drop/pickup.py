@@ -7,13 +7,13 @@ form names who is to sign, and its folder waits until that act is over (``waitin
 into a folder before it is moved.
 """
 
-import hashlib
+import hmac
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from crypto.encoding import is_bid, sha256_hex
+from crypto.encoding import is_bid, lp, sha256_hex
 from crypto.officer import is_officer
 from gateway.clock import Clock
 from gateway.errors import GatewayError, GatewayRefusal, StorageError
@@ -35,6 +35,7 @@ from gateway.telemetry import get_log
 WAITING = "waiting"
 FOLDERS = ("out", WAITING, "done", "refused", "in")
 
+_PURPOSE = b"gw/1/drop"
 #: Who stands behind what comes this way while nobody signs: no person is known to the gateway.
 _OFFICER = "drop"
 
@@ -49,8 +50,11 @@ _ABOUT_OFFICER = frozenset({"passkey-needed", "officer-not-ready", "officer-role
 class Pickup:
     """Takes what lies in ``out``, and what has waited long enough."""
 
-    def __init__(self, *, root: Path, acts: Acts, library: Library, authority_id: str, clock: Clock) -> None:
+    def __init__(
+        self, *, root: Path, acts: Acts, library: Library, authority_id: str, kek: bytes, clock: Clock
+    ) -> None:
         self._root = root
+        self._key = hmac.digest(kek, lp(_PURPOSE), "sha256")
         self._acts = acts
         self._library = library
         self._own = authority_id
@@ -126,7 +130,7 @@ class Pickup:
         held = folder.read(FORM, most=FORM_MAX_BYTES)
         if held is None:
             raise GatewayRefusal("drop-form")
-        form, form_bytes = identified(held, own=self._own, name=name)
+        form, form_bytes = identified(held, own=self._own, name=name, key=self._key)
         attachments = [
             Attachment(filename=entry.name, open=partial(folder.open_file, entry.name), size=entry.size)
             for entry in folder.entries()
@@ -193,17 +197,17 @@ class Pickup:
         return True
 
 
-def identified(form_bytes: bytes, *, own: str, name: str) -> tuple[Mapping[str, Any], bytes]:
+def identified(form_bytes: bytes, *, own: str, name: str, key: bytes) -> tuple[Mapping[str, Any], bytes]:
     """Return a form and its bytes, with a thread if it had none: made from the form and its folder's name.
 
-    The same form in a folder of the same name is the same request. Raises ``GatewayRefusal``
-    ``form-unreadable``.
+    The same form in a folder of the same name is the same request. Made under a key of this home: identifiers
+    travel outside the seal, and nobody who guesses a form may find out by them whether it was sent. Raises
+    ``GatewayRefusal`` ``form-unreadable``.
     """
     form = read_form(form_bytes)
     if not is_request_form(form) or form.get("thread") is not None:
         return form, form_bytes
-    digest = hashlib.sha256(b"gw/1/drop\0" + name.encode("utf-8", "surrogateescape") + b"\0" + form_bytes)
-    drawn = digest.hexdigest()
+    drawn = hmac.digest(key, lp(name.encode("utf-8", "surrogateescape"), form_bytes), "sha256").hex()
     kind = form["request_kind"]
     if not isinstance(kind, str):
         return form, form_bytes

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.errors import GatewayRefusal, StorageUnavailable
 from gateway.services.carrier.medium import Folder
-from gateway.services.drop.pickup import Pickup
+from gateway.services.drop.pickup import Pickup, identified
 from gateway.services.drop.telling import Telling
 from gateway.storage import transmissions
 from tests.world import World, sample_request
@@ -26,6 +26,7 @@ def pickup(world: World, root: Path) -> Pickup:
         acts=app.acts,
         library=app._library,
         authority_id=KE,
+        kek=app.keyring.kek,
         clock=world.clock,
     )
 
@@ -303,3 +304,19 @@ async def test_a_home_with_a_drop_watches_it_while_it_serves_and_the_doctor_look
         assert app.drop is not None
         assert await app.drop.look() == 1
         assert (root / "done" / "case-77").is_dir()
+
+
+def test_an_identifier_made_from_a_form_tells_nobody_else_which_form_it_was() -> None:
+    form, _ = sample_request(1)
+    del form["thread"]
+    raw = json.dumps(form).encode()
+
+    def made(name: str, key: bytes) -> dict[str, Any]:
+        thread = identified(raw, own=KE, name=name, key=key)[0]["thread"]
+        return {member: thread[member] for member in ("message_id", "thread_id")}
+
+    same = made("a", b"k" * 32)
+    assert made("a", b"k" * 32) == same
+    for other in (made("b", b"k" * 32), made("a", b"l" * 32)):
+        assert other["message_id"] != same["message_id"]
+        assert other["thread_id"] != same["thread_id"]
