@@ -23,10 +23,9 @@ from gateway.errors import GatewayRefusal
 from gateway.model.codes import Assurance
 from gateway.model.officers import AUDITOR
 from gateway.model.preservation_forms import is_for_approver
-from gateway.model.second_signature import stood_by
 from gateway.services.acts.ending import end_expired, end_unsigned, no_longer_waiting
 from gateway.services.acts.keeping import ActStore, vouched_form
-from gateway.services.acts.standing import stood_for
+from gateway.services.acts.standing import refuse_unfit, stood_for
 from gateway.services.directory import Directory
 from gateway.services.officers import signin as sign_in
 from gateway.services.officers.officers import Officers
@@ -183,7 +182,7 @@ class Acts:
 
     async def _ready(self, form: Mapping[str, Any], pseudonym: str) -> None:
         """Refuse who could not sign this; somebody who is no officer has to name one."""
-        await self._refuse_unfit(form, pseudonym)
+        await self._database.read(lambda c: stood_for(c, form, pseudonym))
         officer = await self._database.read(lambda c: officer_view(c, pseudonym))
         if officer is None:
             raise GatewayRefusal("passkey-needed")
@@ -195,9 +194,8 @@ class Acts:
             raise GatewayRefusal("human-role")
 
     async def _refuse_unfit(self, form: Mapping[str, Any], officer: str) -> None:
-        """Refuse a second signature (D-24) of whoever may not be the second person."""
-        if stood_by(form) is not None:
-            await self._database.read(lambda c: stood_for(c, form, officer))
+        """Refuse who may not act here without a passkey, and as the second person (D-24) who may not."""
+        await self._database.read(lambda c: refuse_unfit(c, form, officer))
 
     async def sign(self, act_id: str, *, officer: str, assertion: Mapping[str, Any]) -> Submission:
         """Check the officer's assertion, seal the manifest with it and send; durable when it returns.

@@ -14,6 +14,7 @@ from gateway.model.authority import DirectoryEntry
 from gateway.model.codes import Side, Track
 from gateway.model.fields import text
 from gateway.model.message import Place, ThreadParties, build_message
+from gateway.model.officers import AUDITOR
 from gateway.model.second_signature import (
     STANDING_BY,
     STANDING_LANGUAGE,
@@ -44,6 +45,19 @@ def owed_to(connection: Connection, sender: str, bid: str, officer: str) -> trus
     if _role(connection, officer) is None:
         raise GatewayRefusal("second-not-approver")
     return owed
+
+
+def refuse_unfit(connection: Connection, form: Mapping[str, Any], officer: str) -> None:
+    """Refuse whoever may not act here although no passkey is asked for; a name that nobody bears may.
+
+    Raises ``GatewayRefusal`` ``human-suspended``, ``officer-role`` for an auditor, and as ``stood_for``.
+    """
+    stood_for(connection, form, officer)
+    row = find_officer(connection, officer)
+    if row is not None and row.status == "suspended":
+        raise GatewayRefusal("human-suspended")
+    if row is not None and row.role == AUDITOR:
+        raise GatewayRefusal("officer-role")
 
 
 def stood_for(connection: Connection, form: Mapping[str, Any], officer: str) -> trust.SecondRow | None:

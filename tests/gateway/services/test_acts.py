@@ -501,3 +501,20 @@ async def test_an_act_older_than_the_passkey_that_signs_it_is_made_anew(world: W
     sent = await signed(app, await prepared(world, ref), phone)
     await world.run()
     assert await vouched(world[KE], SG, sent.bid) == ("passkey", "sg-do-1")
+
+
+async def test_a_suspended_officer_acts_in_nobodys_name_also_where_nobody_has_a_passkey(world: World) -> None:
+    app = world[KE]
+    await invited(app, "ke-do-9")
+    await invited(app, "ke-aud-9", role="auditor")
+    form, documents = sample_request(1, size=100)
+    given: dict[str, Any] = {"form_bytes": json.dumps(form).encode(), "attachments": attached(documents)}
+    await app.officers.suspend("ke-do-9", by="head")
+    assert not await app.acts.are_signed()
+    await refused(app, "human-suspended", app.acts.submit(officer="ke-do-9", **given))
+    await refused(app, "officer-role", app.acts.submit(officer="ke-aud-9", **given))
+    ref = await arrived(world)
+    await invited(world[SG], "sg-do-9")
+    await world[SG].officers.suspend("sg-do-9", by="head")
+    await refused(world[SG], "human-suspended", world[SG].cases.acknowledge(ref, officer="sg-do-9"))
+    assert not isinstance(await app.acts.submit(officer="local", **given), PreparedAct)
