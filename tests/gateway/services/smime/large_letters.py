@@ -20,6 +20,7 @@ from adapters.smimemail import SmimeMailAdapter
 from adapters.smtp import SmtpSender, Submission
 from crypto.keys import KeyUse
 from gateway.config import MailServerSettings, MailSettings
+from gateway.interpreter import settle
 from gateway.services.smime.dispatch import code_of, letter_message_id
 from gateway.storage import letters
 from tests.letters import USES, LetterWorld, Office, open_office
@@ -81,6 +82,8 @@ async def main(folder: Path, size_out: int, size_in: int) -> None:
     async with world.opened(KE):
         await world[KE].desk.upkeep.rotate(USES)
         async with open_office(world, PH, known_to=KE, transport={"max_message_bytes": MAIL}) as office:
+            # As ``rogatory serve`` does.
+            settle()
             await run(world, office, size_out, size_in)
 
 
