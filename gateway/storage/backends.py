@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
 
 from gateway.errors import StorageUnavailable
-from gateway.storage.checkpoints import Checkpointer
 from gateway.storage.engines import postgresql_engine, sqlite_readers, sqlite_writer, sync_time_s
 from gateway.storage.faults import is_transient
 from gateway.storage.group import Commit, GroupHook, Outcome, Unit, run_group
+from gateway.storage.wal import Checkpointer
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, Exception
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, Pool, QueuePool
 
-from gateway.storage.checkpoints import CEILING_PAGES
+from gateway.storage.wal import CEILING_PAGES
 
 BUSY_TIMEOUT_S = 10
 CONNECT_TIMEOUT_S = 10

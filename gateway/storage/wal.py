@@ -26,7 +26,7 @@ class Checkpointer:
         )
         self._written = threading.Event()
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="wal", daemon=True)
         self._thread.start()
 
     def written(self) -> None:

@@ -3,17 +3,17 @@
 import asyncio
 import shutil
 import sqlite3
-import time
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
-from gateway.storage import checkpoints, engines
-from gateway.storage.checkpoints import Checkpointer
+from gateway.storage import engines, wal
 from gateway.storage.database import Database, Transaction
 from gateway.storage.schema import meta
+from gateway.storage.wal import Checkpointer
 
 #: Longer than any COMMIT here takes; a pause of the machine must not fail a test.
 _PATIENCE_S = 20
@@ -38,30 +38,52 @@ def folded(path: Path, folder: Path) -> int:
     return int(count)
 
 
-def until_folded(path: Path, folder: Path, count: int) -> None:
-    """Wait until the database file alone holds so many rows."""
-    end = time.monotonic() + _PATIENCE_S
-    while folded(path, folder) < count:
-        assert time.monotonic() < end, "not folded in time"
-        time.sleep(0.01)
+class Watched:
+    """The thread's connection; says when it was asked to fold, and may refuse once, as a full disk does."""
+
+    def __init__(self, checkpointer: Checkpointer, *, refuses: bool = False) -> None:
+        self._connection = checkpointer._connection
+        self._refuses = refuses
+        self._asked = threading.Event()
+        checkpointer._connection = self  # type: ignore[assignment]
+
+    def execute(self, statement: str) -> sqlite3.Cursor:
+        """Fold, or refuse."""
+        try:
+            if self._refuses:
+                self._refuses = False
+                raise sqlite3.OperationalError("database or disk is full")
+            return self._connection.execute(statement)
+        finally:
+            self._asked.set()
+
+    def close(self) -> None:
+        """Close."""
+        self._connection.close()
+
+    def next(self) -> None:
+        """Wait until it was asked once more."""
+        assert self._asked.wait(_PATIENCE_S), "not asked in time"
+        self._asked.clear()
 
 
 async def test_what_was_committed_is_folded_in_while_the_database_stays_open(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoints, "EVERY_S", 0.01)
+    monkeypatch.setattr(wal, "EVERY_S", 0.01)
     database = await Database.open(str(path))
-    await database.write(put("k1"))
-    until_folded(path, tmp_path, 1)
-    await database.write(put("k2"))
-    until_folded(path, tmp_path, 2)
+    watched = Watched(database._backend._checkpointer)  # type: ignore[attr-defined]
+    for count in (1, 2):
+        await database.write(put(f"k{count}"))
+        watched.next()
+        assert folded(path, tmp_path) == count
     await database.aclose()
 
 
 async def test_commit_leaves_the_database_file_alone(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoints, "EVERY_S", 3600)
+    monkeypatch.setattr(wal, "EVERY_S", 3600)
     database = await Database.open(str(path))
     # More pages than SQLite's own bound, 1000.
     await asyncio.gather(*(database.write(put(f"k{number}")) for number in range(1500)))
@@ -74,7 +96,7 @@ async def test_commit_leaves_the_database_file_alone(
 async def test_commit_folds_from_the_ceiling_on(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoints, "EVERY_S", 3600)
+    monkeypatch.setattr(wal, "EVERY_S", 3600)
     monkeypatch.setattr(engines, "CEILING_PAGES", 100)
     database = await Database.open(str(path))
     await asyncio.gather(*(database.write(put(f"k{number}")) for number in range(150)))
@@ -86,34 +108,15 @@ async def test_commit_folds_from_the_ceiling_on(
 def test_a_checkpoint_that_fails_is_tried_again_after_the_next_commit(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Failing:
-        """Refuses once, as a full disk does."""
-
-        def __init__(self, connection: sqlite3.Connection) -> None:
-            self.asked = 0
-            self._connection = connection
-
-        def execute(self, statement: str) -> sqlite3.Cursor:
-            self.asked += 1
-            if self.asked == 1:
-                raise sqlite3.OperationalError("database or disk is full")
-            return self._connection.execute(statement)
-
-        def close(self) -> None:
-            self._connection.close()
-
-    monkeypatch.setattr(checkpoints, "EVERY_S", 0.01)
+    monkeypatch.setattr(wal, "EVERY_S", 0.01)
     writer = sqlite3.connect(path, isolation_level=None)
     checkpointer = Checkpointer(path)
-    checkpointer._connection = failing = Failing(checkpointer._connection)  # type: ignore[assignment]
-    for number in (1, 2):
+    watched = Watched(checkpointer, refuses=True)
+    for number, found in ((1, 0), (2, 2)):
         writer.execute("INSERT INTO meta (key, value) VALUES (?, '')", (f"k{number}",))
         checkpointer.written()
-        end = time.monotonic() + _PATIENCE_S
-        while failing.asked < number:
-            assert time.monotonic() < end, "not asked in time"
-            time.sleep(0.01)
-    until_folded(path, tmp_path, 2)
+        watched.next()
+        assert folded(path, tmp_path) == found
     checkpointer.close()
     writer.close()
 
