@@ -1,15 +1,17 @@
 """The peer API's client: sealed bundles over HTTPS, whole or in segments (docs/peer-api.md).
 
-``deliver`` sends a small container in one PUT whose answer is the receipt, and a large one in
-segments, going on from wherever the peer says it stands, however often the line is cut, as
-long as there is progress. It keeps no state between attempts: the peer's offset is the truth.
-The other calls serve receipts and ``https_pull``. Receipts are handed back unverified.
+``deliver`` sends a small container in one PUT whose answer is the receipt, or in one request with
+others (``batches``), and a large one in segments, going on from wherever the peer says it stands,
+however often the line is cut, as long as there is progress. It keeps no state of a bundle between
+attempts: the peer's offset is the truth. The other calls serve receipts and ``https_pull``. Receipts
+are handed back unverified.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
 from adapters.base import Endpoint, Outcome, Parcel, ProbeOutcome, Verdict
+from adapters.batches import SMALL_BYTES, Batches, Small
 from adapters.egress import EgressPolicy, Lookup, system_lookup
 from adapters.peerhttp import PeerHTTP, Source, Timings, TokenMaker
 from adapters.replies import Reply
@@ -20,9 +22,11 @@ from crypto.strictjson import JSONValue
 
 BASE = "/gw/v1"
 
-#: Media type of a whole container, and of a stretch of one.
+#: Media types of a whole container, of a stretch of one.
 CONTAINER_TYPE = "application/vnd.gw.bundle"
 PARTIAL_TYPE = "application/partial-upload"
+#: Of several whole containers in one body.
+BATCH_TYPE = "application/vnd.gw.bundles"
 
 #: RFC 9218; routine transfers carry no mark.
 URGENT = "u=1"
@@ -72,9 +76,13 @@ class HTTPSAdapter:
             proxy_url=proxy_url,
             lookup=lookup,
         )
+        self._batches = Batches(alone=self._send_small, together=self._send_batch)
 
     async def deliver(self, parcel: Parcel, endpoint: Endpoint) -> Outcome:
         """Make one attempt; see ``Adapter``. Raises only if the parcel's own source fails."""
+        if not parcel.urgent and parcel.size_bytes <= min(SMALL_BYTES, self._segment_bytes):
+            container = await _collect(parcel, 0, parcel.size_bytes)
+            return _outcome(await self._batches.send(parcel, endpoint, container))
         if parcel.size_bytes <= self._segment_bytes:
             return _outcome(await self._send(parcel, endpoint, 0, parcel.size_bytes))
         return await self._deliver_in_segments(parcel, endpoint)
@@ -117,7 +125,26 @@ class HTTPSAdapter:
             await self._pause(0.05 * 4**cuts)
             cuts += 1
 
-    async def _send(self, parcel: Parcel, endpoint: Endpoint, offset: int, end: int) -> Reply:
+    async def _send_small(self, small: Small) -> Reply:
+        parcel = small.parcel
+        return await self._send(parcel, small.endpoint, 0, parcel.size_bytes, body=small.container)
+
+    async def _send_batch(self, batch: Sequence[Small]) -> Reply:
+        body = b"".join(small.container for small in batch)
+        each = ",".join(f"{small.parcel.bid}.{small.parcel.size_bytes}" for small in batch)
+        return await self._http.request(
+            batch[0].endpoint,
+            "POST",
+            f"{BASE}/bundles?each={each}",
+            pool="routine",
+            answer_s=self._timings.routine_s,
+            container=(body, 0, len(body)),
+            content_type=BATCH_TYPE,
+        )
+
+    async def _send(
+        self, parcel: Parcel, endpoint: Endpoint, offset: int, end: int, *, body: bytes | None = None
+    ) -> Reply:
         """Send the bytes from ``offset`` to ``end``: PUT from the beginning, PATCH from further on."""
         headers = {"Upload-Complete": "?1" if end == parcel.size_bytes else "?0"}
         if parcel.urgent:
@@ -129,8 +156,8 @@ class HTTPSAdapter:
         else:
             method, content_type = "PATCH", PARTIAL_TYPE
             headers["Upload-Offset"] = str(offset)
-        source: bytes | Source = parcel.read
-        if end - offset <= _COLLECT_BYTES:
+        source: bytes | Source = parcel.read if body is None else body
+        if body is None and end - offset <= _COLLECT_BYTES:
             source = await _collect(parcel, offset, end)
         return await self._http.request(
             endpoint,
@@ -253,6 +280,7 @@ class HTTPSAdapter:
     async def aclose(self) -> None:
         """Close every connection; attempts under way end as ``RETRY``."""
         await self._http.aclose()
+        await self._batches.aclose()
 
 
 def _bundle_path(sender: str, bid: str) -> str:

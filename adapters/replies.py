@@ -87,12 +87,46 @@ async def read_reply(response: aiohttp.ClientResponse, progress: Callable[[], No
         except Refusal:
             if is_good:
                 return Reply(status=0, detail="answer is not strict JSON")
-        kind = body.get("type")
-        if not is_good and isinstance(kind, str) and (match := _PROBLEM.fullmatch(kind)) is not None:
-            code = match[1]
+        if not is_good:
+            code = _code(body)
     elif data and is_good:
         return Reply(status=0, detail="answer is not JSON")
     return _reply(response, body=body, code=code, detail=f"HTTP {response.status}")
+
+
+def read_answers(reply: Reply, number: int) -> list[Reply] | None:
+    """Return the answers to a batch as if each had come alone; ``None`` unless there is one for each."""
+    rows = reply.body.get("answers")
+    if not isinstance(rows, list) or len(rows) != number:
+        return None
+    answers = []
+    for row in rows:
+        if not isinstance(row, dict):
+            return None
+        status, body, wait = row.get("status"), row.get("body"), row.get("retry_after")
+        if not isinstance(status, int) or not 200 <= status <= 599 or not isinstance(body, dict):
+            return None
+        answers.append(
+            Reply(
+                status=status,
+                body=body,
+                code=None if 200 <= status < 300 else _code(body),
+                retry_after_s=_patience(wait) if isinstance(wait, int) else None,
+                detail=f"HTTP {status} within a batch",
+            )
+        )
+    return answers
+
+
+def _code(problem: Mapping[str, JSONValue]) -> str | None:
+    """Return the code that a problem document names, if it names one that can be kept."""
+    kind = problem.get("type")
+    match = _PROBLEM.fullmatch(kind) if isinstance(kind, str) else None
+    return None if match is None else match[1]
+
+
+def _patience(seconds: int | None) -> float | None:
+    return None if seconds is None else float(min(max(seconds, 0), _MAX_RETRY_AFTER_S))
 
 
 async def _read_bounded(
@@ -157,13 +191,12 @@ def _reply(
     detail: str = "",
 ) -> Reply:
     headers = response.headers
-    retry_after = _count(headers.get(hdrs.RETRY_AFTER, ""))
     tag = headers.get(hdrs.ETAG, "").strip('"')
     return Reply(
         status=response.status,
         body=body if body is not None else {},
         code=code,
-        retry_after_s=None if retry_after is None else float(min(retry_after, _MAX_RETRY_AFTER_S)),
+        retry_after_s=_patience(_count(headers.get(hdrs.RETRY_AFTER, ""))),
         offset=offset if offset is not None else _count(headers.get("Upload-Offset", "")),
         length=length if length is not None else _count(headers.get("Upload-Length", "")),
         is_complete=is_complete if is_complete is not None else headers.get("Upload-Complete") == "?1",

@@ -65,17 +65,17 @@ class Places:
         self._all = 0
 
     @contextmanager
-    def taken_by(self, aid: str) -> Iterator[None]:
-        """Hold a place. Raises ``GatewayRefusal`` ``rate`` if there is none; the peer comes back later."""
-        if self._all >= self._total or self._taken[aid] >= self._per_peer:
+    def taken_by(self, aid: str, number: int = 1) -> Iterator[None]:
+        """Hold places. Raises ``GatewayRefusal`` ``rate`` if there are too few; the peer comes back later."""
+        if self._all + number > self._total or self._taken[aid] + number > self._per_peer:
             raise GatewayRefusal("rate", detail="no place")
-        self._all += 1
-        self._taken[aid] += 1
+        self._all += number
+        self._taken[aid] += number
         try:
             yield
         finally:
-            self._all -= 1
-            self._taken[aid] -= 1
+            self._all -= number
+            self._taken[aid] -= number
             if not self._taken[aid]:
                 del self._taken[aid]
 

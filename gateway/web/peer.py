@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from gateway.errors import GatewayError, GatewayRefusal
 from gateway.model.message import wire_time
 from gateway.services.arrivals.peergate import Caller, PeerGate
 from gateway.services.lanes import working_for
+from gateway.web.batch import BATCH_TYPE, answer_batch, batch_rows
 from gateway.web.intake import PeerLimits, Places, body_chunks, body_length
 from gateway.web.ports import (
     Acceptor,
@@ -77,6 +79,7 @@ class PeerAPI:
         self._clock = clock
         self._limits = limits
         self._routine = Places(total=limits.routine_total, per_peer=limits.routine_per_peer)
+        self._answer_batch = partial(answer_batch, acceptor=acceptor, places=self._routine, limits=limits)
         self._urgent = Places(total=limits.urgent_total, per_peer=limits.urgent_per_peer)
         self._calls = Places(total=limits.connections, per_peer=limits.calls_per_peer)
         self._polls = Places(total=limits.connections, per_peer=limits.polls_per_peer)
@@ -89,6 +92,7 @@ class PeerAPI:
         app = web.Application(middlewares=[problems])
         app.add_routes(
             [
+                web.post(f"{BASE}/bundles", self.post_bundles),
                 web.put(_BUNDLE, self.put),
                 web.patch(_BUNDLE, self.patch),
                 web.head(_BUNDLE, self.head),
@@ -146,6 +150,13 @@ class PeerAPI:
         with self._calls.taken_by(caller.aid):
             state = await self._acceptor.state(caller=caller.aid, sender=sender, bid=bid)
         return web.Response(status=200, headers=_upload_headers(state))
+
+    async def post_bundles(self, http: web.Request) -> web.StreamResponse:
+        """``POST /bundles?each=…``: several small containers, and one answer for each."""
+        _content_type(http, BATCH_TYPE)
+        caller = self._caller(http)
+        rows = batch_rows(http, caller)
+        return _json({"answers": await self._answer_batch(http.content, rows, caller=caller)})
 
     def _upload(self, http: web.Request, *, offset: int) -> tuple[Caller, str, str, int]:
         """Authenticate an upload and match what the token covers with what is announced."""

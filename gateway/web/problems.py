@@ -10,6 +10,7 @@ import json
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 
@@ -79,24 +80,42 @@ class Unsupported(GatewayRefusal):
         self.status = status
 
 
-def problem(error: GatewayError | None) -> web.Response:
-    """Return the document for an expected failure, or for ``None``, which is a defect of ours."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What a peer is told of a failure.
+
+    Attributes:
+        document: RFC 9457, JSON.
+        retry_after_s: When to come back; ``None`` if there is nothing to wait for.
+    """
+
+    status: int
+    document: bytes
+    retry_after_s: int | None
+
+
+def described(error: GatewayError | None) -> Problem:
+    """Return what is told of an expected failure, or of ``None``, which is a defect of ours."""
     code = "unavailable" if error is None else _OUTWARD.get(error.code, error.code)
     if code not in STATUS:
         code = "unavailable"
     status = STATUS[code] if error is not None else 500
     if isinstance(error, Unsupported):
         status = error.status
+    return Problem(status=status, document=_document(code, status), retry_after_s=_RETRY_AFTER.get(code))
+
+
+def problem(error: GatewayError | None) -> web.Response:
+    """Return the answer for an expected failure, or for ``None``, which is a defect of ours."""
+    told = described(error)
     headers = dict(HEADERS)
-    if code in _RETRY_AFTER:
-        headers["Retry-After"] = str(_RETRY_AFTER[code])
-    if status == 401:
+    if told.retry_after_s is not None:
+        headers["Retry-After"] = str(told.retry_after_s)
+    if told.status == 401:
         headers["WWW-Authenticate"] = "GW"
     if isinstance(error, GatewayRefusal) and error.offset is not None:
         headers["Upload-Offset"] = str(error.offset)
-    return web.Response(
-        body=_document(code, status), status=status, headers=headers, content_type=CONTENT_TYPE
-    )
+    return web.Response(body=told.document, status=told.status, headers=headers, content_type=CONTENT_TYPE)
 
 
 @cache
@@ -112,10 +131,6 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     """Answer with a problem document for whatever goes wrong below."""
     try:
         return await handler(request)
-    except GatewayError as error:
-        if isinstance(error, GatewayRefusal):
-            _log.info("peer.refused %s %s", error.code, error.detail)
-        return problem(error)
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -123,6 +138,20 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
             GatewayRefusal("not-found") if error.status == 404 else Unsupported(error.status, error.reason)
         )
     except Exception as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        _log.error("peer.failed %s at %s:%s", type(error).__name__, frame.filename, frame.lineno)
-        return problem(None)
+        return problem(_noted(error))
+
+
+def explained(error: Exception) -> Problem:
+    """Log a failure and return what the peer is told of it."""
+    return described(_noted(error))
+
+
+def _noted(error: Exception) -> GatewayError | None:
+    """Log a failure and return it, ``None`` for a defect of ours."""
+    if isinstance(error, GatewayError):
+        if isinstance(error, GatewayRefusal):
+            _log.info("peer.refused %s %s", error.code, error.detail)
+        return error
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    _log.error("peer.failed %s at %s:%s", type(error).__name__, frame.filename, frame.lineno)
+    return None

@@ -662,6 +662,7 @@ class HTTPSPeer:
         self.listing = Listing(self.own)
         self.served = Served(self.peer, self.listing, self.clock)
         self._scripted: Scripted | None = None
+        self.tokens = self.own.token_maker(self.clock)
         self.endpoint = endpoint_of(self.peer, 1)
         #: Everything that reached the honest peer's wire, in clear.
         self.seen: list[bytes] = []
@@ -701,7 +702,7 @@ class HTTPSPeer:
 
         return HTTPSAdapter(
             identity=lambda: self.own.identity,
-            token=self.own.token_maker(self.clock),
+            token=self.tokens,
             policy=LAB,
             timings=timings,
             pause=no_pause,

@@ -59,7 +59,7 @@ async def submit_all(network: Processes, folder: Path, count: int, progress: Pro
             await progress.add(await network.submit(SENDER, form, list(place.iterdir())))
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(4):
+        for _ in range(8):
             group.create_task(officer())
 
 

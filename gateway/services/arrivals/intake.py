@@ -300,6 +300,7 @@ class Intake:
             try:
                 self._reader.finish()
             except Refusal as refusal:
+                await self.abort()
                 raise from_refusal(refusal) from None
             arrived = Arrived(
                 token=self.token,

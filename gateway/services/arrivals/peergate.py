@@ -8,7 +8,7 @@ caller may do to the routes. Does the cryptography so that ``web`` needs none.
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -54,6 +54,11 @@ class Caller:
     bd: str | None
     off: int | None
     len: int | None
+
+    def nth(self, n: int) -> "Caller":
+        """Return the caller of the ``n``-th bundle that came in one request: each has its own replay key."""
+        digest = hashlib.sha256(f"{self.jti}.{n}".encode("ascii")).digest()
+        return replace(self, jti=b64u(digest[:16]))
 
 
 class PeerGate:
