@@ -23,6 +23,7 @@ COMMANDS = {
     "status": ("gateway.cli.requests:status", "Show where a request stands and who acts next."),
     "receipts": ("gateway.cli.requests:receipts", "Show the signed receipts of a request."),
     "inbox": ("gateway.cli.requests:inbox", "List what has arrived."),
+    "sent": ("gateway.cli.requests:sent", "List what this authority has asked for."),
     "open": ("gateway.cli.requests:open_", "Decrypt a request into a folder."),
     "acknowledge": ("gateway.cli.said:acknowledge", "Tell the requesting authority that you have it."),
     "export": ("gateway.cli.evidence:export", "Write a case for somebody who has no gateway."),

@@ -1,4 +1,4 @@
-"""Commands of the officer: submit, status, receipts, inbox, open."""
+"""Commands of the officer: submit, status, receipts, inbox, sent, open."""
 
 import os
 from pathlib import Path
@@ -275,7 +275,26 @@ def inbox(*, common: Common | None = None) -> int:
     return run(common, work)
 
 
-def _next(found: api.StatusResult | api.InboxItemView) -> str:
+def sent(*, common: Common | None = None) -> int:
+    """List what this authority has asked for, newest first, how far it is, and who acts next."""
+    common = common or Common()
+
+    async def work() -> Answer:
+        found = await call(common, api.SENT, api.Nothing(), label="Looking")
+
+        def show(console: Console) -> None:
+            if not found.items:
+                console.print("Nothing has been sent yet.")
+                return
+            for item in found.items:
+                _show_sent(console, item)
+
+        return Answer(data=found, show=show)
+
+    return run(common, work)
+
+
+def _next(found: api.StatusResult | api.InboxItemView | api.SentItemView) -> str:
     """Return who acts next, what is due, and until when."""
     if found.next_actor == "nobody":
         return "nothing is due"
@@ -296,6 +315,19 @@ def _show_item(console: Console, item: api.InboxItemView) -> None:
         console.print(
             f"  [bold red]sender card: {', '.join(words(code) for code in item.card.marks)}[/bold red]"
         )
+    console.print(f"  bundle {item.sender}/{item.bid}\n")
+
+
+def _show_sent(console: Console, item: api.SentItemView) -> None:
+    """Show one request in a few lines that fit any terminal."""
+    urgent = "[bold red]URGENT[/bold red]  " if item.lane == "urgent" else ""
+    what = f"{urgent}[bold]{_kind(item.request_kind)}[/bold] to {text(item.to)}"
+    console.print(f"{what}, {when(item.stored_at)} UTC, {size(item.size_bytes)}")
+    references = " / ".join(text(r) for r in (item.reference_requesting, item.reference_requested) if r)
+    console.print(f"  {references}, {words(item.state)}")
+    by = f", {words(item.channel)}" if item.channel else ""
+    console.print(f"  on its way: {words(item.delivery.lower())}{by}")
+    console.print(f"  next: {_next(item)}")
     console.print(f"  bundle {item.sender}/{item.bid}\n")
 
 

@@ -28,9 +28,11 @@ from gateway.services.casework.casefile import (
     CaseStatus,
     InboxItem,
     ReceiptInfo,
+    SentItem,
     inbox_item,
     receipt_info,
     resolve,
+    sent_item,
     status_of,
 )
 from gateway.services.casework.caserows import requests_of
@@ -40,11 +42,12 @@ from gateway.services.directory import Directory
 from gateway.services.proofs.stamp import Stamp, Subject
 from gateway.services.proofs.wire import ReceiptWire
 from gateway.services.sending.submit import Submission
-from gateway.storage import cases
+from gateway.storage import caselists, cases
 from gateway.storage.database import Database, Transaction
 from gateway.storage.receipts import ReceiptRow, receipts_of
 
-_INBOX_LIMIT = 1000
+#: Rows of a list at most.
+_LIST_LIMIT = 1000
 
 Progress = Callable[[int, int], None]
 
@@ -106,9 +109,14 @@ class Cases:
 
     async def inbox(self) -> list[InboxItem]:
         """Return what has arrived, urgent first, then newest first."""
-        rows = await self._database.read_slow(lambda c: cases.inbox(c, _INBOX_LIMIT))
+        rows = await self._database.read_slow(lambda c: caselists.inbox(c, _LIST_LIMIT))
         rows.sort(key=lambda row: row.lane != "urgent")
         return [inbox_item(row) for row in rows]
+
+    async def sent(self) -> list[SentItem]:
+        """Return the requests of this authority, newest first, whether they have left or not."""
+        rows = await self._database.read_slow(lambda c: caselists.sent(c, _LIST_LIMIT))
+        return [sent_item(row) for row in rows]
 
     async def status(self, ref: str) -> CaseStatus:
         """Return where a request stands. Raises as ``resolve``."""

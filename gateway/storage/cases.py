@@ -1,16 +1,15 @@
 """Cases and their messages. The state of a case is what the fold of its messages says, stored for lists."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import Connection, Row, and_, bindparam, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from gateway.storage.database import Transaction
 from gateway.storage.prepared import fetch
 from gateway.storage.rows import TableRow
-from gateway.storage.schema import bundle, cases, message, thread_link
+from gateway.storage.schema import cases, message, thread_link
 
 
 class CaseRow(TableRow, frozen=True, kw_only=True):
@@ -68,16 +67,6 @@ class MessageRow(TableRow, frozen=True, kw_only=True):
     via: str | None = None
     is_linked: bool = False
     relation: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InboxRow:
-    """One incoming message with what a list shows of it."""
-
-    message: MessageRow
-    case: CaseRow
-    size_bytes: int
-    lane: str
 
 
 _KEY = and_(cases.c.thread_id == bindparam("b_thread"), cases.c.peer == bindparam("b_peer"))
@@ -150,16 +139,6 @@ _EFFECT = update(message).where(_MESSAGE_KEY).values(effect=bindparam("v_effect"
 _CONSIGNED = update(message).where(_MESSAGE_KEY).values(consigned_at=bindparam("v_at"))
 _OPENED = update(message).where(_MESSAGE_KEY).values(opened_at=bindparam("v_at"))
 _DUE = select(cases).where(cases.c.next_action_at <= bindparam("b_now")).limit(bindparam("b_limit"))
-_ARRIVED = (
-    select(message, bundle.c.size_bytes.label("size_bytes"), bundle.c.lane.label("lane"))
-    .join(bundle, and_(bundle.c.sender == message.c.sender, bundle.c.bid == message.c.bid))
-    .where(bundle.c.direction == "in", bundle.c.state == "released")
-    .limit(bindparam("b_limit"))
-)
-_INBOX = _ARRIVED.order_by(message.c.stored_at.desc(), message.c.bid)
-_INBOX_SINCE = _ARRIVED.where(message.c.stored_at >= bindparam("b_since")).order_by(
-    message.c.stored_at, message.c.bid
-)
 
 
 def add_case(tx: Transaction, row: CaseRow) -> None:
@@ -345,26 +324,3 @@ def find_message(connection: Connection, sender: str, bid: str) -> MessageRow | 
     """Return a message or ``None``."""
     row = connection.execute(_MESSAGE, {"b_sender": sender, "b_bid": bid}).first()
     return None if row is None else MessageRow(**row._mapping)
-
-
-def inbox(connection: Connection, limit: int) -> list[InboxRow]:
-    """Return the newest incoming messages with their cases."""
-    return _with_cases(connection, connection.execute(_INBOX, {"b_limit": limit}).all())
-
-
-def inbox_since(connection: Connection, since: datetime, limit: int) -> list[InboxRow]:
-    """Return the oldest incoming messages stored at or after an instant, with their cases."""
-    found = connection.execute(_INBOX_SINCE, {"b_since": since, "b_limit": limit}).all()
-    return _with_cases(connection, found)
-
-
-def _with_cases(connection: Connection, rows: Sequence[Row[Any]]) -> list[InboxRow]:
-    found = []
-    for row in rows:
-        values = dict(row._mapping)
-        size, lane = values.pop("size_bytes"), values.pop("lane")
-        held = MessageRow(**values)
-        case = find_case(connection, held.thread_id, held.peer)
-        if case is not None:
-            found.append(InboxRow(message=held, case=case, size_bytes=size, lane=lane))
-    return found

@@ -119,6 +119,7 @@ def test_the_home_may_come_from_the_environment(
     home = make(run, tmp_path)
     monkeypatch.setenv("ROGATORY_HOME", str(home))
     assert run("inbox") == (0, {"ok": True, "items": []})
+    assert run("sent") == (0, {"ok": True, "items": []})
 
 
 # init

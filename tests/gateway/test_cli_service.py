@@ -96,6 +96,10 @@ def test_commands_talk_to_the_running_service_and_it_stops_in_order(
     code, sent, _ = answer(capsys, "submit", str(tmp_path / "form.json"), *attach, *at)
     assert (code, sent["to"], sent["state"]) == (0, "sg-agc", "QUEUED")
     assert f"{sent['sender']}/{sent['bid']}" == form["thread"]["message_id"]
+    code, said, _ = answer(capsys, "sent", *at)
+    assert [(row["bid"], row["to"], row["delivery"]) for row in said["items"]] == [
+        (sent["bid"], "sg-agc", "QUEUED")
+    ]
     code, said, _ = answer(capsys, "submit", str(tmp_path / "form.json"), *attach, *at)
     assert (code, said["error"]["code"]) == (1, "duplicate")
     code, said, _ = answer(capsys, "receipts", sent["bid"], *at)

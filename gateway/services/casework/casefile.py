@@ -13,7 +13,7 @@ from gateway.errors import GatewayRefusal
 from gateway.model.next_step import sentence_for
 from gateway.model.receipt import PROVES, ReceiptType
 from gateway.model.request import REQUEST_TYPES
-from gateway.storage import bundles, cases, channels, peers, transmissions
+from gateway.storage import bundles, caselists, cases, channels, peers, transmissions
 from gateway.storage.database import Connection
 from gateway.storage.receipts import ReceiptRow
 
@@ -57,6 +57,34 @@ class InboxItem:
     next_action_at: datetime | None
     stored_at: datetime
     opened_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentItem:
+    """One request of ours, with what a list may show: references, never content.
+
+    Attributes:
+        to: Whom it is for.
+        delivery: How far its bundle is: the state of its transmission.
+    """
+
+    sender: str
+    bid: str
+    to: str
+    thread_id: str
+    request_kind: str
+    urgency_level: str
+    lane: str
+    size_bytes: int
+    reference_requesting: str | None = field(repr=False)
+    reference_requested: str | None = field(repr=False)
+    delivery: str
+    channel: str | None
+    state: str
+    next_actor: str
+    next_action: str
+    next_action_at: datetime | None
+    stored_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +194,7 @@ def _of_message(connection: Connection, found: Sequence[tuple[str, str]]) -> Bun
     return BundleRef(sender=held.sender, bid=held.bid, thread_id=held.thread_id, peer=held.peer)
 
 
-def inbox_item(row: cases.InboxRow) -> InboxItem:
+def inbox_item(row: caselists.InboxRow) -> InboxItem:
     """Return what the list of incoming messages shows of one."""
     return InboxItem(
         sender=row.message.sender,
@@ -187,6 +215,29 @@ def inbox_item(row: cases.InboxRow) -> InboxItem:
         next_action_at=row.case.next_action_at,
         stored_at=row.message.stored_at,
         opened_at=row.message.opened_at,
+    )
+
+
+def sent_item(row: caselists.SentRow) -> SentItem:
+    """Return what the list of sent requests shows of one."""
+    return SentItem(
+        sender=row.message.sender,
+        bid=row.message.bid,
+        to=row.message.peer,
+        thread_id=row.message.thread_id,
+        request_kind=row.case.request_kind,
+        urgency_level=row.case.urgency_level,
+        lane=row.lane,
+        size_bytes=row.size_bytes,
+        reference_requesting=row.case.reference_requesting,
+        reference_requested=row.case.reference_requested,
+        delivery=row.delivery,
+        channel=row.channel,
+        state=row.case.state,
+        next_actor=row.case.next_actor,
+        next_action=row.case.next_action,
+        next_action_at=row.case.next_action_at,
+        stored_at=row.message.stored_at,
     )
 
 

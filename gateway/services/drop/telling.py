@@ -13,7 +13,7 @@ from typing import Any
 from gateway.model.medium import TEXT_MAX_BYTES
 from gateway.model.next_step import sentence_for
 from gateway.services.carrier.medium import Folder, given
-from gateway.storage import cases
+from gateway.storage import caselists
 from gateway.storage.database import Database
 
 _TOLD = ".told"
@@ -38,7 +38,7 @@ class Telling:
             since, told = _read(inside)
             # Beyond what is told already there is always room for something new.
             most = _AT_ONCE + len(told)
-            rows = await self._database.read(lambda c: cases.inbox_since(c, since - _LOOK_BACK, most))
+            rows = await self._database.read(lambda c: caselists.inbox_since(c, since - _LOOK_BACK, most))
             new = [row for row in rows if _key(row) not in told]
             for row in new:
                 with inside.within(row.case.thread_id, create=True) as case:
@@ -54,11 +54,11 @@ class Telling:
         return len(new)
 
 
-def _key(row: cases.InboxRow) -> str:
+def _key(row: caselists.InboxRow) -> str:
     return f"{row.message.sender}/{row.message.bid}"
 
 
-def _said(row: cases.InboxRow) -> Mapping[str, Any]:
+def _said(row: caselists.InboxRow) -> Mapping[str, Any]:
     """Return what is told of a message: references, codes and times."""
     held, case = row.message, row.case
     return {

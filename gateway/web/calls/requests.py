@@ -106,6 +106,34 @@ class InboxResult(Value, kw_only=True):
     items: list[InboxItemView]
 
 
+class SentItemView(Value, kw_only=True):
+    """One request of ours; ``delivery`` says how far it is on its way, ``state`` where the case is."""
+
+    sender: str
+    bid: str
+    to: str
+    thread_id: str
+    request_kind: str
+    urgency_level: str
+    lane: str
+    size_bytes: int
+    reference_requesting: str | None
+    reference_requested: str | None
+    delivery: str
+    channel: str | None
+    state: str
+    next_actor: str
+    next_action: str
+    next_action_at: datetime | None
+    stored_at: datetime
+
+
+class SentResult(Value, kw_only=True):
+    """What this authority has asked for, newest first."""
+
+    items: list[SentItemView]
+
+
 class RefParams(Value, kw_only=True):
     """Names one request."""
 
@@ -308,6 +336,10 @@ SUBMIT = call(
 )
 
 INBOX = call("listInbox", "GET", "/v1/inbox", "What has arrived", params=Nothing, result=InboxResult)
+
+SENT = call(
+    "listSent", "GET", "/v1/sent", "The requests of this authority", params=Nothing, result=SentResult
+)
 
 STATUS = call(
     "readStatus",

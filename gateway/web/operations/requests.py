@@ -34,6 +34,8 @@ from gateway.web.calls import (
     ReceiptsResult,
     ReceiptView,
     RefParams,
+    SentItemView,
+    SentResult,
     StatusResult,
     SubmissionView,
     SubmitParams,
@@ -134,6 +136,10 @@ async def _inbox(desk: Desk, _params: Nothing, _progress: Progress) -> InboxResu
     return InboxResult(items=items)
 
 
+async def _sent(desk: Desk, _params: Nothing, _progress: Progress) -> SentResult:
+    return SentResult(items=[view(SentItemView, item) for item in await desk.cases.sent()])
+
+
 async def _status(desk: Desk, params: RefParams, _progress: Progress) -> StatusResult:
     found = view(StatusResult, await desk.cases.status(params.ref))
     found.card = view(CardResult, await desk.trust.cards.card(f"{found.sender}/{found.bid}"))
@@ -202,6 +208,7 @@ async def _confirm(desk: Desk, params: ConfirmParams, _progress: Progress) -> Co
 HANDLERS: Mapping[str, Handler] = {
     calls.SUBMIT.name: _submit,
     calls.INBOX.name: _inbox,
+    calls.SENT.name: _sent,
     calls.STATUS.name: _status,
     calls.RECEIPTS.name: _receipts,
     calls.OPEN.name: _open,
