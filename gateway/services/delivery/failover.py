@@ -6,8 +6,9 @@ What comes of it becomes rows in ``book``. The bundle and its identity are the s
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 
 from gateway.model.authority import DirectoryEntry, channels_for
 from gateway.model.channel_choice import (
@@ -21,6 +22,7 @@ from gateway.model.channel_choice import (
     choose,
     look_ahead,
 )
+from gateway.model.channel_choice import planned as first_planned
 from gateway.model.channels import CARRIER, LETTERS, PULL
 from gateway.model.codes import Lane
 from gateway.model.receipt import ReceiptType
@@ -66,6 +68,38 @@ class Leg:
         return bool(self.choice.ask) or Answer.ASKED in self.situation.answers.values()
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Listed:
+    """What a record allows for a lane, and what follows from that alone: worked out once per record."""
+
+    entry: DirectoryEntry
+    channels: tuple[Channel, ...]
+    _untried: dict[str | None, tuple[Situation, Choice | None]] = field(default_factory=dict)
+
+    @cached_property
+    def planned(self) -> Channel | None:
+        """The channel that a bundle is meant for, if there is one."""
+        return first_planned(self.channels) if self.channels else None
+
+    @cached_property
+    def is_letters_only(self) -> bool:
+        """Whether only letters to people are carried to the addressee."""
+        return bool(self.channels) and all(channel.channel == LETTERS for channel in self.channels)
+
+    def untried(self, planned: str | None) -> tuple[Situation, Choice | None]:
+        """Return where a bundle stands that was not tried yet; the choice where nothing else need be known.
+
+        That is the ordinary case: the first channel of the list, if it needs no consent.
+        """
+        kept = self._untried.get(planned)
+        if kept is None:
+            situation = Situation(channels=self.channels, planned=planned)
+            is_plain = bool(self.channels) and not situation.needs_consent(self.channels[0].channel)
+            kept = situation, Choice(channel=self.channels[0]) if is_plain else None
+            self._untried[planned] = kept
+        return kept
+
+
 class Failover:
     """Chooses channels. ``carried`` names those that this gateway can drive."""
 
@@ -77,22 +111,33 @@ class Failover:
         self._patience = patience
         self._carried = frozenset(carried)
         #: What a record allows, worked out once per record and lane: a bundle asks several times.
-        self._listed: dict[tuple[str, str], tuple[DirectoryEntry, tuple[Channel, ...]]] = {}
+        self._listed: dict[tuple[str, str], _Listed] = {}
+
+    def _list(self, to: str, lane: str) -> _Listed | None:
+        """Return what the addressee's signed record allows for the lane, ``None`` without a record."""
+        entry = self._directory.lookup(to).entry
+        if entry is None:
+            return None
+        kept = self._listed.get((to, lane))
+        if kept is None or kept.entry is not entry:
+            kept = _Listed(entry=entry, channels=channels_for(entry, lane, self._carried))
+            self._listed[to, lane] = kept
+        return kept
 
     def channels(self, to: str, lane: str) -> tuple[Channel, ...]:
         """Return the channels that the addressee's signed record allows for the lane, best first."""
-        entry = self._directory.lookup(to).entry
-        if entry is None:
-            return ()
-        kept = self._listed.get((to, lane))
-        if kept is None or kept[0] is not entry:
-            kept = self._listed[to, lane] = entry, channels_for(entry, lane, self._carried)
-        return kept[1]
+        listed = self._list(to, lane)
+        return () if listed is None else listed.channels
+
+    def planned(self, to: str, lane: str) -> Channel | None:
+        """Return the channel that a bundle is meant for, ``None`` where the record allows none."""
+        listed = self._list(to, lane)
+        return None if listed is None else listed.planned
 
     def is_letters_only(self, to: str, lane: str) -> bool:
         """Tell whether only letters to people are carried to an addressee: nothing is sealed for it then."""
-        listed = self.channels(to, lane)
-        return bool(listed) and all(channel.channel == LETTERS for channel in listed)
+        listed = self._list(to, lane)
+        return listed is not None and listed.is_letters_only
 
     def lesser(self, to: str, lane: str) -> frozenset[str]:
         """Return the channels of the record with which confidentiality falls, before anything was tried."""
@@ -120,14 +165,15 @@ class Failover:
         ``only`` names the one channel that a drill tests.
         """
         hold = self._directory.hold(key[2], lane)
-        listed = [c for c in self.channels(key[2], lane) if only in (None, c.channel)]
-        situation = Situation(channels=() if hold else listed, planned=planned)
-        if not situation.channels:
+        listed = None if hold else self._list(key[2], lane)
+        if listed is not None and only is not None:
+            channels = tuple(c for c in listed.channels if c.channel == only)
+            listed = _Listed(entry=listed.entry, channels=channels)
+        if listed is None or not listed.channels:
             return self.held(key, lane, planned=planned, hold=hold or "channel-none")
-        if not attempts and not situation.needs_consent(situation.channels[0].channel):
-            # The ordinary case: the first channel of the list, and nothing else needs to be known.
-            choice = Choice(channel=situation.channels[0])
-            return Leg(key=key, lane=lane, situation=situation, choice=choice)
+        situation, ordinary = listed.untried(planned)
+        if not attempts and ordinary is not None:
+            return Leg(key=key, lane=lane, situation=situation, choice=ordinary)
         situation, urgency = await self._past(situation, key)
         choice = choose(situation, self._patience.pace(lane, urgency), now)
         hold = "consent-needed" if choice.channel is None else None

@@ -82,8 +82,7 @@ def _sources_of(view: MergedView, authority_id: str) -> list[SourceView]:
     merged = view.authorities.get(authority_id)
     if merged is None or merged.is_contradicted:
         return []
-    by_name = {source.name: source for source in view.sources}
-    listing = [by_name[claim.voucher.source] for claim in merged.claims]
+    listing = [view.by_name[claim.voucher.source] for claim in merged.claims]
     if merged.claims[0].voucher.assurance == OWN:
         listing += [source for source in view.sources if source not in listing]
     return listing

@@ -5,7 +5,6 @@ whether an authority is listed or only not known (``Lookup``). What is looked in
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -25,24 +24,8 @@ from gateway.model.states import StateRecord
 from gateway.services.directory.addressees import contacts_of, listing_for, requirements_of
 from gateway.services.directory.foreign import EndedElsewhere, ended_elsewhere
 from gateway.services.directory.localfile import LocalFile
-from gateway.services.directory.views import MergedView, SourceView, Voucher
+from gateway.services.directory.views import Lookup, MergedView, SourceView, Voucher
 from gateway.services.keys.keyring import Keyring
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lookup:
-    """Outcome of looking up an authority; only ``not_listed`` may ever fail a send.
-
-    Attributes:
-        entry: The record in force; ``None`` unless found, or stale and listed when it was last known.
-        vouchers: Who lists it, best first.
-        fresh_until: Until when somebody speaks for it; ``None``: no end, or not listed.
-    """
-
-    status: LookupStatus
-    entry: DirectoryEntry | None
-    vouchers: tuple[Voucher, ...] = ()
-    fresh_until: datetime | None = None
 
 
 class Lookups:
@@ -103,17 +86,7 @@ class Lookups:
         merged = self._view.authorities.get(authority_id)
         if merged is None:
             return Lookup(status=self._absence(authority_id, now), entry=None)
-        vouchers = merged.vouchers
-        if merged.is_contradicted:
-            return Lookup(status=LookupStatus.UNVERIFIABLE, entry=None, vouchers=vouchers)
-        end = merged.fresh_until
-        is_fresh = freshness(end, now) is Freshness.FRESH
-        return Lookup(
-            status=LookupStatus.FOUND if is_fresh else LookupStatus.STALE,
-            entry=merged.entry(now),
-            vouchers=vouchers,
-            fresh_until=end,
-        )
+        return merged.lookup(now)
 
     def _absence(self, authority_id: str, now: datetime) -> LookupStatus:
         """Return what it means that nobody lists an authority: nothing, while a source cannot be read."""

@@ -9,7 +9,7 @@ from typing import Any
 from crypto.bundle import KeyInForce
 from crypto.keys import KeyUse, PublicKey
 from crypto.revocation import Quorum
-from gateway.model.authority import DirectoryEntry
+from gateway.model.authority import DirectoryEntry, LookupStatus
 from gateway.model.freshness import Freshness, freshest, freshness
 from gateway.model.record_parts import KeyRecord
 from gateway.model.states import StateRecord
@@ -110,6 +110,22 @@ class Claim:
     entry: DirectoryEntry
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """Outcome of looking up an authority; only ``not_listed`` may ever fail a send.
+
+    Attributes:
+        entry: The record in force; ``None`` unless found, or stale and listed when it was last known.
+        vouchers: Who lists it, best first.
+        fresh_until: Until when somebody speaks for it; ``None``: no end, or not listed.
+    """
+
+    status: LookupStatus
+    entry: DirectoryEntry | None
+    vouchers: tuple[Voucher, ...] = ()
+    fresh_until: datetime | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class MergedAuthority:
     """One authority: what its sources claim, best first, and whether they contradict each other."""
@@ -135,6 +151,32 @@ class MergedAuthority:
         last = self.fresh_until
         return next(claim.entry for claim in self.claims if claim.voucher.fresh_until == last)
 
+    def lookup(self, now: datetime) -> Lookup:
+        """Return what a look-up finds, and how sure that is."""
+        best = self.claims[0].voucher.fresh_until
+        if self.is_contradicted or best is None or now <= best:
+            return self._lookup_at_best
+        end = self.fresh_until
+        is_fresh = freshness(end, now) is Freshness.FRESH
+        return Lookup(
+            status=LookupStatus.FOUND if is_fresh else LookupStatus.STALE,
+            entry=self.entry(now),
+            vouchers=self.vouchers,
+            fresh_until=end,
+        )
+
+    @cached_property
+    def _lookup_at_best(self) -> Lookup:
+        """What a look-up finds as long as the best source speaks: the same each time, so made once."""
+        if self.is_contradicted:
+            return Lookup(status=LookupStatus.UNVERIFIABLE, entry=None, vouchers=self.vouchers)
+        return Lookup(
+            status=LookupStatus.FOUND,
+            entry=self.claims[0].entry,
+            vouchers=self.vouchers,
+            fresh_until=self.fresh_until,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class MergedView:
@@ -152,6 +194,11 @@ class MergedView:
     contested: tuple[Contested, ...] = ()
     loaded: Mapping[Imported, PublicKey] = field(default_factory=dict, repr=False)
     made_at: datetime | None = None
+
+    @cached_property
+    def by_name(self) -> Mapping[str, SourceView]:
+        """Sources by their names."""
+        return {source.name: source for source in self.sources}
 
     @cached_property
     def by_use(self) -> Mapping[tuple[str, str], tuple[KeyInForce, ...]]:

@@ -13,7 +13,6 @@ from gateway.clock import Clock
 from gateway.errors import GatewayRefusal
 from gateway.model import requirements
 from gateway.model.authority import DirectoryEntry, LookupStatus
-from gateway.model.channel_choice import planned
 from gateway.model.channels import LETTERS
 from gateway.model.mail_limits import ANY_SIZE, Load, can_carry, limit_sentence, other_way_sentence
 from gateway.model.mail_plan import USUAL_MESSAGE_BYTES
@@ -91,10 +90,9 @@ class Ways:
             raise GatewayRefusal("not-listed", field="requested_authority/authority_id")
         if found.entry is None:
             return None
-        channels = self._failover.channels(to, lane)
-        if not channels:
+        chosen = self._failover.planned(to, lane)
+        if chosen is None:
             raise GatewayRefusal("channel-none")
-        chosen = planned(channels)
         if chosen.channel == LETTERS and not self._reads_letters(to):
             raise GatewayRefusal("no-mail-certificate")
         return chosen
