@@ -6,11 +6,12 @@ The table with severities and articles is in ``contents``.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache, lru_cache, partial
 from typing import Any
 
-from gateway.model.codes import CheckResult, code_list
+from gateway.model.codes import CheckResult, Code, code_list
 from gateway.model.draft import Draft, Lack, absent
-from gateway.model.fields import at, is_given, rows, spread, steps_of, text, texts, values
+from gateway.model.fields import Tree, any_fails, at, is_given, rows, spread, text, texts, tree_of
 from gateway.model.kind_contents import confiscation_lacks, kind_lacks, preservation_lacks, stated_values
 
 
@@ -28,54 +29,53 @@ def authorities(draft: Draft) -> Iterator[Lack]:
             yield absent("$." + ".".join(path), f"Give {label}.")
 
 
-def facts(draft: Draft) -> Iterator[Lack] | None:
+def facts(draft: Draft) -> Iterable[Lack] | None:
     """V02: the facts, unless documents are only to be served."""
     types = draft.item_types
     if types and all(one == "service_of_documents" for one in types):
         return None
-    return iter(
-        () if text(draft.form, "facts_summary") else (absent("$.facts_summary", "Summarise the facts."),)
-    )
+    return () if text(draft.form, "facts_summary") else (absent("$.facts_summary", "Summarise the facts."),)
 
 
 def assistance(draft: Draft) -> Iterator[Lack]:
     """V03: the assistance, and what its kind adds."""
-    items = rows(draft.form, "assistance")
+    items = draft.items
     if not items:
         yield absent("$.assistance", "Name at least one item of assistance, with its type and a description.")
-    numbers = Counter(number for _, row in items if isinstance(number := at(row, "item_no"), int))
+    numbers = [number for _, row in items if isinstance(number := row.get("item_no"), int)]
+    times = Counter(numbers) if len(set(numbers)) < len(numbers) else {}
     for n, row in items:
         if not text(row, "type"):
             yield absent(f"$.assistance[{n}].type", "Choose the type of assistance.")
         if not text(row, "description"):
             yield absent(f"$.assistance[{n}].description", "Describe the assistance asked for.")
-        if isinstance(number := at(row, "item_no"), int) and numbers[number] > 1:
+        if isinstance(number := row.get("item_no"), int) and times.get(number, 0) > 1:
             yield absent(f"$.assistance[{n}].item_no", "Give each item a number of its own.")
     yield from kind_lacks(draft.form, draft.kind)
 
 
-def persons(draft: Draft) -> Iterator[Lack]:
+def persons(draft: Draft) -> Iterable[Lack]:
     """V04: the persons, where possible."""
-    if not rows(draft.form, "persons"):
-        yield absent(
-            "$.persons", "No person is identified: name the persons concerned or say why you cannot."
-        )
+    if rows(draft.form, "persons"):
+        return ()
+    return (
+        absent("$.persons", "No person is identified: name the persons concerned or say why you cannot."),
+    )
 
 
-def purpose(draft: Draft) -> Iterator[Lack]:
+def purpose(draft: Draft) -> Iterable[Lack]:
     """V05: the purpose."""
-    if not text(draft.form, "purpose"):
-        yield absent("$.purpose", "Say for what purpose the evidence, information or action is asked for.")
+    if text(draft.form, "purpose"):
+        return ()
+    return (absent("$.purpose", "Say for what purpose the evidence, information or action is asked for."),)
 
 
-def respond_by(draft: Draft) -> Iterator[Lack] | None:
+def respond_by(draft: Draft) -> Iterable[Lack] | None:
     """V06: a suggested date has its reason."""
     if not is_given(at(draft.form, "respond_by")):
         return None
     reason = text(draft.form, "respond_by", "reason")
-    return iter(
-        () if reason else (absent("$.respond_by.reason", "Give the reason for the date, or remove it."),)
-    )
+    return () if reason else (absent("$.respond_by.reason", "Give the reason for the date, or remove it."),)
 
 
 def urgency(draft: Draft) -> Iterator[Lack] | None:
@@ -246,21 +246,27 @@ _DATES = (
     "assistance[].details.technical.test_slot",
     "assistance[].details.latest_service_date",
 )
-_DATE_STEPS = tuple((pattern, steps_of(pattern)) for pattern in _DATES)
 
 
-def past_dates(draft: Draft) -> Iterator[Lack]:
+def past_dates(draft: Draft) -> Iterable[Lack]:
     """V27: dates that have passed."""
     today = draft.today.isoformat()
-    for pattern, steps in _DATE_STEPS:
-        if not any(_is_past(value, today) for value in values(draft.form, steps)):
-            continue
-        for path, value in spread(draft.form, pattern):
-            if _is_past(value, today):
+    return _past_date_lacks(draft.form, today) if any_fails(draft.form, _dates_before(today)) else ()
+
+
+def _past_date_lacks(form: Mapping[str, Any], today: str) -> Iterator[Lack]:
+    for pattern in _DATES:
+        for path, value in spread(form, pattern):
+            if _is_past(today, value):
                 yield absent(path, "This date has passed: correct it, or send the request all the same.")
 
 
-def _is_past(value: object, today: str) -> bool:
+@lru_cache(maxsize=2)
+def _dates_before(today: str) -> Tree:
+    return tree_of(dict.fromkeys(_DATES, partial(_is_past, today)))
+
+
+def _is_past(today: str, value: object) -> bool:
     return isinstance(value, str) and value[:10] < today and value[:4].isdigit()
 
 
@@ -285,18 +291,24 @@ _CODED = {
     "kind_details.data_items[].data_categories[]": "data_category",
     "kind_details.intended_mla.type": "assistance_type",
 }
-_CODED_STEPS = tuple((pattern, steps_of(pattern), name) for pattern, name in _CODED.items())
 
 
-def unknown_codes(draft: Draft) -> Iterator[Lack]:
+def unknown_codes(draft: Draft) -> Iterable[Lack]:
     """V28: codes this version does not know."""
-    for pattern, steps, name in _CODED_STEPS:
-        known = code_list(name)
-        for code in values(draft.form, steps):
-            if isinstance(code, str) and code not in known:
-                break
-        else:
-            continue
-        for path, value in spread(draft.form, pattern):
-            if isinstance(value, str) and value not in known:
+    return _unknown_code_lacks(draft.form) if any_fails(draft.form, _coded()) else ()
+
+
+def _unknown_code_lacks(form: Mapping[str, Any]) -> Iterator[Lack]:
+    for pattern, name in _CODED.items():
+        for path, value in spread(form, pattern):
+            if _is_unknown(code_list(name), value):
                 yield absent(path, "This code is unknown here: a person decides what it means.")
+
+
+@cache
+def _coded() -> Tree:
+    return tree_of({pattern: partial(_is_unknown, code_list(name)) for pattern, name in _CODED.items()})
+
+
+def _is_unknown(known: Mapping[str, Code], value: object) -> bool:
+    return isinstance(value, str) and value not in known

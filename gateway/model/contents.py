@@ -76,7 +76,7 @@ def check_contents(
         lacks = rule.check(draft)
         if lacks is None:
             continue
-        lacking = list(islice(lacks, MAX_FINDINGS_PER_RULE))
+        lacking = list(islice(lacks, MAX_FINDINGS_PER_RULE)) if lacks else ()
         if lacking:
             found += [_finding(rule, lack, draft) for lack in lacking]
         else:

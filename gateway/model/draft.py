@@ -20,7 +20,7 @@ class Draft:
     Attributes:
         kind: The request kind, empty where there is none.
         primary: Code of the primary instrument; the first one where none is marked.
-        item_types: Types of the items of assistance.
+        items: The items of assistance with their places in the list; ``item_types`` are their types.
     """
 
     form: Mapping[str, Any]
@@ -30,6 +30,7 @@ class Draft:
     # Read once, because many rules ask for them.
     kind: str = field(init=False)
     primary: str = field(init=False)
+    items: list[tuple[int, Mapping[str, Any]]] = field(init=False)
     item_types: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -38,9 +39,9 @@ class Draft:
         chosen = next((row for row in named if row.get("primary") is True), named[0] if named else None)
         object.__setattr__(self, "kind", text(form, "request_kind"))
         object.__setattr__(self, "primary", text(chosen, "code"))
-        object.__setattr__(
-            self, "item_types", tuple(text(row, "type") for _, row in rows(form, "assistance"))
-        )
+        items = rows(form, "assistance")
+        object.__setattr__(self, "items", items)
+        object.__setattr__(self, "item_types", tuple([text(row, "type") for _, row in items]))
 
     @property
     def instruments(self) -> frozenset[str]:

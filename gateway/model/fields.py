@@ -4,11 +4,14 @@ The rules of ``contents`` look at drafts, which may lack anything or hold anythi
 reads as absent. Text that is only white space is absent too.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-#: A pattern such as ``persons[].names[].script``, taken apart once: key, and whether a list stands there.
-Steps = tuple[tuple[str, bool], ...]
+#: Says whether a value is not as it should be.
+Check = Callable[[Any], bool]
+#: Patterns such as ``persons[].names[].script``, taken apart once: key, whether a list stands there, how the
+#: value is checked, what lies below.
+Tree = tuple[tuple[str, bool, Check | None, "Tree"], ...]
 
 # ``dict`` is asked for before ``Mapping`` everywhere: the check against the abstract class is ten times
 # as dear, and the rules about contents make hundreds of them for one form.
@@ -28,8 +31,9 @@ def at(node: Any, *path: str) -> Any:
 
 def text(node: Any, *path: str) -> str:
     """Return the text under the members named, without outer white space; empty where there is none."""
-    value = at(node, *path)
-    return value.strip() if isinstance(value, str) else ""
+    for key in path:
+        node = node.get(key) if isinstance(node, dict) else at(node, key)
+    return node.strip() if isinstance(node, str) else ""
 
 
 def rows(node: Any, *path: str) -> list[tuple[int, Mapping[str, Any]]]:
@@ -57,28 +61,35 @@ def is_given(value: Any) -> bool:
     return value is not None and value != [] and value != {}
 
 
-def steps_of(pattern: str) -> Steps:
-    """Return the steps of a pattern for ``values``."""
-    return tuple((step.removesuffix("[]"), step.endswith("[]")) for step in pattern.split("."))
+def tree_of(checks: Mapping[str, Check]) -> Tree:
+    """Return patterns, each with a check of its values, as the tree that ``any_fails`` walks."""
+    below: dict[tuple[str, bool], dict[str, Check]] = {}
+    here: dict[tuple[str, bool], Check] = {}
+    for pattern, check in checks.items():
+        step, _, rest = pattern.partition(".")
+        place = step.removesuffix("[]"), step.endswith("[]")
+        below.setdefault(place, {})
+        if rest:
+            below[place][rest] = check
+        else:
+            here[place] = check
+    return tuple((*place, here.get(place), tree_of(inner)) for place, inner in below.items())
 
 
-def values(node: Any, steps: Steps) -> Sequence[Any]:
-    """Return the values of all places of a pattern, in order; ``spread`` gives their paths too."""
-    found = [node]
-    for key, listed in steps:
-        reached: list[Any] = []
-        for one in found:
-            value = one.get(key) if isinstance(one, dict) else at(one, key)
-            if value is None:
-                continue
-            if not listed:
-                reached.append(value)
-            elif isinstance(value, list):
-                reached += value
-        if not reached:
-            return ()
-        found = reached
-    return found
+def any_fails(node: Any, tree: Tree) -> bool:
+    """Say whether a value at a place of the patterns fails its check; ``spread`` gives the places."""
+    if not isinstance(node, dict) and not isinstance(node, Mapping):
+        return False
+    for key, listed, check, below in tree:
+        value = node.get(key)
+        if value is None or (listed and not isinstance(value, list)):
+            continue
+        for one in value if listed else (value,):
+            if check is not None and check(one):
+                return True
+            if below and any_fails(one, below):
+                return True
+    return False
 
 
 def spread(node: Any, pattern: str) -> Iterator[tuple[str, Any]]:

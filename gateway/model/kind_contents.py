@@ -254,8 +254,11 @@ def stated_values(form: Mapping[str, Any]) -> list[tuple[Decimal, str]]:
     found = []
     values = [at(row, "details", "value") for _, row in rows(form, "assistance")]
     for value in [*values, *(row.get("estimated_value") for _, row in _property(form))]:
+        written = text(value, "amount")
+        if not written:
+            continue
         try:
-            amount = Decimal(text(value, "amount"))
+            amount = Decimal(written)
         except InvalidOperation:
             continue
         if amount.is_finite():
