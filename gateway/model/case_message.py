@@ -6,7 +6,7 @@ form once and travel as a small JSON object. Unknown codes are kept as they came
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -63,14 +63,18 @@ class MessageFacts:
     stands_by: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the facts as JSON values; ``from_json`` reads them back."""
+        """Return the facts as JSON values; ``from_json`` reads them back, times to the second."""
         return {name: _plain(value) for name in _READERS if (value := getattr(self, name))}
+
+    @property
+    def has_times(self) -> bool:
+        """Whether instants are among them."""
+        return bool(self.ends_at or self.effected_at or self.answer_by or self.oral_at)
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> "MessageFacts":
         """Return the facts of stored JSON; members of another version are left out."""
-        known = {name: facts[name] for name in _READERS if name in facts}
-        return cls(**{name: _READERS[name](value) for name, value in known.items()})
+        return cls(**{name: _READERS[name](value) for name, value in facts.items() if name in _READERS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +104,12 @@ class CaseMessage:
     def counts_at(self) -> datetime:
         """The instant by which time limits are measured: consignment, else when it was made."""
         return self.consigned_at or self.at
+
+    def as_stored(self) -> "CaseMessage":
+        """Return it with its facts as they read once they were stored."""
+        if not self.facts.has_times:
+            return self
+        return replace(self, facts=MessageFacts.from_json(self.facts.as_json()))
 
 
 def case_message(form: Mapping[str, Any], *, message_id: str, consigned_at: datetime | None) -> CaseMessage:
@@ -202,13 +212,17 @@ def _bounded(moment: str) -> datetime | None:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, tuple):
+        return list(value)
     if isinstance(value, datetime):
         return wire_time(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Mapping):
         return {str(key): _plain(entry) for key, entry in value.items()}
-    return list(value) if isinstance(value, tuple) else value
+    return value
 
 
 def _same(value: Any) -> Any:

@@ -239,6 +239,29 @@ class Casebook:
         case = cases.find_case(connection, thread_id, peer)
         before = [] if case is None else cases.messages_of(connection, thread_id, peer)
         sender, _, bid = said.message_id.partition("/")
+        # Folded as it will read once it is stored, so that every later fold comes to the same.
+        said = said.as_stored()
+        if case is None:
+            if said.numbered and sender != self._authority_id:
+                refuse_unasked(cases.cases_of_thread(tx.connection, thread_id), said)
+            case = new_case(form, said, own=self._authority_id, thread_id=thread_id, peer=peer, now=stored_at)
+            # A request of another thread that acts on this one may have come before it.
+            linked = cases.linked_messages(connection, thread_id, peer)
+            case = replace(case, has_links=bool(linked))
+            view = self._refold.fold(tx, case, linked, stored_at, new=(said,))
+            case = moved = folded(case, view, stored_at)
+            cases.add_case(tx, case)
+            opened = {"thread": thread_id, "peer": peer, "from": sender, "bid": bid}
+            tx.audit(PendingAuditEntry(event="case.opened", body=opened, at=stored_at))
+        else:
+            if said.numbered and (said.side == case.side) != (sender == self._authority_id):
+                raise Refusal("form-invalid", "speaks for the other side of the case", step=14)
+            if is_request_form(form) and not any(requests_of(before)):
+                case = with_request(case, form)
+                cases.complete_case(tx, case)
+            case = with_reference(case, form)
+            moved, view = self._refold.store(tx, case, before, stored_at, cause=said.message_id, new=(said,))
+        links = self._links.found(form, said, thread_id=thread_id)
         row = cases.MessageRow(
             sender=sender,
             bid=bid,
@@ -250,7 +273,7 @@ class Casebook:
             seen=said.seen,
             in_reply_to=said.in_reply_to,
             facts=strictjson.dumps(said.facts.as_json()).decode(),
-            effect="",
+            effect=str(view.effect_of(said.message_id)),
             assurance=assurance,
             officer=officer,
             made_at=said.at,
@@ -258,37 +281,15 @@ class Casebook:
             consigned_at=said.consigned_at,
             opened_at=None,
             via=None if said.numbered else "mail",
+            is_linked=bool(links),
         )
-        if case is None:
-            if said.numbered and sender != self._authority_id:
-                refuse_unasked(cases.cases_of_thread(tx.connection, thread_id), said)
-            case = new_case(form, said, own=self._authority_id, thread_id=thread_id, peer=peer, now=stored_at)
-            # A request of another thread that acts on this one may have come before it.
-            linked = cases.linked_messages(connection, thread_id, peer)
-            case = replace(case, has_links=bool(linked))
-            view = self._refold.fold(tx, case, [*linked, row], stored_at)
-            case = folded(case, view, stored_at)
-            cases.add_case(tx, case)
-            opened = {"thread": thread_id, "peer": peer, "from": sender, "bid": bid}
-            tx.audit(PendingAuditEntry(event="case.opened", body=opened, at=stored_at))
-        else:
-            if said.numbered and (said.side == case.side) != (sender == self._authority_id):
-                raise Refusal("form-invalid", "speaks for the other side of the case", step=14)
-            if is_request_form(form) and not any(requests_of(before)):
-                case = with_request(case, form)
-                cases.complete_case(tx, case)
-            case = with_reference(case, form)
-            view = self._refold.store(tx, case, [*before, row], stored_at, cause=said.message_id)
-        links = self._links.found(form, said, thread_id=thread_id)
-        row = replace(row, effect=str(view.effect_of(said.message_id)), is_linked=bool(links))
         cases.add_message(tx, row)
         self._links.act(tx, links, row, now=stored_at)
         self._links.note(tx, form, case, row)
         self._refold.follow_decision(tx, case, view, stored_at)
-        # The fold is stored by now; worked out once more it is the same row.
-        case, is_ours = folded(case, view, stored_at), said.side == case.side
+        added = Added(case=moved, row=row, form=form, is_ours=said.side == case.side, now=stored_at)
         for follower in self._followers:
-            follower.added(tx, Added(case=case, row=row, form=form, is_ours=is_ours, now=stored_at))
+            follower.added(tx, added)
         return before, view
 
     def consigned(self, tx: Transaction, sender: str, bid: str, *, at: datetime, now: datetime) -> None:
@@ -306,13 +307,14 @@ class Casebook:
         if held.consigned_at is not None:
             return
         cases.set_consigned(tx, sender, bid, at)
-        rows = [replace(row, consigned_at=at) if row is held else row for row in rows]
+        proved = replace(held, consigned_at=at)
+        rows = [proved if row is held else row for row in rows]
         # By our own clock: what is due when must not hang on the peer's, which may be years ahead.
-        view = self._refold.store(tx, case, rows, now, cause=f"{sender}/{bid}")
+        moved, view = self._refold.store(tx, case, rows, now, cause=f"{sender}/{bid}")
         if held.is_linked:
             self._links.consigned(tx, held, at=at, now=now)
         self._refold.follow_decision(tx, case, view, now)
-        told = Consigned(case=folded(case, view, now), row=replace(held, consigned_at=at), now=now)
+        told = Consigned(case=moved, row=proved, now=now)
         for follower in self._followers:
             follower.consigned(tx, told)
 

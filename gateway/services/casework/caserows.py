@@ -3,11 +3,11 @@
 Pure: reads and writes nothing, so that both sides of a case, and a test, come to the same row.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from gateway.model.case import CaseView, fold
@@ -24,6 +24,8 @@ from gateway.storage import cases
 #: Kind of a case whose request has not arrived, although a later message has.
 NO_REQUEST_YET = "unknown"
 
+
+_DECODE = msgspec.json.Decoder().decode
 
 #: What is due of an oral request.
 _CONFIRM = "confirm_in_writing"
@@ -141,6 +143,6 @@ def _case_message(row: cases.MessageRow) -> CaseMessage:
         in_reply_to=row.in_reply_to,
         at=row.made_at,
         consigned_at=row.consigned_at,
-        facts=MessageFacts.from_json(json.loads(row.facts)),
+        facts=MessageFacts.from_json(_DECODE(row.facts)),
         numbered=row.via is None,
     )

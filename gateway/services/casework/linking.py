@@ -56,7 +56,7 @@ class Linking:
                 case = replace(case, has_links=True)
                 cases.set_has_links(tx, link.thread_id, row.peer)
                 said = preservation.as_message(linked)
-                view = self._refold.store(tx, case, [*before, said], now, cause=f"{row.sender}/{row.bid}")
+                _, view = self._refold.store(tx, case, [*before, said], now, cause=f"{row.sender}/{row.bid}")
                 linked = replace(linked, effect=str(view.effect_of(f"{row.sender}/{row.bid}")))
             preservation.add_link(tx, linked)
 

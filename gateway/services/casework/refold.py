@@ -4,10 +4,12 @@ Called for whatever moves a case: a message, a receipt, a decision in a linked t
 runs inside the caller's transaction, which has said by ``Transaction.view`` that it concerns the case.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from gateway.model.audit import PendingAuditEntry
 from gateway.model.case import CaseView, Effect
+from gateway.model.case_message import CaseMessage
 from gateway.model.codes import Side, Track
 from gateway.services.casework.breaches import CASE_TASK as CASE_TASK
 from gateway.services.casework.caserows import fold_rows, folded
@@ -29,15 +31,25 @@ class Refold:
         self._clocks = clocks
 
     def fold(
-        self, tx: Transaction, case: cases.CaseRow, rows: list[cases.MessageRow], now: datetime
+        self,
+        tx: Transaction,
+        case: cases.CaseRow,
+        rows: list[cases.MessageRow],
+        now: datetime,
+        *,
+        new: Sequence[CaseMessage] = (),
     ) -> CaseView:
-        """Return what messages say together, and of a preservation the clock and linked decisions."""
+        """Return what messages say together, and of a preservation the clock and linked decisions.
+
+        ``new`` are messages of the thread itself that are not stored yet.
+        """
         spoken = [row for row in rows if row.relation is None or self._speaks_in(case, row)]
         if case.track != Track.PRESERVATION:
-            return fold_rows(case, spoken)
+            return fold_rows(case, spoken, *new)
         return fold_rows(
             case,
             spoken,
+            *new,
             now=now,
             passed=self._clocks.passed(tx, case),
             decided=decisions(tx.connection, case) if case.has_links else {},
@@ -55,9 +67,13 @@ class Refold:
         now: datetime,
         *,
         cause: str | None,
-    ) -> CaseView:
-        """Fold and store, and return what came of it; ``cause`` is the message that is new, if one is."""
-        view = self.fold(tx, case, rows, now)
+        new: Sequence[CaseMessage] = (),
+    ) -> tuple[cases.CaseRow, CaseView]:
+        """Fold and store; return the case as it stands now, and what all messages say.
+
+        ``cause`` is the message that moves it, if one does; ``new`` as in ``fold``.
+        """
+        view = self.fold(tx, case, rows, now, new=new)
         moved = folded(case, view, now)
         cases.store_case(tx, moved)
         if case.next_actor == case.side and (moved.state, moved.next_actor) != (case.state, case.next_actor):
@@ -72,7 +88,7 @@ class Refold:
         if moved.state != case.state:
             _log_move(tx, moved, cause, now)
         self.follow_clocks(tx, moved, view, now)
-        return view
+        return moved, view
 
     def follow_clocks(self, tx: Transaction, case: cases.CaseRow, view: CaseView, now: datetime) -> None:
         """Store where the items of a preservation stand; nothing for other cases."""
@@ -103,7 +119,8 @@ class Refold:
         case = cases.find_case(connection, thread_id, peer)
         if case is None:
             return None
-        return self.store(tx, case, cases.messages_of(connection, thread_id, peer), now, cause=None)
+        _, view = self.store(tx, case, cases.messages_of(connection, thread_id, peer), now, cause=None)
+        return view
 
     def follow_decision(self, tx: Transaction, case: cases.CaseRow, view: CaseView, now: datetime) -> None:
         """Fold the preservations anew that wait for the decision on a request, where it may have come.

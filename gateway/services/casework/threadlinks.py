@@ -57,8 +57,11 @@ def links_in(form: Mapping[str, Any], *, own_thread: str) -> tuple[Link, ...]:
     """
     if not is_request_form(form):
         return ()
+    references = rows(form, "related_references")
+    if not references:
+        return ()
     found, acts_as = [], default_message_type(text(form, "request_kind"))
-    for _, row in rows(form, "related_references"):
+    for _, row in references:
         thread_id, seq, seen = at(row, "thread_id"), at(row, "seq"), at(row, "seen")
         if text(row, "relation") not in ACTING or not isinstance(thread_id, str):
             continue

@@ -11,4 +11,4 @@ from gateway.services.directory.enrolment import key_in_force as key_in_force
 from gateway.services.directory.enrolment import make_enrolment as make_enrolment
 from gateway.services.directory.enrolment import read_enrolment as read_enrolment
 from gateway.services.directory.facade import Directory as Directory
-from gateway.services.directory.lookups import Lookup as Lookup
+from gateway.services.directory.views import Lookup as Lookup
