@@ -111,10 +111,12 @@ class _Run:
     def view(self) -> CaseView:
         """Return the outcome."""
         placed, ledger = self._placed, self._ledger
-        outside = [(m, Effect.HELD) for m in placed.held] + [(m, Effect.FORKED) for m in placed.forked]
-        outside += [(m, Effect.OVERTAKEN) for m in placed.replaced]
-        self._effects += [MessageEffect(message=m, effect=e, state=self._state) for m, e in outside]
-        stops = {"withdrawal", "preservation_release"}
+        for outside, effect in (
+            (placed.held, Effect.HELD),
+            (placed.forked, Effect.FORKED),
+            (placed.replaced, Effect.OVERTAKEN),
+        ):
+            self._effects += [MessageEffect(message=m, effect=effect, state=self._state) for m in outside]
         return CaseView(
             state=self._state,
             effects=tuple(self._effects),
@@ -130,7 +132,7 @@ class _Run:
                 extension_open=any(c.state is ItemState.AWAITING for c in self._clocks.values()),
             ),
             clocks=dict(self._clocks),
-            early_stops=tuple(m for m in placed.held if m.message_type in stops),
+            early_stops=tuple([m for m in placed.held if m.message_type in _STOPS]),
         )
 
     def _judge(self, message: CaseMessage) -> tuple[Effect, tuple[str, ...]]:
@@ -297,6 +299,8 @@ _REPORTED = frozenset({"preserved", "preservation_extended", "held_pending_decis
 #: Give items an end, or a later one.
 _GIVE_ENDS = frozenset({"preservation_report", "preservation_extension_report"})
 _REFUSED = frozenset({Effect.OVERTAKEN, Effect.OUT_OF_STATE})
+#: Of these an officer is told at once, also while they wait for the messages before them.
+_STOPS = frozenset({"withdrawal", "preservation_release"})
 #: Count from when the other side had them, so they wait for the proof of that.
 _PROVED = frozenset({"P7", "P9"})
 #: Guards beside those of the table.

@@ -7,6 +7,7 @@ treaties require of its contents is decided in ``contents``.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
+from functools import cache
 from typing import Any
 
 from gateway.model.codes import Lane, Track, code_list
@@ -22,8 +23,12 @@ _CALM_LEVELS = frozenset({"routine", "priority"})
 
 def track_of(request_kind: str) -> Track:
     """Return the state machine of a kind; a kind this version does not know runs on the request track."""
-    known = code_list("request_kind").get(request_kind)
-    return Track(known.track) if known is not None and known.track else Track.REQUEST
+    return _tracks().get(request_kind, Track.REQUEST)
+
+
+@cache
+def _tracks() -> Mapping[str, Track]:
+    return {kind.code: Track(kind.track) for kind in code_list("request_kind").values() if kind.track}
 
 
 def lane_of(urgency_level: str, request_kind: str | None) -> Lane | None:

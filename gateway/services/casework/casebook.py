@@ -236,14 +236,15 @@ class Casebook:
         answers a request that was sent to another authority.
         """
         connection = tx.view(("case", thread_id, peer))
-        case = cases.find_case(connection, thread_id, peer)
+        known = cases.cases_of_thread(connection, thread_id)
+        case = next((one for one in known if one.peer == peer), None)
         before = [] if case is None else cases.messages_of(connection, thread_id, peer)
         sender, _, bid = said.message_id.partition("/")
         # Folded as it will read once it is stored, so that every later fold comes to the same.
         said = said.as_stored()
         if case is None:
             if said.numbered and sender != self._authority_id:
-                refuse_unasked(cases.cases_of_thread(tx.connection, thread_id), said)
+                refuse_unasked(known, said)
             case = new_case(form, said, own=self._authority_id, thread_id=thread_id, peer=peer, now=stored_at)
             # A request of another thread that acts on this one may have come before it.
             linked = cases.linked_messages(connection, thread_id, peer)

@@ -262,7 +262,9 @@ class Courier:
                 env = await self._rewrapper.rewrap(job.key, lives=LIFE if job.is_held else None)
                 expires_at = env.expires if job.is_held else None
                 job = replace(job, source=None)
-            tried = replace(await self._try(job), expires_at=expires_at)
+            tried = await self._try(job)
+            if expires_at is not None:
+                tried = replace(tried, expires_at=expires_at)
         except GatewayRefusal as refusal:
             if refusal.code != NO_KEY:
                 raise
