@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from crypto.encoding import b64u, lp, unb64u
 from crypto.errors import Refusal
 from crypto.hpke import CONTENT_KEY_SIZE, wrap_key
-from crypto.parts import PartOpener, PartSealer
+from crypto.parts import open_bytes, seal_bytes
 from crypto.publickeys import Decapsulator, PublicKey
 from crypto.strictjson import dumps, loads_object
 
@@ -26,10 +26,8 @@ def seal_for(plain: bytes, readers: Iterable[PublicKey], context: bytes) -> byte
     key, bid = secrets.token_bytes(CONTENT_KEY_SIZE), secrets.token_hex(16)
     size = len(plain)
     wraps = {p.kid: b64u(wrap_key(key, p, _info(context, bid, size, p.kid))) for p in readers}
-    sealer = PartSealer(key, bid, 0, plain_size=size)
-    head = sealer.update(plain)
-    tail, _ = sealer.finish()
-    return dumps({"v": 1, "bid": bid, "size": size, "sealed": b64u(head + tail), "wraps": wraps})
+    sealed, _ = seal_bytes(plain, bk=key, bid=bid, n=0)
+    return dumps({"v": 1, "bid": bid, "size": size, "sealed": b64u(sealed), "wraps": wraps})
 
 
 def open_for(data: bytes, decapsulators: Mapping[str, Decapsulator], context: bytes) -> bytes | None:
@@ -56,12 +54,9 @@ def open_for(data: bytes, decapsulators: Mapping[str, Decapsulator], context: by
         raise Refusal("malformed", "audience")
     try:
         key = decapsulators[kid].unwrap(unb64u(wrap), _info(context, bid, size, kid))
-        opener = PartOpener(key, bid, 0, plain_size=size)
+        return open_bytes(unb64u(sealed), bk=key, bid=bid, n=0, plain_size=size)
     except ValueError:
         raise Refusal("malformed", "audience") from None
-    head = opener.update(unb64u(sealed))
-    tail, _ = opener.finish()
-    return head + tail
 
 
 def _info(context: bytes, bid: str, size: int, kid: str) -> bytes:

@@ -24,7 +24,18 @@ from crypto.encoding import (
 from crypto.errors import Refusal
 from crypto.jws import CompactJWS, UnsignedToken, begins_token, parse_compact, unsigned_token
 from crypto.keys import GW_HYB1, PublicKey, Signer
-from crypto.members import Members, bad, check_must, check_version, entries, instant, integer, text
+from crypto.members import (
+    Members,
+    bad,
+    check_must,
+    check_version,
+    entries,
+    instant,
+    integer,
+    text,
+    texts,
+    unknown_members,
+)
 from crypto.parts import manifest_size, sealed_size
 from crypto.strictjson import INTEGER_LIMIT, JSONValue
 
@@ -86,6 +97,7 @@ class Envelope:
         parts: Parts 0, 1, 2 … without gap.
         must: Names a reader has to know.
         extra: Members this version does not know.
+        container_size: Bytes of the whole container.
     """
 
     jws: bytes = field(repr=False)
@@ -103,15 +115,16 @@ class Envelope:
     must: tuple[str, ...] = ()
     extra: Mapping[str, JSONValue] = field(default_factory=dict, repr=False)
     token: CompactJWS = field(repr=False, compare=False)
-
-    @property
-    def container_size(self) -> int:
-        """Bytes of the whole container."""
-        return self.part_offset(len(self.parts))
+    container_size: int = field(compare=False)
 
     def part_offset(self, n: int) -> int:
         """Return where part ``n`` begins in the container; for one past the last, where it ends."""
-        return len(MAGIC) + 4 + len(self.jws) + sum(part.size for part in self.parts[:n])
+        return _offset(self.jws, self.parts[:n])
+
+
+def _offset(jws: bytes, parts: Sequence[PartRef]) -> int:
+    """Return where a container's next part begins, after its envelope and ``parts``."""
+    return len(MAGIC) + 4 + len(jws) + sum([part.size for part in parts])
 
 
 def container_prefix(jws: bytes) -> bytes:
@@ -132,7 +145,6 @@ def parse_envelope(jws: bytes) -> Envelope:
 
 def _read(jws: bytes, token: CompactJWS, payload: Members) -> Envelope:
     check_version(payload, _MEMBERS)
-    must = payload.get("must", [])
     return _checked(
         jws=jws,
         token=token,
@@ -145,8 +157,8 @@ def _read(jws: bytes, token: CompactJWS, payload: Members) -> Envelope:
         to=entries(payload, "to", _wrap, minimum=1, maximum=RECIPIENT_LIMIT),
         manifest=text(payload, "manifest"),
         parts=entries(payload, "parts", _part, minimum=1, maximum=PART_LIMIT + 1),
-        must=tuple(str(name) for name in must) if isinstance(must, list) else (),
-        extra=MappingProxyType({name: value for name, value in payload.items() if name not in _MEMBERS}),
+        must=texts(payload.get("must", []), "must"),
+        extra=unknown_members(payload, _MEMBERS),
     )
 
 
@@ -211,6 +223,7 @@ def _checked(
         must=must,
         extra=extra,
         token=token,
+        container_size=_offset(jws, parts),
     )
 
 

@@ -137,7 +137,12 @@ class UnsignedToken:
             _signing_input=self.signing_input,
             _signature=signature,
         )
-        return self.signing_input + b"." + b64u(signature).encode("ascii"), token
+        return _with_signature(self.signing_input, signature), token
+
+
+def _with_signature(signing_input: bytes, signature: bytes) -> bytes:
+    """Return the compact token."""
+    return signing_input + b"." + b64u(signature).encode("ascii")
 
 
 def unsigned_token(payload: bytes, *, alg: str, typ: str, public: PublicKey) -> UnsignedToken:
@@ -163,7 +168,7 @@ def sign_compact(payload: bytes, *, alg: str, typ: str, signer: Signer) -> bytes
         ValueError: the signer's key is of another algorithm.
     """
     token = unsigned_token(payload, alg=alg, typ=typ, public=signer.public)
-    return token.signed(_ALGORITHMS[alg].sign(token.signing_input, signer))[0]
+    return _with_signature(token.signing_input, _ALGORITHMS[alg].sign(token.signing_input, signer))
 
 
 def parse_compact(token: bytes, *, alg: str, typ: str, max_bytes: int = 512 * 1024) -> CompactJWS:

@@ -23,11 +23,12 @@ from crypto.members import (
     entries,
     instant,
     integer,
-    optional_text,
+    optional_texts,
     text,
     texts,
+    unknown_members,
 )
-from crypto.parts import PartOpener, PartSealer, SealedPart, manifest_size
+from crypto.parts import SealedPart, decrypt_part, encrypt_part, manifest_size
 from crypto.strictjson import JSONValue
 
 SALT_SIZE = 32
@@ -39,6 +40,11 @@ _MEMBERS = frozenset(
     {"v", "must", "salt", "bid", "from", "to", "created", "thread", "seq", "seen", "re"}
     | {"message_type", "request_kind", "instrument", "provision", "urgency_level", "respond_by"}
     | {"reference", "subject", "lang", "confidentiality_level", "human", "parts", "ext"}
+)
+#: Members that are text, null or absent, and are called the same in ``Manifest``.
+_OPTIONAL_TEXTS = (
+    *("re", "request_kind", "instrument", "provision", "urgency_level"),
+    *("reference", "subject", "lang", "confidentiality_level"),
 )
 
 
@@ -76,7 +82,8 @@ class Manifest:
     """What one bundle says and holds. Content: never to be logged.
 
     ``raw`` is the exact JSON the envelope commits to; ``sender`` is the member ``from``;
-    times are aware UTC; ``extra`` holds the members this version does not know.
+    times are aware UTC; ``extra`` holds the members this version does not know, ``members`` all of
+    them under their wire names.
     """
 
     raw: bytes = field(repr=False)
@@ -103,6 +110,7 @@ class Manifest:
     salt: bytes = field(repr=False)
     ext: Mapping[str, JSONValue] = field(repr=False)
     extra: Mapping[str, JSONValue] = field(repr=False)
+    members: Mapping[str, JSONValue] = field(repr=False, compare=False)
 
     @property
     def digest(self) -> str:
@@ -226,8 +234,9 @@ def _read(raw: bytes, members: Members) -> Manifest:
     parts = entries(members, "parts", _part, minimum=1, maximum=PART_LIMIT)
     if [part.n for part in parts] != list(range(1, len(parts) + 1)):
         raise bad("parts")
-    if any(part.of is not None and (part.of > len(parts) or part.of == part.n) for part in parts):
-        raise bad("of")
+    for part in parts:
+        if part.of is not None and (part.of > len(parts) or part.of == part.n):
+            raise bad("of")
     human, ext = members.get("human"), members.get("ext", {})
     if not isinstance(ext, dict) or not (human is None or isinstance(human, dict)):
         raise bad("human or ext")
@@ -237,26 +246,23 @@ def _read(raw: bytes, members: Members) -> Manifest:
         sender=text(members, "from", is_aid),
         to=to,
         created=instant(members, "created"),
-        thread=text(members, "thread", lambda value: _THREAD.fullmatch(value) is not None),
+        thread=text(members, "thread", _is_thread),
         seq=integer(members, "seq", 1),
         seen=integer(members, "seen"),
-        re=optional_text(members, "re"),
         message_type=text(members, "message_type", bool),
-        request_kind=optional_text(members, "request_kind"),
-        instrument=optional_text(members, "instrument"),
-        provision=optional_text(members, "provision"),
-        urgency_level=optional_text(members, "urgency_level"),
         respond_by=None if members.get("respond_by") is None else instant(members, "respond_by"),
-        reference=optional_text(members, "reference"),
-        subject=optional_text(members, "subject"),
-        lang=optional_text(members, "lang"),
-        confidentiality_level=optional_text(members, "confidentiality_level"),
         human=human,
         parts=parts,
         salt=salt,
         ext=MappingProxyType(ext),
-        extra=MappingProxyType({name: value for name, value in members.items() if name not in _MEMBERS}),
+        extra=unknown_members(members, _MEMBERS),
+        members=MappingProxyType(members),
+        **optional_texts(members, _OPTIONAL_TEXTS),
     )
+
+
+def _is_thread(value: str) -> bool:
+    return _THREAD.fullmatch(value) is not None
 
 
 def _part(members: Members) -> ManifestPart:
@@ -268,14 +274,13 @@ def _part(members: Members) -> ManifestPart:
     return ManifestPart(
         n=integer(members, "n", 1),
         role=text(members, "role", bool),
-        attachment_id=optional_text(members, "attachment_id"),
         name=text(members, "name"),
         media=text(members, "media", bool),
         size=integer(members, "size"),
         sha256=text(members, "sha256", is_digest),
-        lang=optional_text(members, "lang"),
         of=None if members.get("of") is None else integer(members, "of", 1),
         pad=pad is None,
+        **optional_texts(members, ("attachment_id", "lang")),
     )
 
 
@@ -287,13 +292,10 @@ def seal_manifest(raw: bytes, bk: bytes, bid: str) -> tuple[bytes, SealedPart]:
     """
     if len(raw) > MANIFEST_LIMIT:
         raise ValueError("a manifest has at most 1 MiB")
-    size = manifest_size(len(raw))
-    plain = (len(raw).to_bytes(4, "big") + raw).ljust(size, b"\0")
-    sealer = PartSealer(bk, bid, 0, plain_size=size, pad=False)
-    head = sealer.update(plain)
-    tail, sealed = sealer.finish()
-    return head + tail, SealedPart(
-        n=0, plain_size=len(raw), plain_sha256=sha256_hex(raw), size=sealed.size, sha256=sealed.sha256
+    plain = len(raw).to_bytes(4, "big") + raw
+    part0 = encrypt_part(plain, bk=bk, bid=bid, n=0, padding=manifest_size(len(raw)) - len(plain))
+    return part0, SealedPart(
+        n=0, plain_size=len(raw), plain_sha256=sha256_hex(raw), size=len(part0), sha256=sha256_hex(part0)
     )
 
 
@@ -303,10 +305,8 @@ def open_manifest_part(part: bytes, padded: int, bk: bytes, bid: str) -> bytes:
     Raises:
         Refusal: ``manifest-mismatch``.
     """
-    opener = PartOpener(bk, bid, 0, plain_size=padded, pad=False)
     try:
-        plain = opener.update(part)
-        plain += opener.finish()[0]
+        plain = decrypt_part(part, bk=bk, bid=bid, n=0, padded=padded)
     except Refusal as refusal:
         raise Refusal("manifest-mismatch", refusal.detail) from None
     length = int.from_bytes(plain[:4], "big")

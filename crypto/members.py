@@ -4,8 +4,9 @@ An object may carry members this version does not know; they are kept. If its ``
 one of those, the object is refused as ``version`` and not half understood.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from datetime import datetime
+from types import MappingProxyType
 from typing import TypeVar
 
 from crypto.encoding import parse_wire_time
@@ -16,6 +17,8 @@ _T = TypeVar("_T")
 
 Members = dict[str, JSONValue]
 
+_NOTHING: Mapping[str, JSONValue] = MappingProxyType({})
+
 
 def check_version(members: Members, known: Collection[str], *, version: int = 1) -> None:
     """Return if the object is of this major version and demands nothing unknown.
@@ -24,7 +27,7 @@ def check_version(members: Members, known: Collection[str], *, version: int = 1)
         Refusal: ``version``.
     """
     found = members.get("v")
-    if not isinstance(found, int) or isinstance(found, bool) or found != version:
+    if type(found) is not int or found != version:
         raise Refusal("version", "v")
     check_must(members, known)
 
@@ -40,6 +43,13 @@ def check_must(members: Members, known: Collection[str]) -> None:
     for name in texts(members["must"], "must"):
         if name not in known:
             raise Refusal("version", "must")
+
+
+def unknown_members(members: Members, known: Set[str]) -> Mapping[str, JSONValue]:
+    """Return the members this version does not know, in their order."""
+    if members.keys() <= known:
+        return _NOTHING
+    return MappingProxyType({name: value for name, value in members.items() if name not in known})
 
 
 def bad(name: str) -> Refusal:
@@ -59,16 +69,19 @@ def text(members: Members, name: str, valid: Callable[[str], bool] | None = None
     return value
 
 
-def optional_text(members: Members, name: str) -> str | None:
-    """Return a text member that may be null or absent.
+def optional_texts(members: Members, names: Iterable[str]) -> dict[str, str | None]:
+    """Return text members that may be null or absent, by their names.
 
     Raises:
         Refusal: ``malformed``.
     """
-    value = members.get(name)
-    if value is None or isinstance(value, str):
-        return value
-    raise bad(name)
+    found = {}
+    for name in names:
+        value = members.get(name)
+        if value is not None and not isinstance(value, str):
+            raise bad(name)
+        found[name] = value
+    return found
 
 
 def integer(members: Members, name: str, minimum: int = 0) -> int:
@@ -78,7 +91,7 @@ def integer(members: Members, name: str, minimum: int = 0) -> int:
         Refusal: ``malformed``.
     """
     value = members.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or not minimum <= value < INTEGER_LIMIT:
+    if type(value) is not int or not minimum <= value < INTEGER_LIMIT:
         raise bad(name)
     return value
 
@@ -100,10 +113,10 @@ def texts(value: JSONValue, name: str) -> tuple[str, ...]:
     """
     if not isinstance(value, list):
         raise bad(name)
-    found = tuple(item for item in value if isinstance(item, str))
+    found = [item for item in value if isinstance(item, str)]
     if len(found) != len(value):
         raise bad(name)
-    return found
+    return tuple(found)
 
 
 def entries(

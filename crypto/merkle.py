@@ -112,11 +112,6 @@ def subtree_root(start: int, end: int, read: ReadNode) -> bytes:
     return fold_roots(roots)
 
 
-def _split(size: int) -> int:
-    """Return the largest power of two smaller than ``size`` (k of RFC 6962 §2.1), for size > 1."""
-    return 1 << ((size - 1).bit_length() - 1)
-
-
 def inclusion_path(index: int, size: int, read: ReadNode) -> list[bytes]:
     """Return the audit path of leaf ``index`` in the tree of ``size`` leaves, sibling first.
 
@@ -124,17 +119,18 @@ def inclusion_path(index: int, size: int, read: ReadNode) -> list[bytes]:
     """
     if not 0 <= index < size <= MAX_SIZE:
         raise ValueError("the leaf is not in the tree")
-    path = []
-    start, end = 0, size
-    while end - start > 1:
-        middle = start + _split(end - start)
-        if index < middle:
-            path.append(subtree_root(middle, end, read))
-            end = middle
-        else:
-            path.append(subtree_root(start, middle, read))
-            start = middle
-    path.reverse()
+    # RFC 6962 §2.1 splits off complete subtrees of falling size until one of them holds the leaf.
+    before = []
+    start, level = 0, size.bit_length() - 1
+    while index >= start + (1 << level):
+        before.append(read(level, start >> level))
+        start += 1 << level
+        level = (size - start).bit_length() - 1
+    end = start + (1 << level)
+    path = [read(row, (index >> row) ^ 1) for row in range(level)]
+    if end < size:
+        path.append(subtree_root(end, size, read))
+    path.extend(reversed(before))
     return path
 
 
@@ -151,12 +147,12 @@ def verify_inclusion(index: int, size: int, hashed: bytes, path: Sequence[bytes]
         if last == 0:
             raise Refusal("proof-invalid", "the path is too long")
         if first & 1 or first == last:
-            hashed = node_hash(sibling, hashed)
+            hashed = sha256(b"\x01" + sibling + hashed).digest()
             while not first & 1 and first:
                 first >>= 1
                 last >>= 1
         else:
-            hashed = node_hash(hashed, sibling)
+            hashed = sha256(b"\x01" + hashed + sibling).digest()
         first >>= 1
         last >>= 1
     if last != 0:
@@ -177,7 +173,8 @@ def consistency_path(old: int, size: int, read: ReadNode) -> list[bytes]:
     path = []
     start, end, whole = 0, size, True
     while old != end:
-        middle = start + _split(end - start)
+        # The largest power of two that is smaller than what is left: k of RFC 6962 §2.1.
+        middle = start + (1 << ((end - start - 1).bit_length() - 1))
         if old <= middle:
             path.append(subtree_root(middle, end, read))
             end = middle

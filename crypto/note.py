@@ -6,12 +6,12 @@ signature covers is the business of its type: 0x01 (plain Ed25519 over the text)
 verify refuses the whole note.
 """
 
-import binascii
 import re
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+
+from pybase64 import b64decode, b64encode_as_string
 
 from crypto.errors import Refusal
 from crypto.keys import NOTE_ED25519, NOTE_ML_DSA_44, PublicKey, Signer
@@ -62,9 +62,9 @@ def standard_base64(text: str) -> bytes:
     """Return the bytes of canonical RFC 4648 §4 base64; ``Refusal`` malformed for any other spelling."""
     try:
         data = b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         raise Refusal("malformed", "base64") from None
-    if b64encode(data).decode("ascii") != text:
+    if b64encode_as_string(data) != text:
         raise Refusal("malformed", "base64 not canonical")
     return data
 
@@ -83,12 +83,12 @@ def key_id(name: str, public: PublicKey) -> bytes:
 
 def vkey(name: str, public: PublicKey) -> str:
     """Return the key in the notation other transparency tools read: ``name+hex+base64``."""
-    return f"{name}+{key_id(name, public).hex()}+{b64encode(_typed(name, public)).decode('ascii')}"
+    return f"{name}+{key_id(name, public).hex()}+{b64encode_as_string(_typed(name, public))}"
 
 
 def signature_line(name: str, public: PublicKey, value: bytes) -> str:
     """Return the line, newline included, that puts ``value`` under a note."""
-    return f"{_DASH}{name} {b64encode(key_id(name, public) + value).decode('ascii')}\n"
+    return f"{_DASH}{name} {b64encode_as_string(key_id(name, public) + value)}\n"
 
 
 def split_note(note: str) -> tuple[str, list[NoteSignature]]:

@@ -4,7 +4,7 @@ Sizes and the context that ties a part to its bundle are in ``crypto.partformat`
 makes the salt, so no nonce passes through here; it commits to the key and proves order and
 end. Large parts move through the reused buffers and threads of ``crypto.pipeline``, so memory
 does not depend on the size.
-What an opener hands out is unproven until ``finish`` returns: quarantine is the caller's.
+What ``open_part`` writes is unproven until it returns: quarantine is the caller's.
 """
 
 import hashlib
@@ -35,13 +35,15 @@ __all__ = [
     "MANIFEST_BLOCK",
     "ByteSink",
     "ByteSource",
-    "PartOpener",
-    "PartSealer",
     "SealedPart",
+    "decrypt_part",
+    "encrypt_part",
     "manifest_size",
+    "open_bytes",
     "open_part",
     "padme",
     "part_context",
+    "seal_bytes",
     "seal_part",
     "sealed_size",
 ]
@@ -55,96 +57,57 @@ _SLOTS = 4
 Progress = Callable[[int], None]
 
 
-class PartSealer:
-    """Seals one part from pieces. For parts that fit in memory: ``finish`` returns all padding at once."""
-
-    def __init__(self, bk: bytes, bid_hex: str, n: int, *, plain_size: int, pad: bool = True) -> None:
-        self._encryptor = Cobblestone256Encryptor(bk, part_context(bid_hex, n))
-        self._n = n
-        self._plain_size = plain_size
-        self._left = plain_size
-        self._size = 0
-        self._padding = padded_size(plain_size, pad) - plain_size
-        self._plain = hashlib.sha256()
-        self._sealed = hashlib.sha256()
-
-    def _emit(self, sealed: bytes) -> bytes:
-        self._size += len(sealed)
-        self._sealed.update(sealed)
-        return sealed
-
-    def update(self, data: bytes | memoryview) -> bytes:
-        """Return the ciphertext that ``data`` completes.
-
-        Raises:
-            ValueError: more than ``plain_size`` bytes.
-        """
-        self._left -= len(data)
-        if self._left < 0:
-            raise ValueError("source is longer than announced")
-        self._plain.update(data)
-        return self._emit(self._encryptor.update(data))
-
-    def finish(self) -> tuple[bytes, SealedPart]:
-        """Return the last ciphertext and the facts about the whole part.
-
-        Raises:
-            ValueError: fewer than ``plain_size`` bytes came.
-        """
-        if self._left:
-            raise ValueError("source is shorter than announced")
-        tail = self._encryptor.update(bytes(self._padding)) if self._padding else b""
-        tail = self._emit(tail + self._encryptor.finalize())
-        return tail, SealedPart(
-            n=self._n,
-            plain_size=self._plain_size,
-            plain_sha256=self._plain.hexdigest(),
-            size=self._size,
-            sha256=self._sealed.hexdigest(),
-        )
+def encrypt_part(plain: bytes | memoryview, *, bk: bytes, bid: str, n: int, padding: int = 0) -> bytes:
+    """Return the ciphertext of ``plain`` and of ``padding`` zeros behind it, all of it in memory."""
+    encryptor = Cobblestone256Encryptor(bk, part_context(bid, n))
+    head = encryptor.update(plain)
+    if padding:
+        head += encryptor.update(bytes(padding))
+    return head + encryptor.finalize()
 
 
-class PartOpener:
-    """Opens one part from pieces; padding is checked and removed."""
+def decrypt_part(sealed: bytes | memoryview, *, bk: bytes, bid: str, n: int, padded: int) -> bytes:
+    """Return the plaintext of a part that fits in memory, ``padded`` bytes, padding included.
 
-    def __init__(self, bk: bytes, bid_hex: str, n: int, *, plain_size: int, pad: bool = True) -> None:
-        self._decryptor = Cobblestone256Decryptor(bk, part_context(bid_hex, n))
-        self._left = plain_size
-        self._padding = padded_size(plain_size, pad) - plain_size
-        self._plain = hashlib.sha256()
+    Raises:
+        Refusal: ``content-digest``: cut short, changed, or of another size.
+    """
+    decryptor = Cobblestone256Decryptor(bk, part_context(bid, n))
+    try:
+        plain = decryptor.update(sealed) + decryptor.finalize()
+    except InvalidTag:
+        raise Refusal("content-digest", "part ends early or does not decrypt") from None
+    if len(plain) != padded:
+        raise Refusal("content-digest", "part is longer or shorter than its manifest says")
+    return plain
 
-    def _strip(self, plain: bytes) -> bytes:
-        content = plain[: self._left]
-        padding = plain[len(content) :]
-        self._left -= len(content)
-        self._padding -= len(padding)
-        _check_padding(padding, self._padding)
-        self._plain.update(content)
-        return content
 
-    def update(self, data: bytes | memoryview) -> bytes:
-        """Return plaintext that is authentic, but whose end is not yet proven.
+def seal_bytes(
+    plain: bytes | memoryview, *, bk: bytes, bid: str, n: int, pad: bool = True
+) -> tuple[bytes, SealedPart]:
+    """Return the sealed part of a document that is in memory, and its facts."""
+    size = len(plain)
+    sealed = encrypt_part(plain, bk=bk, bid=bid, n=n, padding=padded_size(size, pad) - size)
+    return sealed, SealedPart(
+        n=n,
+        plain_size=size,
+        plain_sha256=hashlib.sha256(plain).hexdigest(),
+        size=len(sealed),
+        sha256=hashlib.sha256(sealed).hexdigest(),
+    )
 
-        Raises:
-            Refusal: ``content-digest``.
-        """
-        try:
-            return self._strip(self._decryptor.update(data))
-        except InvalidTag:
-            raise Refusal("content-digest", "part does not decrypt") from None
 
-    def finish(self) -> tuple[bytes, str]:
-        """Return the last plaintext and the hex digest of the whole.
+def open_bytes(
+    sealed: bytes | memoryview, *, bk: bytes, bid: str, n: int, plain_size: int, pad: bool = True
+) -> bytes:
+    """Return the document in a sealed part that is in memory; its padding is checked and removed.
 
-        Raises:
-            Refusal: ``content-digest``: cut short, another size, or padding that is not zero.
-        """
-        try:
-            rest = self._strip(self._decryptor.finalize())
-        except InvalidTag:
-            raise Refusal("content-digest", "part ends early or does not decrypt") from None
-        _check_end(self._left, self._padding)
-        return rest, self._plain.hexdigest()
+    Raises:
+        Refusal: ``content-digest``.
+    """
+    plain = decrypt_part(sealed, bk=bk, bid=bid, n=n, padded=padded_size(plain_size, pad))
+    _check_padding(plain[plain_size:], 0)
+    return plain[:plain_size]
 
 
 def _check_padding(padding: bytes | memoryview, left: int) -> None:
@@ -304,10 +267,8 @@ def _seal_small(
     if fill(source, plain) != plain_size:
         raise ValueError("source is shorter than announced")
     _refuse_more(source)
-    sealer = PartSealer(bk, bid, n, plain_size=plain_size, pad=pad)
-    head = sealer.update(plain)
-    tail, sealed = sealer.finish()
-    write_all(sink, memoryview(head + tail))
+    data, sealed = seal_bytes(plain, bk=bk, bid=bid, n=n, pad=pad)
+    write_all(sink, memoryview(data))
     if progress is not None:
         progress(plain_size)
     return sealed
@@ -331,13 +292,11 @@ def _open_small(
     if fill(source, sealed) != size:
         raise Refusal("content-digest", "part has another size")
     sealed = sealed[:size]
-    opener = PartOpener(bk, bid, n, plain_size=plain_size, pad=pad)
-    head = opener.update(sealed)
-    tail, digest = opener.finish()
+    plain = open_bytes(sealed, bk=bk, bid=bid, n=n, plain_size=plain_size, pad=pad)
     computed = "" if sealed_sha256 is None else hashlib.sha256(sealed).hexdigest()
-    _compare(digest, plain_sha256, computed, sealed_sha256)
+    _compare(hashlib.sha256(plain).hexdigest(), plain_sha256, computed, sealed_sha256)
     if sink is not None:
-        write_all(sink, memoryview(head + tail))
+        write_all(sink, memoryview(plain))
     if progress is not None:
         progress(plain_size)
 

@@ -5,9 +5,10 @@ would authenticate them, and nobody should be tempted to read them.
 """
 
 import re
-from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from pybase64 import b64encode_as_string
 
 from crypto.checkpoint import Checkpoint, open_checkpoint
 from crypto.errors import Refusal
@@ -33,7 +34,7 @@ class Proof:
 
 def tlog_proof(index: int, path: Sequence[bytes], checkpoint_note: str) -> str:
     """Return the proof that leaf ``index`` is in the tree of the signed head."""
-    hashes = "".join(f"{b64encode(node).decode('ascii')}\n" for node in path)
+    hashes = "".join([f"{b64encode_as_string(node)}\n" for node in path])
     return f"{_HEADER}index {index}\n{hashes}\n{checkpoint_note}"
 
 
@@ -50,10 +51,11 @@ def parse_tlog_proof(text: str) -> Proof:
     match = _INDEX.fullmatch(index)
     if not gap or match is None or int(match[1]) >= MAX_SIZE or len(hashes) > _MAX_PATH:
         raise Refusal("malformed", "the head of a tlog-proof")
-    path = tuple(standard_base64(line) for line in hashes)
-    if any(len(node) != HASH_SIZE for node in path):
-        raise Refusal("malformed", "a hash of a tlog-proof")
-    return Proof(index=int(match[1]), path=path, checkpoint_note=note)
+    path = [standard_base64(line) for line in hashes]
+    for node in path:
+        if len(node) != HASH_SIZE:
+            raise Refusal("malformed", "a hash of a tlog-proof")
+    return Proof(index=int(match[1]), path=tuple(path), checkpoint_note=note)
 
 
 def verify_tlog_proof(

@@ -90,29 +90,38 @@ class ReceiptClaims:
 
 def _fault(claims: ReceiptClaims) -> str | None:
     """Return what is wrong with the claims, free of content, or None."""
-    checks = (
-        (_is_code(claims.type), "type"),
-        (is_aid(claims.sender), "from"),
-        (is_bid(claims.bid), "bid"),
-        (is_digest(claims.envelope), "envelope"),
-        (claims.manifest is None or is_digest(claims.manifest), "manifest"),
-        (is_aid(claims.iss), "iss"),
-        (is_aid(claims.to), "to"),
-        (claims.at.utcoffset() is not None, "at"),
-        (1 <= claims.n <= 1_000_000, "n"),
-        (claims.prev is None if claims.n == 1 else is_digest(claims.prev), "prev"),
-        (claims.reason is None or _is_code(claims.reason), "reason"),
-        (
-            claims.reason is None or claims.type in TYPES_WITH_REASON or claims.type not in RECEIPT_TYPES,
-            "reason",
-        ),
-        (claims.reason is not None or claims.type not in TYPES_WITH_REASON, "reason"),
-        (claims.iss == claims.sender or claims.type not in TYPES_OF_SENDER, "iss"),
-    )
-    for passed, name in checks:
-        if not passed:
-            return name
+    if not _is_code(claims.type):
+        return "type"
+    if not is_aid(claims.sender):
+        return "from"
+    if not is_bid(claims.bid):
+        return "bid"
+    if not is_digest(claims.envelope):
+        return "envelope"
+    if not (claims.manifest is None or is_digest(claims.manifest)):
+        return "manifest"
+    if not is_aid(claims.iss):
+        return "iss"
+    if not is_aid(claims.to):
+        return "to"
+    if claims.at.utcoffset() is None:
+        return "at"
+    if not 1 <= claims.n <= 1_000_000:
+        return "n"
+    if not (claims.prev is None if claims.n == 1 else is_digest(claims.prev)):
+        return "prev"
+    if not _may_give(claims.type, claims.reason):
+        return "reason"
+    if claims.iss != claims.sender and claims.type in TYPES_OF_SENDER:
+        return "iss"
     return None
+
+
+def _may_give(kind: str, reason: str | None) -> bool:
+    """Tell whether a receipt of this type may give this reason, or none; a newer peer's type is free to."""
+    if reason is None:
+        return kind not in TYPES_WITH_REASON
+    return _is_code(reason) and (kind in TYPES_WITH_REASON or kind not in RECEIPT_TYPES)
 
 
 def _is_code(text: str) -> bool:

@@ -22,7 +22,7 @@ from crypto.bundle import (
 from crypto.encoding import b64u, sha256_hex, unb64u
 from crypto.errors import CODES, Refusal
 from crypto.keys import ED25519, KeyUse, PrivateKey
-from crypto.parts import PartSealer, manifest_size
+from crypto.parts import encrypt_part, manifest_size
 from tests.crypto.samples import (
     ENC,
     FORM,
@@ -589,8 +589,7 @@ def test_manifest_json_that_no_parser_agrees_on_is_a_mismatch() -> None:
     ids=["length 0", "length past the end", "length 2**32-1", "a block too many", "padding not zero"],
 )
 def test_part_0_with_a_wrong_length_or_padding_is_a_mismatch(plain: bytes) -> None:
-    sealer = PartSealer(GOOD.bk, GOOD.bid, 0, plain_size=len(plain), pad=False)
-    part0 = sealer.update(plain) + sealer.finish()[0]
+    part0 = encrypt_part(plain, bk=GOOD.bk, bid=GOOD.bid, n=0)
     refs = [PartRef(0, len(part0), sha256_hex(part0)), *GOOD.envelope.parts[1:]]
     env = envelope_for(GOOD.bid, GOOD.bk, GOOD.envelope.manifest, refs)
     sealed = replace(GOOD, parts=(part0, *GOOD.parts[1:]), envelope=env)
@@ -601,10 +600,7 @@ def test_padding_of_a_part_that_is_not_zero_is_a_content_digest() -> None:
     # The sender hides bytes behind the document, where no digest in the manifest would show them.
     size = 10_000
     plain = bytes(size) + b"hidden"
-    sink = io.BytesIO()
-    sealer = PartSealer(GOOD.bk, GOOD.bid, 1, plain_size=10_240, pad=False)
-    sink.write(sealer.update(plain.ljust(10_240, b"\0")) + sealer.finish()[0])
-    part = sink.getvalue()
+    part = encrypt_part(plain.ljust(10_240, b"\0"), bk=GOOD.bk, bid=GOOD.bid, n=1)
     raw = manifest_bytes(GOOD.bid, [manifest_part(1, bytes(size), sha256_hex(bytes(size)))])
     part0, facts = seal_manifest(raw, GOOD.bk, GOOD.bid)
     refs = [PartRef(0, facts.size, facts.sha256), PartRef(1, len(part), sha256_hex(part))]

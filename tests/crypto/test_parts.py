@@ -13,12 +13,12 @@ import pytest
 from crypto import parts
 from crypto.errors import Refusal
 from crypto.parts import (
-    PartOpener,
-    PartSealer,
     manifest_size,
+    open_bytes,
     open_part,
     padme,
     part_context,
+    seal_bytes,
     seal_part,
     sealed_size,
 )
@@ -102,20 +102,19 @@ def test_an_independent_reader_reads_what_we_seal(size: int) -> None:
     assert read_chunked(BK, part_context(BID, 1), sealed) == plain.ljust(padme(size), b"\0")
 
 
-@pytest.mark.parametrize("step", [1, 77, 16400, 50_000])
-def test_pieces_give_what_whole_files_give(step: int) -> None:
-    plain = os.urandom(40_001 if step > 1 else 500)
-    sealer = PartSealer(BK, BID, 1, plain_size=len(plain))
-    sealed = b"".join(sealer.update(plain[start : start + step]) for start in range(0, len(plain), step))
-    tail, facts = sealer.finish()
-    sealed += tail
+@pytest.mark.parametrize("size", [0, 1, 500, 16_384, 40_001])
+def test_bytes_in_memory_give_what_files_give(size: int) -> None:
+    plain = os.urandom(size)
+    sealed, facts = seal_bytes(plain, bk=BK, bid=BID, n=1)
     assert facts.sha256 == sha256(sealed).hexdigest()
-    opener = PartOpener(BK, BID, 1, plain_size=len(plain))
-    opened = b"".join(opener.update(sealed[start : start + step]) for start in range(0, len(sealed), step))
-    rest, digest = opener.finish()
-    assert opened + rest == plain
-    assert digest == facts.plain_sha256
+    assert (facts.size, facts.plain_size, facts.plain_sha256) == (
+        len(sealed),
+        size,
+        sha256(plain).hexdigest(),
+    )
+    assert open_bytes(sealed, bk=BK, bid=BID, n=1, plain_size=size) == plain
     _open(sealed, plain)
+    assert open_bytes(_seal(plain)[0], bk=BK, bid=BID, n=1, plain_size=size) == plain
 
 
 Damage = Callable[[bytes], bytes]
@@ -177,11 +176,10 @@ def test_bytes_hidden_in_the_padding_are_refused(size: int, position: int) -> No
 
 
 @pytest.mark.parametrize("padded", [10_000, 10_239, 10_241, 20_000])
-def test_pieces_with_another_amount_of_padding_are_refused(padded: int) -> None:
+def test_bytes_with_another_amount_of_padding_are_refused(padded: int) -> None:
     sealed, _ = _seal(bytes(padded), pad=False)
-    opener = PartOpener(BK, BID, 1, plain_size=10_000)
     with pytest.raises(Refusal, match="than its manifest says"):
-        _ = opener.update(sealed) + opener.finish()[0]
+        open_bytes(sealed, bk=BK, bid=BID, n=1, plain_size=10_000)
 
 
 @pytest.mark.parametrize("size", [10_000, MIB + 10_000])
@@ -189,9 +187,6 @@ def test_pieces_with_another_amount_of_padding_are_refused(padded: int) -> None:
 def test_a_source_that_changed_its_size_is_not_sealed(size: int, difference: int) -> None:
     with pytest.raises(ValueError, match="than announced"):
         seal_part(io.BytesIO(bytes(size + difference)), io.BytesIO(), bk=BK, bid=BID, n=1, plain_size=size)
-    sealer = PartSealer(BK, BID, 1, plain_size=10)
-    with pytest.raises(ValueError, match="than announced"):
-        sealer.update(bytes(11)) if difference > 0 else (sealer.update(bytes(9)), sealer.finish())
 
 
 def test_no_two_parts_share_a_salt() -> None:

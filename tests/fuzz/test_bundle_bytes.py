@@ -20,7 +20,7 @@ from crypto.errors import CODES, Refusal
 from crypto.jws import EDDSA, parse_compact
 from crypto.keys import ALGORITHMS, GW_HYB1, X509, KeyUse, PrivateKey, PublicKey
 from crypto.manifest import open_manifest_part
-from crypto.parts import PartOpener, padme, sealed_size
+from crypto.parts import open_bytes, padme, sealed_size
 from crypto.storagekey import unwrap_content_key
 from crypto.x509 import make_tls_certificate
 from tests.crypto.samples import ENC, NOW, SIG, open_container, seal
@@ -52,8 +52,7 @@ READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
 
 
 def _open_part(data: bytes, size: int) -> bytes:
-    opener = PartOpener(GOOD.bk, GOOD.bid, 2, plain_size=size)
-    return opener.update(data) + opener.finish()[0]
+    return open_bytes(data, bk=GOOD.bk, bid=GOOD.bid, n=2, plain_size=size)
 
 
 def _value_or_refusal(read: Callable[[bytes], object], data: bytes) -> None:

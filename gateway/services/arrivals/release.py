@@ -13,7 +13,6 @@ import io
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any
 
 from crypto import strictjson
@@ -258,20 +257,19 @@ class Releaser:
         return Opened(
             manifest=manifest,
             form=form,
-            human=self._verify_human(manifest, form, form_bytes.getvalue()),
+            human=self._verify_human(manifest, form),
             has_unknown_codes=bool(codes),
             content_key=content_key,
         )
 
-    def _verify_human(
-        self, manifest: Manifest, form: Mapping[str, Any], form_bytes: bytes
-    ) -> VerifiedHuman | None:
+    def _verify_human(self, manifest: Manifest, form: Mapping[str, Any]) -> VerifiedHuman | None:
         """Step 14: whose act it is, as far as that is proved (docs/human-acts.md section 6)."""
         return verify_human(
             manifest.human,
             form,
             author=manifest.sender,
-            form_sha256=sha256(form_bytes).digest(),
+            # Part 1 is the form, and step 13 compared its digest.
+            form_sha256=bytes.fromhex(manifest.parts[0].sha256),
             created_at=datetime.fromisoformat(form["created_at"]).astimezone(UTC),
             now=self._clock.now(),
             find_key=lambda aid, kid: self._directory.key_in_force(aid, KeyUse.SIG, kid),
@@ -391,8 +389,7 @@ def _check_contents(manifest: Manifest, form_bytes: bytes) -> tuple[Mapping[str,
     problems, codes = check_received(form, "request" if is_request_form(form) else "message")
     if problems:
         raise Refusal("form-invalid", "schema", step=14)
-    said = strictjson.loads(manifest.raw, max_bytes=FORM_MAX_BYTES)
-    differing = form_matches_manifest(form, said) if isinstance(said, dict) else ["manifest"]
+    differing = form_matches_manifest(form, manifest.members)
     if differing:
         raise Refusal("form-invalid", "differs from the manifest: " + ", ".join(differing), step=14)
     return form, codes

@@ -17,9 +17,8 @@ from typing import Any, Protocol
 
 from crypto import strictjson
 from crypto.bundle import Envelope, ManifestPart, PartRef, encode_manifest, seal_manifest, unsigned_envelope
-from crypto.encoding import sha256_hex
 from crypto.keys import PublicKey
-from crypto.parts import SealedPart, padme, seal_part, sealed_size
+from crypto.parts import SealedPart, padme, seal_bytes, seal_part, sealed_size
 from gateway.model.manifest import FORM_ROLE, ThreadContext, manifest_fields
 from gateway.services.lanes import working_for
 from gateway.services.sealing.bulk import APART_BYTES, Bulk, BulkGone, descriptor
@@ -110,7 +109,9 @@ async def seal_documents(
 
     Raises ``ValueError`` if a document does not have the size it was announced with.
     """
-    sealed = []
+    sealed: list[tuple[SealedPart, BlobRef]] = []
+    if not documents:
+        return sealed
     with working_for(lane):
         for n, document in enumerate(documents, start=2):
             part = None
@@ -206,9 +207,7 @@ async def seal_bundle(
     life: timedelta = LIFE,
 ) -> SealedBundle:
     """Seal form and manifest over documents that are sealed already, and sign the envelope for ``life``."""
-    form_part, form_ref = await _seal_one(
-        blobs, bid, content_key, 1, lambda: io.BytesIO(form_bytes), len(form_bytes), None
-    )
+    form_part, form_ref = await _seal_form(blobs, bid, content_key, form_bytes)
     parts = [_form_part(form, form_part)] + [
         _document_part(document, part) for document, (part, _) in zip(documents, sealed, strict=True)
     ]
@@ -230,11 +229,22 @@ async def seal_bundle(
         lane=lane,
         bk=content_key,
         recipients=[recipient],
-        manifest_sha256=sha256_hex(raw),
+        manifest_sha256=zero.plain_sha256,
         parts=[PartRef(n, ref.size_bytes, ref.sha256) for n, ref in enumerate(refs)],
     )
     envelope = unsigned.signed(await sign(unsigned.signing_input))
     return SealedBundle(envelope=envelope, refs=refs, content_key=content_key)
+
+
+async def _seal_form(
+    blobs: Blobs, bid: str, content_key: bytes, form_bytes: bytes
+) -> tuple[SealedPart, BlobRef]:
+    """Seal the form, as part 1; one that would be long work goes where documents go."""
+    size = len(form_bytes)
+    if size >= blobs.inline_limit_bytes:
+        return await _seal_one(blobs, bid, content_key, 1, lambda: io.BytesIO(form_bytes), size, None)
+    data, part = seal_bytes(form_bytes, bk=content_key, bid=bid, n=1)
+    return part, await _keep(blobs, data, part)
 
 
 async def _keep(blobs: Blobs, data: bytes, part: SealedPart) -> BlobRef:
