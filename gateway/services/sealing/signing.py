@@ -36,11 +36,17 @@ _log = get_log("signing")
 
 
 class _Line(asyncio.Protocol):
-    """The connection: a first byte when the process is ready, then answers in the order of questions."""
+    """The connection: a first byte when the process is ready, then answers in the order of questions.
+
+    It ends where the oldest question waits too long for its answer.
+    """
 
     def __init__(self) -> None:
-        self.ready: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._answers: deque[asyncio.Future[bytes | None]] = deque()
+        self._loop = asyncio.get_running_loop()
+        self.ready: asyncio.Future[bool] = self._loop.create_future()
+        #: What becomes the answers, each with the time by which it has to be here.
+        self._answers: deque[tuple[asyncio.Future[bytes | None], float]] = deque()
+        self._watch: asyncio.TimerHandle | None = None
         self._received = bytearray()
         self._transport: asyncio.Transport | None = None
 
@@ -56,7 +62,7 @@ class _Line(asyncio.Protocol):
         while self._answers and len(self._received) >= HYBRID_SIGNATURE_SIZE:
             signature = bytes(self._received[:HYBRID_SIGNATURE_SIZE])
             del self._received[:HYBRID_SIGNATURE_SIZE]
-            answer = self._answers.popleft()
+            answer, _ = self._answers.popleft()
             if not answer.done():
                 answer.set_result(signature)
 
@@ -64,20 +70,35 @@ class _Line(asyncio.Protocol):
         self._transport = None
         if not self.ready.done():
             self.ready.set_result(False)
-        for answer in self._answers:
+        if self._watch is not None:
+            self._watch.cancel()
+        for answer, _ in self._answers:
             if not answer.done():
                 answer.set_result(None)
         self._answers.clear()
 
     def ask(self, kid: str, message: bytes) -> asyncio.Future[bytes | None]:
         """Return what becomes the signature, or ``None`` if the process ends before it is made."""
-        answer: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[bytes | None] = self._loop.create_future()
         if self._transport is None:
             answer.set_result(None)
         else:
-            self._answers.append(answer)
+            self._answers.append((answer, self._loop.time() + _PATIENCE_S))
+            # One watch for all questions: a timeout for each would cost more than asking.
+            if self._watch is None:
+                self._watch = self._loop.call_later(_PATIENCE_S, self._look)
             self._transport.write(question(kid, message))
         return answer
+
+    def _look(self) -> None:
+        self._watch = None
+        if not self._answers:
+            return
+        _, latest = self._answers[0]
+        if self._loop.time() >= latest:
+            self.close()
+        else:
+            self._watch = self._loop.call_at(latest, self._look)
 
     def close(self) -> None:
         """End the process: it reads the end of the connection."""
@@ -133,11 +154,7 @@ class Signing:
         return signer.sign(message)
 
     async def _asked(self, line: _Line, kid: str, message: bytes) -> bytes | None:
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                signature = await line.ask(kid, message)
-        except TimeoutError:
-            signature = None
+        signature = await line.ask(kid, message)
         if signature is None:
             self._give_up()
         return signature
