@@ -53,7 +53,7 @@ def parse_leaf(leaf: bytes) -> Leaf:
         Refusal: ``malformed`` or ``version``.
     """
     members = strictjson.loads_object(leaf, max_bytes=MAX_LEAF_BYTES)
-    version, at, event, hidden = (members.get(name) for name in ("v", "t", "ev", "c"))
+    version, at, event, hidden = members.get("v"), members.get("t"), members.get("ev"), members.get("c")
     if version != 1 or isinstance(version, bool) or members.get("must"):
         raise Refusal("version", "leaf: another version")
     if not isinstance(at, str) or not isinstance(event, str) or not isinstance(hidden, str):
@@ -81,8 +81,8 @@ def open_leaf(leaf: bytes, salt: bytes, body: bytes) -> Mapping[str, JSONValue]:
 
 def check_logged_receipt(
     jws: str, *, iss: str, leaf: str, salt: bytes, body: str, proof: str, keys: Sequence[PublicKey]
-) -> tuple[int, Checkpoint]:
-    """Return place and signed head after checking that the receipt ``jws`` stands in the log of ``iss``.
+) -> tuple[Mapping[str, JSONValue], Checkpoint]:
+    """Return the body's members and the signed head after checking that ``jws`` stands in the log of ``iss``.
 
     Args:
         leaf, body, proof: The exact texts that came with the receipt.
@@ -101,4 +101,5 @@ def check_logged_receipt(
     members = open_leaf(leaf_bytes, salt, body_bytes)
     if not jws.isascii() or members.get("receipt") != receipt_digest(jws):
         raise Refusal("proof-invalid", "the entry is about another receipt")
-    return verify_tlog_proof(proof, leaf_bytes, f"{iss}/log", keys)
+    _, head = verify_tlog_proof(proof, leaf_bytes, f"{iss}/log", keys)
+    return members, head

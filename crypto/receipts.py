@@ -16,6 +16,7 @@ from crypto.encoding import is_aid, is_bid, is_digest, parse_wire_time, sha256_h
 from crypto.errors import Refusal
 from crypto.jws import EDDSA, parse_compact, sign_compact
 from crypto.keys import KeyUse, PublicKey, Signer
+from crypto.members import Members, unknown_members
 from crypto.strictjson import JSONValue
 
 TYP = "gw-rcpt+jws"
@@ -49,6 +50,9 @@ _CODE = re.compile(r"(?=.{1,32}\Z)[_-]*[A-Za-z0-9][A-Za-z0-9_-]*")
 _MEMBERS = frozenset(
     {"v", "must", "type", "from", "bid", "envelope", "manifest", "iss", "to", "at", "n", "prev", "reason"}
 )
+#: Members that are text. Some may be null; they have to be there all the same.
+_TEXTS = ("type", "from", "bid", "envelope", "iss", "to", "at", "manifest", "prev", "reason")
+_MAY_BE_NULL = frozenset({"manifest", "prev", "reason"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +187,7 @@ def receipt_digest(jws: str) -> str:
     return sha256_hex(jws.encode("ascii"))
 
 
-def _check_version(members: Mapping[str, JSONValue]) -> None:
+def _check_version(members: Members) -> None:
     version = members.get("v")
     if version != 1 or isinstance(version, bool):
         raise Refusal("version", "receipt: another major version")
@@ -194,33 +198,31 @@ def _check_version(members: Mapping[str, JSONValue]) -> None:
         raise Refusal("version", "receipt: demands a member unknown here")
 
 
-def _claims(members: Mapping[str, JSONValue]) -> ReceiptClaims:
-    def text(name: str) -> str:
-        value = members.get(name)
-        if not isinstance(value, str):
-            raise Refusal("malformed", f"receipt: {name}")
-        return value
-
-    def text_or_none(name: str) -> str | None:
-        return None if name in members and members[name] is None else text(name)
-
+def _claims(members: Members) -> ReceiptClaims:
     n = members.get("n")
-    if not isinstance(n, int) or isinstance(n, bool):
+    if type(n) is not int:
         raise Refusal("malformed", "receipt: n")
+    said: dict[str, str] = {}
+    for name in _TEXTS:
+        value = members.get(name)
+        if isinstance(value, str):
+            said[name] = value
+        elif value is not None or name not in members or name not in _MAY_BE_NULL:
+            raise Refusal("malformed", f"receipt: {name}")
     try:
         return ReceiptClaims(
-            type=text("type"),
-            sender=text("from"),
-            bid=text("bid"),
-            envelope=text("envelope"),
-            manifest=text_or_none("manifest"),
-            iss=text("iss"),
-            to=text("to"),
-            at=parse_wire_time(text("at")),
+            type=said["type"],
+            sender=said["from"],
+            bid=said["bid"],
+            envelope=said["envelope"],
+            manifest=said.get("manifest"),
+            iss=said["iss"],
+            to=said["to"],
+            at=parse_wire_time(said["at"]),
             n=n,
-            prev=text_or_none("prev"),
-            reason=text_or_none("reason"),
-            extra=MappingProxyType({name: value for name, value in members.items() if name not in _MEMBERS}),
+            prev=said.get("prev"),
+            reason=said.get("reason"),
+            extra=unknown_members(members, _MEMBERS),
         )
     except ValueError as error:
         raise Refusal("malformed", str(error)) from None

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def logged(leaf: bytes, origin: str = "yy-moj/log") -> str:
     return tlog_proof(0, [], sign_checkpoint(head, ED.signer(), PQ.signer(), AT))
 
 
-def check(leaf: bytes, body: str = BODY.decode(), **changes: Any) -> tuple[int, Checkpoint]:
+def check(leaf: bytes, body: str = BODY.decode(), **changes: Any) -> tuple[Mapping[str, Any], Checkpoint]:
     arguments: dict[str, Any] = {
         "iss": "yy-moj",
         "leaf": leaf.decode(),
@@ -92,8 +93,9 @@ def test_only_the_committed_body_opens_a_leaf() -> None:
 
 
 def test_a_receipt_is_found_in_the_log_of_its_issuer() -> None:
-    index, head = check(a_leaf())
-    assert (index, head.size, head.signed_at) == (0, 1, AT)
+    members, head = check(a_leaf())
+    assert members["receipt"] == sha256_hex(JWS.encode())
+    assert (head.size, head.signed_at) == (1, AT)
 
 
 def test_a_place_that_is_not_the_receipts_is_refused() -> None:

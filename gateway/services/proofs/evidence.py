@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from crypto import strictjson
 from crypto.bundle import key_verdict
 from crypto.encoding import unb64u
 from crypto.errors import Refusal
@@ -64,40 +63,37 @@ def check_receipt(offered: Mapping[str, Any], directory: Directory, now: datetim
 
     claims = read_receipt(jws, find)
     key_verdict(directory.key_in_force(claims.iss, KeyUse.RCPT, used[0].kid), claims.at, now)
-    digest = receipt_digest(jws)
     place, fault = None, None
     if offered.get("proof") is not None:
         try:
-            place = _check_place(offered, jws, claims, digest, directory, now)
+            place = _check_place(offered, jws, claims, directory, now)
         except Refusal as refusal:
             fault = refusal.code
-    return CheckedReceipt(claims=claims, jws=jws, digest=digest, place=place, proof_fault=fault)
+    return CheckedReceipt(claims=claims, jws=jws, digest=receipt_digest(jws), place=place, proof_fault=fault)
 
 
 def _check_place(
     offered: Mapping[str, Any],
     jws: str,
     claims: ReceiptClaims,
-    digest: str,
     directory: Directory,
     now: datetime,
 ) -> LogPlace:
     """Check that the leaf is in the issuer's log and commits to this very receipt (docs/receipts.md)."""
-    leaf, salt, body, proof = (offered.get(name) for name in ("leaf", "salt", "body", "proof"))
+    leaf, salt, body, proof = map(offered.get, ("leaf", "salt", "body", "proof"))
     if not (
         isinstance(leaf, str) and isinstance(salt, str) and isinstance(body, str) and isinstance(proof, str)
     ):
         raise Refusal("malformed", "place in the log")
     if len(leaf) > _LEAF_LIMIT or len(body) > _LEAF_LIMIT or len(proof) > _PROOF_LIMIT:
         raise Refusal("malformed", "place in the log: too long")
-    said = strictjson.loads_object(body.encode(), max_bytes=_LEAF_LIMIT)
-    if (said.get("from"), said.get("bid"), said.get("receipt")) != (claims.sender, claims.bid, digest):
-        raise Refusal("proof-invalid", "the leaf is about another receipt")
     keys = [key.public for key in directory.keys(claims.iss, KeyUse.LOG)]
     salt_bytes = unb64u(salt)
-    _, head = check_logged_receipt(
+    said, head = check_logged_receipt(
         jws, iss=claims.iss, leaf=leaf, salt=salt_bytes, body=body, proof=proof, keys=keys
     )
+    if (said.get("from"), said.get("bid")) != (claims.sender, claims.bid):
+        raise Refusal("proof-invalid", "the leaf is about another bundle")
     if head.signed_at is None or head.signed_at < claims.at - _SET_BACK:
         # A head holds nothing that came after it: keys whose time is over would place what is new.
         raise Refusal("proof-invalid", "the head was signed before the receipt")
