@@ -3,7 +3,8 @@
 In storage the container is virtual: the envelope in force, then the parts as they were sealed.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from crypto.bundle import container_prefix
@@ -26,15 +27,19 @@ class ContainerSource:
     parts: Sequence[BlobRef] = field(repr=False)
     blobs: Blobs = field(repr=False)
 
-    async def stream(self, offset: int) -> AsyncIterator[bytes]:
-        """Yield the bytes from ``offset`` on, in pieces of at most 1 MiB."""
+    async def stream(self, offset: int) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes from ``offset`` on, in pieces of at most 1 MiB; who stops early closes it."""
         if offset < len(self.prefix):
             yield self.prefix[offset:]
         at = len(self.prefix)
         for ref in self.parts:
             if offset < at + ref.size_bytes:
-                async for piece in self.blobs.read(ref, max(0, offset - at)):
-                    yield piece
+                if ref.data is not None:
+                    yield ref.data[max(0, offset - at) :]
+                else:
+                    async with aclosing(self.blobs.read(ref, max(0, offset - at))) as pieces:
+                        async for piece in pieces:
+                            yield piece
             at += ref.size_bytes
 
 

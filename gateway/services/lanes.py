@@ -9,8 +9,8 @@ import os
 import time
 from asyncio import Future, get_running_loop, sleep
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from gateway.model.codes import Lane
@@ -61,18 +61,22 @@ class Lanes:
             self._urgent -= 1
             self._last = self._monotonic()
 
-    async def paced(self, read: Callable[[int], AsyncIterator[bytes]], offset: int) -> AsyncIterator[bytes]:
+    async def paced(
+        self, read: Callable[[int], AsyncGenerator[bytes, None]], offset: int
+    ) -> AsyncGenerator[bytes, None]:
         """Yield what a routine source gives; while urgent work is about in small pieces, with turns between.
 
         Encrypting and sending a large piece takes the loop for as long as a whole urgent step.
         """
-        async for piece in read(offset):
-            if len(piece) <= _PIECE_BYTES or not self.is_urgent_about:
-                yield piece
-                continue
-            for at in range(0, len(piece), _PIECE_BYTES):
-                yield piece[at : at + _PIECE_BYTES]
-                await sleep(0)
+        # Closed with this one: the loop would make a task of its own of closing what is left half read.
+        async with aclosing(read(offset)) as pieces:
+            async for piece in pieces:
+                if len(piece) <= _PIECE_BYTES or not self.is_urgent_about:
+                    yield piece
+                    continue
+                for at in range(0, len(piece), _PIECE_BYTES):
+                    yield piece[at : at + _PIECE_BYTES]
+                    await sleep(0)
 
     @property
     def is_urgent_about(self) -> bool:

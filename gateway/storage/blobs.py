@@ -10,7 +10,7 @@ import io
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -224,7 +224,7 @@ class Blobs:
 
     async def read(
         self, ref: BlobRef, offset: int = 0, length: int | None = None, *, chunk_bytes: int = COPY_BYTES
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Yield ``length`` bytes from ``offset`` on, or all of them, in chunks of at most ``chunk_bytes``."""
         end = ref.size_bytes if length is None else min(ref.size_bytes, offset + length)
         if ref.data is not None:
