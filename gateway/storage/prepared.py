@@ -8,6 +8,7 @@ way: there the round trip counts. Results and errors are the same either way.
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Executable, Select
@@ -22,34 +23,49 @@ _Convert = Callable[[Any], Any]
 class _Prepared:
     """One statement in SQLite's own form: the text, and where values need converting."""
 
-    __slots__ = ("_defaults", "_given", "_names", "_read", "sql")
+    __slots__ = ("_given", "_own", "_pick", "_read", "sql")
 
     def __init__(self, statement: Any, columns: tuple[str, ...] | None) -> None:
         compiled = statement.compile(dialect=_DIALECT, column_keys=columns)
         self.sql = str(compiled)
-        self._names: tuple[str, ...] = tuple(compiled.positiontup)
-        self._defaults = compiled.params
+        names: tuple[str, ...] = tuple(compiled.positiontup)
+        #: What the statement itself says, where no row does.
+        self._own = {name: compiled.params[name] for name in names if not compiled.binds[name].required}
+        self._pick = _picker(names)
         self._given = _that_convert(
-            compiled.binds[name].type.dialect_impl(_DIALECT).bind_processor(_DIALECT) for name in self._names
+            compiled.binds[name].type.dialect_impl(_DIALECT).bind_processor(_DIALECT) for name in names
         )
         results = statement.selected_columns if isinstance(statement, Select) else ()
         self._read = _that_convert(
             column.type.dialect_impl(_DIALECT).result_processor(_DIALECT, None) for column in results
         )
 
-    def values(self, row: Mapping[str, Any]) -> list[Any]:
+    def values(self, row: Mapping[str, Any]) -> Sequence[Any]:
         """Return the driver's values for one row, in the statement's order."""
-        values = [row[name] if name in row else self._defaults[name] for name in self._names]
+        picked = self._pick({**self._own, **row} if self._own else row)
+        if not self._given:
+            return picked
+        values = list(picked)
         for at, convert in self._given:
             values[at] = convert(values[at])
         return values
 
-    def result(self, row: Sequence[Any]) -> tuple[Any, ...]:
+    def result(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the values of a row that the driver gave."""
+        if not self._read:
+            return row
         values = list(row)
         for at, convert in self._read:
-            values[at] = convert(values[at])
+            if values[at] is not None:
+                values[at] = convert(values[at])
         return tuple(values)
+
+
+def _picker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Return what takes the values of these names out of a row."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda row: tuple(row[name] for name in names)
 
 
 def _that_convert(converts: Iterable[_Convert | None]) -> list[tuple[int, _Convert]]:
@@ -80,9 +96,8 @@ def run_many(
         connection.execute(statement, rows)
         return
     prepared = _prepared(statement, columns)
-    values = [prepared.values(row) for row in rows]
     try:
-        connection.connection.cursor().executemany(prepared.sql, values)
+        _driver(connection).executemany(prepared.sql, [prepared.values(row) for row in rows])
     except sqlite3.Error as error:
         raise _as_sqlalchemy(prepared.sql, error) from error
 
@@ -96,13 +111,15 @@ def fetch(connection: Connection, statement: Select[Any], values: Mapping[str, A
     if connection.dialect.name != "sqlite":
         return [tuple(row) for row in connection.execute(statement, values)]
     prepared = _prepared(statement, None)
-    cursor = connection.connection.cursor()
     try:
-        cursor.execute(prepared.sql, prepared.values(values))
-        found = cursor.fetchall()
+        found = _driver(connection).execute(prepared.sql, prepared.values(values)).fetchall()
     except sqlite3.Error as error:
         raise _as_sqlalchemy(prepared.sql, error) from error
     return [prepared.result(row) for row in found]
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    return connection.connection.dbapi_connection  # type: ignore[return-value]
 
 
 def _as_sqlalchemy(sql: str, error: sqlite3.Error) -> BaseException:

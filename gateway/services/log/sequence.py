@@ -93,14 +93,7 @@ class Sequencer:
             self._rows.tiles.append({"level": tile.level, "n": tile.n, "hashes": tile.hashes})
         self._rows.leaves.append({"idx": index, "leaf": leaf})
         self._rows.bodies.append({"idx": index, "salt": salt, "body": body})
-        return AuditEntry(
-            index=index,
-            at=entry.at.replace(microsecond=0),
-            event=entry.event,
-            leaf=leaf,
-            salt=salt,
-            body=body,
-        )
+        return AuditEntry(index=index, leaf=leaf, salt=salt, body=body)
 
     def flush(self, connection: Connection) -> None:
         """Write the group's rows, and the last signed head beside them: that costs no commit of its own."""

@@ -65,7 +65,7 @@ class Journal:
 
     def append(self, connection: Connection, entry: PendingAuditEntry) -> AuditEntry:
         self._open.append(entry)
-        return AuditEntry(index=0, at=entry.at, event=entry.event, leaf=b"", salt=b"", body=b"")
+        return AuditEntry(index=0, leaf=b"", salt=b"", body=b"")
 
     def flush(self, connection: Connection) -> None:
         pass
