@@ -21,6 +21,9 @@ BUSY_TIMEOUT_S = 10
 CONNECT_TIMEOUT_S = 10
 COMMAND_TIMEOUT_S = 60
 READERS = 4
+#: How a transaction of a reader begins, and one of the writer.
+BEGIN_READING = "BEGIN"
+_BEGIN_WRITING = "BEGIN IMMEDIATE"
 
 
 def parse_url(url: str) -> URL:
@@ -51,12 +54,12 @@ def create_private_file(path: Path) -> None:
 def sqlite_writer(path: Path) -> Engine:
     """Return the engine of the one writer: every transaction begins with the write lock held."""
     create_private_file(path)
-    return _sqlite_engine(path, mode="rw", begin="BEGIN IMMEDIATE", poolclass=NullPool)
+    return _sqlite_engine(path, mode="rw", begin=_BEGIN_WRITING, poolclass=NullPool)
 
 
 def sqlite_readers(path: Path, *, read_only: bool = False) -> Engine:
     """Return the engine of readers; a transaction is one unchanging view."""
-    return _sqlite_engine(path, mode="ro" if read_only else "rw", begin="BEGIN", poolclass=QueuePool)
+    return _sqlite_engine(path, mode="ro" if read_only else "rw", begin=BEGIN_READING, poolclass=QueuePool)
 
 
 def _sqlite_engine(path: Path, *, mode: str, begin: str, poolclass: type[Pool]) -> Engine:
@@ -65,7 +68,7 @@ def _sqlite_engine(path: Path, *, mode: str, begin: str, poolclass: type[Pool]) 
     if folder_is_fixed and not path.with_name(path.name + "-wal").exists():
         # Without a writable folder SQLite cannot make its side files; without a WAL it needs none.
         name += "&immutable=1"
-    is_writer = begin == "BEGIN IMMEDIATE"
+    is_writer = begin == _BEGIN_WRITING
 
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(
@@ -95,9 +98,16 @@ def _sqlite_engine(path: Path, *, mode: str, begin: str, poolclass: type[Pool]) 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:
         # Straight to the driver: this runs once per COMMIT, and SQLAlchemy's way costs as much as an INSERT.
-        connection.connection.cursor().execute(begin)
+        driver = driver_of(connection)
+        if not driver.in_transaction:
+            driver.execute(begin)
 
     return engine
+
+
+def driver_of(connection: Connection) -> sqlite3.Connection:
+    """Return the driver's own connection under one of ours to SQLite."""
+    return connection.connection.dbapi_connection  # type: ignore[return-value]
 
 
 def _enter_wal(cursor: DBAPICursor) -> None:

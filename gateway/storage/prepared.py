@@ -15,6 +15,8 @@ from sqlalchemy import Connection, Executable, Select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 
+from gateway.storage.engines import driver_of
+
 _DIALECT = sqlite.dialect()
 
 _Convert = Callable[[Any], Any]
@@ -97,7 +99,7 @@ def run_many(
         return
     prepared = _prepared(statement, columns)
     try:
-        _driver(connection).executemany(prepared.sql, [prepared.values(row) for row in rows])
+        driver_of(connection).executemany(prepared.sql, [prepared.values(row) for row in rows])
     except sqlite3.Error as error:
         raise _as_sqlalchemy(prepared.sql, error) from error
 
@@ -112,14 +114,10 @@ def fetch(connection: Connection, statement: Select[Any], values: Mapping[str, A
         return [tuple(row) for row in connection.execute(statement, values)]
     prepared = _prepared(statement, None)
     try:
-        found = _driver(connection).execute(prepared.sql, prepared.values(values)).fetchall()
+        found = driver_of(connection).execute(prepared.sql, prepared.values(values)).fetchall()
     except sqlite3.Error as error:
         raise _as_sqlalchemy(prepared.sql, error) from error
     return [prepared.result(row) for row in found]
-
-
-def _driver(connection: Connection) -> sqlite3.Connection:
-    return connection.connection.dbapi_connection  # type: ignore[return-value]
 
 
 def _as_sqlalchemy(sql: str, error: sqlite3.Error) -> BaseException:

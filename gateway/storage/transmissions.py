@@ -230,18 +230,17 @@ def overdue(connection: Connection, lane: str, now: datetime) -> list[Transmissi
     """Return the keys of what left, and whose receipt has not come by the time it was expected."""
     found: list[TransmissionKey] = []
     for state in ("DISPATCHED", "RELAYED"):
-        rows = connection.execute(_OVERDUE, {"b_state": state, "b_lane": lane, "b_now": now})
-        found.extend((row.sender, row.bid, row.to_aid) for row in rows)
+        rows = fetch(connection, _OVERDUE, {"b_state": state, "b_lane": lane, "b_now": now})
+        found.extend((sender, bid, to_aid) for sender, bid, to_aid in rows)
     return found
 
 
 def next_transmission(connection: Connection, lane: str) -> datetime | None:
     """Return when the next transmission of a lane falls due, ``None`` if none waits."""
-    found = [
-        connection.scalar(_NEXT, {"b_state": state, "b_lane": lane})
-        for state in ("QUEUED", "DISPATCHED", "RELAYED")
-    ]
-    return min((due for due in found if due is not None), default=None)
+    found: list[datetime] = []
+    for state in ("QUEUED", "DISPATCHED", "RELAYED"):
+        found.extend(due for (due,) in fetch(connection, _NEXT, {"b_state": state, "b_lane": lane}) if due)
+    return min(found, default=None)
 
 
 def transmissions_of(connection: Connection, sender: str, bid: str) -> list[TransmissionRow]:

@@ -9,6 +9,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -139,6 +140,8 @@ def _read_slot(slot: bytes) -> tuple[int, str] | None:
     return int.from_bytes(slot[len(_MAGIC) : _HEADER - 4], "big"), slot[_HEADER:end].decode()
 
 
+# The head that was written is the one that is stored when the next comes.
+@lru_cache(maxsize=4)
 def _head(note: str) -> Checkpoint:
     try:
         return parse_checkpoint(split_note(note)[0])

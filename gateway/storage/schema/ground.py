@@ -15,14 +15,22 @@ class Instant(TypeDecorator[datetime]):
     impl = BigInteger
     cache_ok = True
 
-    # Both directions as bare functions: SQLAlchemy's own way is two calls for each value.
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Return milliseconds; a naive datetime is a defect and raises ``TypeError``."""
+        return _to_milliseconds(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        """Return the aware UTC instant."""
+        return _to_instant(value)
+
+    # SQLAlchemy would put a function of its own around each of the two, for every value.
 
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], int | None]:
-        """Return what makes milliseconds; a naive datetime is a defect and raises ``TypeError``."""
+        """Return what ``process_bind_param`` does."""
         return _to_milliseconds
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[int | None], datetime | None]:
-        """Return what makes the aware UTC instant."""
+        """Return what ``process_result_value`` does."""
         return _to_instant
 
 
