@@ -9,8 +9,14 @@ import os
 import time
 from asyncio import Future, get_running_loop, sleep
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    aclosing,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
 
 from gateway.model.codes import Lane
@@ -46,16 +52,15 @@ class Lanes:
         self._urgent = 0
         self._last = -_CALM_AFTER_S
 
-    @contextmanager
-    def working(self, lane: str) -> Iterator[None]:
+    def working(self, lane: str) -> AbstractContextManager[None]:
         """Do a piece of work of a lane."""
-        if lane != Lane.URGENT:
-            with working_for(lane):
-                yield
-            return
+        return self._urgently() if lane == Lane.URGENT else working_for(lane)
+
+    @contextmanager
+    def _urgently(self) -> Iterator[None]:
         self._urgent += 1
         try:
-            with working_for(lane):
+            with working_for(Lane.URGENT):
                 yield
         finally:
             self._urgent -= 1
@@ -99,13 +104,13 @@ class Gate:
         self._inside = 0
         self._waiting: deque[Future[None]] = deque()
 
-    @asynccontextmanager
-    async def passing(self, lane: str) -> AsyncIterator[None]:
+    def passing(self, lane: str) -> AbstractAsyncContextManager[None]:
         """Hold a place; in order of arrival."""
-        if lane == Lane.URGENT:
-            yield
-            return
-        while self._inside >= self._lanes.room(lane, self._routine):
+        return nullcontext() if lane == Lane.URGENT else _Place(self)
+
+    async def enter(self) -> None:
+        """Take a place, once there is one; ``leave`` gives it back."""
+        while self._inside >= self._lanes.room(Lane.ROUTINE, self._routine):
             turn: Future[None] = get_running_loop().create_future()
             self._waiting.append(turn)
             try:
@@ -114,11 +119,11 @@ class Gate:
                 self._next()
                 raise
         self._inside += 1
-        try:
-            yield
-        finally:
-            self._inside -= 1
-            self._next()
+
+    def leave(self) -> None:
+        """Give a place back."""
+        self._inside -= 1
+        self._next()
 
     def _next(self) -> None:
         """Wake as many as there is room for now; each looks again for itself."""
@@ -128,3 +133,18 @@ class Gate:
             if not turn.done():
                 turn.set_result(None)
                 free -= 1
+
+
+class _Place:
+    """A place behind a gate, for the length of a block."""
+
+    __slots__ = ("_gate",)
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def __aenter__(self) -> None:
+        await self._gate.enter()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._gate.leave()

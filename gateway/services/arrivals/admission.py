@@ -5,7 +5,7 @@ sender tries again. A share of everything is kept for the urgent lane, so that r
 transfer or a flood from one peer never keeps an urgent bundle out.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Hashable
 from dataclasses import dataclass
 
@@ -39,6 +39,10 @@ class Admission:
         self._limits = limits
         self._clock = clock
         self._arriving: dict[Hashable, _Arriving] = {}
+        # The same counted: bundles by lane and caller, bundles and bytes by lane.
+        self._from_peer: Counter[tuple[str, str]] = Counter()
+        self._in_lane: Counter[str] = Counter()
+        self._bytes: Counter[str] = Counter()
         self._recent: dict[str, deque[float]] = {}
 
     @property
@@ -52,22 +56,30 @@ class Admission:
         if size_bytes > limits.max_bundle_bytes:
             raise Refusal("too-large", "container", step=9)
         self._pace(caller)
-        same_lane = [a for a in self._arriving.values() if a.lane == lane]
-        from_peer = sum(1 for a in same_lane if a.caller == caller)
+        from_peer = self._from_peer[lane, caller]
         if lane == "urgent":
             if from_peer >= limits.urgent_bundles_per_peer:
                 raise Refusal("quota", "urgent bundles of one peer", step=9)
         elif (
             from_peer >= limits.routine_bundles_per_peer
-            or len(same_lane) >= limits.routine_bundles
-            or sum(a.size_bytes for a in same_lane) + size_bytes > limits.routine_arriving_bytes
+            or self._in_lane[lane] >= limits.routine_bundles
+            or self._bytes[lane] + size_bytes > limits.routine_arriving_bytes
         ):
             raise Refusal("quota", "routine bundles", step=9)
+        self.leave(key)
         self._arriving[key] = _Arriving(caller=caller, lane=lane, size_bytes=size_bytes)
+        self._count(lane, caller, 1, size_bytes)
 
     def leave(self, key: Hashable) -> None:
         """The bundle is in, paused or refused; repeated calls do nothing."""
-        self._arriving.pop(key, None)
+        gone = self._arriving.pop(key, None)
+        if gone is not None:
+            self._count(gone.lane, gone.caller, -1, -gone.size_bytes)
+
+    def _count(self, lane: str, caller: str, bundles: int, size_bytes: int) -> None:
+        self._from_peer[lane, caller] += bundles
+        self._in_lane[lane] += bundles
+        self._bytes[lane] += size_bytes
 
     def _pace(self, caller: str) -> None:
         now = self._clock.now().timestamp()
