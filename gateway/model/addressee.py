@@ -66,24 +66,55 @@ def match_designation(
     return DesignationMatch.NONE
 
 
-def facts_from(
-    form: Mapping[str, Any],
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a form says that the directory is asked about; any text may stand in it.
+
+    Attributes:
+        instruments: Codes of the legal bases, in the form's order, and the ``primary`` one among them.
+        state: Of the requesting authority.
+    """
+
+    kind: str
+    instruments: tuple[str, ...]
+    primary: str | None
+    state: str
+
+    @property
+    def is_known(self) -> bool:
+        """Whether nothing but codes stands in it, as far as the kind and the legal bases go."""
+        instruments = code_list("instrument")
+        return self.kind in code_list("request_kind") and all(
+            code in instruments for code in self.instruments
+        )
+
+
+def asked_in(form: Mapping[str, Any]) -> Asked:
+    """Return what the directory is asked about for a form of any shape."""
+    listed = [(code, row) for _, row in rows(form, "instruments") if (code := text(row, "code"))]
+    codes = tuple([code for code, _ in listed])
+    return Asked(
+        kind=text(form, "request_kind"),
+        instruments=codes,
+        primary=next((code for code, row in listed if row.get("primary")), codes[0] if codes else None),
+        state=text(form, "requesting_authority", "state"),
+    )
+
+
+def facts_about(
+    asked: Asked,
     requested: DirectoryEntry,
     *,
     requesting: DirectoryEntry | None = None,
     states: Mapping[str, StateRecord] | None = None,
     requirements: Mapping[str, Any] | None = None,
 ) -> DirectoryFacts:
-    """Return what the directory says about the addressee of a form, for ``contents.check_contents``."""
-    listed = [(code, row) for _, row in rows(form, "instruments") if (code := text(row, "code"))]
-    codes = [code for code, _ in listed]
-    primary = next((code for code, row in listed if row.get("primary")), codes[0] if codes else None)
-    requesting_state = text(form, "requesting_authority", "state")
+    """Return what the directory says about an addressee, for ``contents.check_contents``."""
     known = states or {}
     return DirectoryFacts(
         accepted_languages=frozenset(requested.languages),
-        both_bound=both_bound(primary, known.get(requesting_state), known.get(requested.state)),
-        designation=match_designation(requested, text(form, "request_kind"), codes),
+        both_bound=both_bound(asked.primary, known.get(asked.state), known.get(requested.state)),
+        designation=match_designation(requested, asked.kind, asked.instruments),
         requires_paper_original=requested.requires_paper_original,
         requires_diplomatic_channel=requested.requires_diplomatic_channel,
         both_accept_oral=(

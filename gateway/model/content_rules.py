@@ -6,12 +6,13 @@ The table with severities and articles is in ``contents``.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache, lru_cache, partial
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any
 
-from gateway.model.codes import CheckResult, Code, code_list
+from gateway.model.codes import CheckResult, code_list
 from gateway.model.draft import Draft, Lack, absent
-from gateway.model.fields import Tree, any_fails, at, is_given, rows, spread, text, texts, tree_of
+from gateway.model.fields import Tree, any_outside, at, is_given, rows, spread, text, texts, tree_of
 from gateway.model.kind_contents import confiscation_lacks, kind_lacks, preservation_lacks, stated_values
 
 
@@ -250,24 +251,30 @@ _DATES = (
 
 def past_dates(draft: Draft) -> Iterable[Lack]:
     """V27: dates that have passed."""
-    today = draft.today.isoformat()
-    return _past_date_lacks(draft.form, today) if any_fails(draft.form, _dates_before(today)) else ()
+    ahead = _Ahead(draft.today.isoformat())
+    return _past_date_lacks(draft.form, ahead) if any_outside(draft.form, _dates(ahead)) else ()
 
 
-def _past_date_lacks(form: Mapping[str, Any], today: str) -> Iterator[Lack]:
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """The texts that name no day before today."""
+
+    today: str
+
+    def __contains__(self, written: object) -> bool:
+        return not (isinstance(written, str) and written[:10] < self.today and written[:4].isdigit())
+
+
+def _past_date_lacks(form: Mapping[str, Any], ahead: _Ahead) -> Iterator[Lack]:
     for pattern in _DATES:
         for path, value in spread(form, pattern):
-            if _is_past(today, value):
+            if value not in ahead:
                 yield absent(path, "This date has passed: correct it, or send the request all the same.")
 
 
 @lru_cache(maxsize=2)
-def _dates_before(today: str) -> Tree:
-    return tree_of(dict.fromkeys(_DATES, partial(_is_past, today)))
-
-
-def _is_past(today: str, value: object) -> bool:
-    return isinstance(value, str) and value[:10] < today and value[:4].isdigit()
+def _dates(ahead: _Ahead) -> Tree:
+    return tree_of(dict.fromkeys(_DATES, ahead))
 
 
 #: Places that hold a code, and the list it should come from.
@@ -295,20 +302,17 @@ _CODED = {
 
 def unknown_codes(draft: Draft) -> Iterable[Lack]:
     """V28: codes this version does not know."""
-    return _unknown_code_lacks(draft.form) if any_fails(draft.form, _coded()) else ()
+    return _unknown_code_lacks(draft.form) if any_outside(draft.form, _codes()) else ()
 
 
 def _unknown_code_lacks(form: Mapping[str, Any]) -> Iterator[Lack]:
     for pattern, name in _CODED.items():
+        known = code_list(name)
         for path, value in spread(form, pattern):
-            if _is_unknown(code_list(name), value):
+            if isinstance(value, str) and value not in known:
                 yield absent(path, "This code is unknown here: a person decides what it means.")
 
 
 @cache
-def _coded() -> Tree:
-    return tree_of({pattern: partial(_is_unknown, code_list(name)) for pattern, name in _CODED.items()})
-
-
-def _is_unknown(known: Mapping[str, Code], value: object) -> bool:
-    return isinstance(value, str) and value not in known
+def _codes() -> Tree:
+    return tree_of({pattern: frozenset(code_list(name)) for pattern, name in _CODED.items()})

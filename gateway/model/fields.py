@@ -4,14 +4,12 @@ The rules of ``contents`` look at drafts, which may lack anything or hold anythi
 reads as absent. Text that is only white space is absent too.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
-#: Says whether a value is not as it should be.
-Check = Callable[[Any], bool]
-#: Patterns such as ``persons[].names[].script``, taken apart once: key, whether a list stands there, how the
-#: value is checked, what lies below.
-Tree = tuple[tuple[str, bool, Check | None, "Tree"], ...]
+#: Patterns such as ``persons[].names[].script``, taken apart once: key, whether a list stands there, what
+#: a text there may be, what lies below.
+Tree = tuple[tuple[str, bool, Container[object] | None, "Tree"], ...]
 
 # ``dict`` is asked for before ``Mapping`` everywhere: the check against the abstract class is ten times
 # as dear, and the rules about contents make hundreds of them for one form.
@@ -61,33 +59,33 @@ def is_given(value: Any) -> bool:
     return value is not None and value != [] and value != {}
 
 
-def tree_of(checks: Mapping[str, Check]) -> Tree:
-    """Return patterns, each with a check of its values, as the tree that ``any_fails`` walks."""
-    below: dict[tuple[str, bool], dict[str, Check]] = {}
-    here: dict[tuple[str, bool], Check] = {}
-    for pattern, check in checks.items():
+def tree_of(fitting: Mapping[str, Container[object]]) -> Tree:
+    """Return patterns, each with what a text there may be, as the tree that ``any_outside`` walks."""
+    below: dict[tuple[str, bool], dict[str, Container[object]]] = {}
+    here: dict[tuple[str, bool], Container[object]] = {}
+    for pattern, fits in fitting.items():
         step, _, rest = pattern.partition(".")
         place = step.removesuffix("[]"), step.endswith("[]")
         below.setdefault(place, {})
         if rest:
-            below[place][rest] = check
+            below[place][rest] = fits
         else:
-            here[place] = check
+            here[place] = fits
     return tuple((*place, here.get(place), tree_of(inner)) for place, inner in below.items())
 
 
-def any_fails(node: Any, tree: Tree) -> bool:
-    """Say whether a value at a place of the patterns fails its check; ``spread`` gives the places."""
+def any_outside(node: Any, tree: Tree) -> bool:
+    """Say whether a text at a place of the patterns is none it may be; ``spread`` gives the places."""
     if not isinstance(node, dict) and not isinstance(node, Mapping):
         return False
-    for key, listed, check, below in tree:
+    for key, listed, fits, below in tree:
         value = node.get(key)
         if value is None or (listed and not isinstance(value, list)):
             continue
         for one in value if listed else (value,):
-            if check is not None and check(one):
+            if fits is not None and isinstance(one, str) and one not in fits:
                 return True
-            if below and any_fails(one, below):
+            if below and any_outside(one, below):
                 return True
     return False
 

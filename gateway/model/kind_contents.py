@@ -251,9 +251,10 @@ def preservation_lacks(form: Mapping[str, Any]) -> Iterator[Lack]:
 
 def stated_values(form: Mapping[str, Any]) -> list[tuple[Decimal, str]]:
     """Return amount and currency of every value stated for property; unreadable ones are left out."""
-    found = []
     values = [at(row, "details", "value") for _, row in rows(form, "assistance")]
-    for value in [*values, *(row.get("estimated_value") for _, row in _property(form))]:
+    values += [row.get("estimated_value") for _, row in _property(form)]
+    found = []
+    for value in values:
         written = text(value, "amount")
         if not written:
             continue

@@ -14,7 +14,7 @@ from crypto.keys import KeyUse, PublicKey
 from crypto.revocation import Quorum
 from gateway.clock import Clock
 from gateway.errors import GatewayRefusal
-from gateway.model.addressee import DirectoryFacts, facts_from
+from gateway.model.addressee import DirectoryFacts, asked_in, facts_about
 from gateway.model.authority import DirectoryEntry, LookupStatus
 from gateway.model.fields import text
 from gateway.model.freshness import Freshness, freshness, may_send
@@ -26,6 +26,9 @@ from gateway.services.directory.foreign import EndedElsewhere, ended_elsewhere
 from gateway.services.directory.localfile import LocalFile
 from gateway.services.directory.views import Lookup, MergedView, SourceView, Voucher
 from gateway.services.keys.keyring import Keyring
+
+#: What is kept of addressees that rules about contents asked for, at most.
+_MOST_FACTS = 256
 
 
 class Lookups:
@@ -191,13 +194,23 @@ class Lookups:
         entry = self.lookup(aid).entry if aid else None
         if entry is None:
             return None
-        return facts_from(
-            form,
+        asked = asked_in(form)
+        kept = self._view.facts.get((aid, asked))
+        if kept is not None and kept[0] is entry:
+            return kept[1]
+        facts = facts_about(
+            asked,
             entry,
             requesting=self.own,
             states=self._view.states,
             requirements=requirements_of(self._view, aid),
         )
+        # Of codes and States that are known here: nothing else that a form says is kept.
+        if asked.is_known and asked.state in self._view.states:
+            if len(self._view.facts) >= _MOST_FACTS:
+                self._view.facts.clear()
+            self._view.facts[aid, asked] = entry, facts
+        return facts
 
     def listing(self, state: str, *, carried: Collection[str]) -> Listing:
         """Return what choosing an addressee in a State needs; ``carried``: channels this gateway drives."""

@@ -9,6 +9,7 @@ from typing import Any
 from crypto.bundle import KeyInForce
 from crypto.keys import KeyUse, PublicKey
 from crypto.revocation import Quorum
+from gateway.model.addressee import Asked, DirectoryFacts
 from gateway.model.authority import DirectoryEntry, LookupStatus
 from gateway.model.freshness import Freshness, freshest, freshness
 from gateway.model.record_parts import KeyRecord
@@ -194,6 +195,11 @@ class MergedView:
     contested: tuple[Contested, ...] = ()
     loaded: Mapping[Imported, PublicKey] = field(default_factory=dict, repr=False)
     made_at: datetime | None = None
+
+    @cached_property
+    def facts(self) -> dict[tuple[str, Asked], tuple[DirectoryEntry, DirectoryFacts]]:
+        """What was said of an addressee, with the record it was read from; good as long as the view is."""
+        return {}
 
     @cached_property
     def by_name(self) -> Mapping[str, SourceView]:

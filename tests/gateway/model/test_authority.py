@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.model.addressee import DesignationMatch, facts_from, match_designation
+from gateway.model.addressee import DesignationMatch, asked_in, facts_about, match_designation
 from gateway.model.authority import channels_for, is_authority_id, parse_entry
 from gateway.model.record_parts import EntryInvalid
 from gateway.model.states import parse_state
@@ -150,7 +150,7 @@ def test_the_sample_requests_go_to_designated_authorities_under_a_treaty_in_forc
     form = request(number)
     requested = parse_entry(entry(form["requested_authority"]["authority_id"]))
     requesting = parse_entry(entry(form["requesting_authority"]["authority_id"]))
-    facts = facts_from(form, requested, requesting=requesting, states=STATES)
+    facts = facts_about(asked_in(form), requested, requesting=requesting, states=STATES)
     assert facts.designation is DesignationMatch.EXACT
     assert facts.both_bound is True
 
@@ -159,7 +159,7 @@ def test_a_treaty_that_is_not_in_force_binds_nobody_and_an_unknown_state_is_not_
     form = request(3)
     requested = parse_entry(entry("us-ccips"))
     form["instruments"] = [{"code": "uncc", "articles": ["42"], "primary": True}]
-    assert facts_from(form, requested, states=STATES).both_bound is False
-    assert facts_from(form, requested, states={}).both_bound is None
+    assert facts_about(asked_in(form), requested, states=STATES).both_bound is False
+    assert facts_about(asked_in(form), requested, states={}).both_bound is None
     form["instruments"] = [{"code": "reciprocity", "articles": [], "primary": True}]
-    assert facts_from(form, requested, states={}).both_bound is True
+    assert facts_about(asked_in(form), requested, states={}).both_bound is True

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.model.addressee import DesignationMatch, DirectoryFacts, facts_from
+from gateway.model.addressee import DesignationMatch, DirectoryFacts, asked_in, facts_about
 from gateway.model.authority import parse_entry
 from gateway.model.contents import MAX_FINDINGS_PER_RULE, RULES, Finding, blocking, check_contents
 from gateway.model.states import parse_state
@@ -45,7 +45,7 @@ def test_the_sample_requests_are_complete(number: int) -> None:
     form = request(number)
     requested = parse_entry(entry(form["requested_authority"]["authority_id"]))
     requesting = parse_entry(entry(form["requesting_authority"]["authority_id"]))
-    facts = facts_from(form, requested, requesting=requesting, states=STATES)
+    facts = facts_about(asked_in(form), requested, requesting=requesting, states=STATES)
     findings = check_contents(form, facts=facts, documents=documents_of(form), today=TODAY)
     assert blocking(findings) == ()
     assert [f for f in findings if f.result == "failed" and f.code not in {"V25"}] == []

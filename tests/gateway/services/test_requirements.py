@@ -95,3 +95,35 @@ async def test_a_newer_peer_s_members_are_kept_and_no_requirements_means_none_an
     assert world[KE].directory.requirements(SG) == later
     await world[KE].upkeep.enrol(enrolment(world, requirements=None), replace=False)
     assert world[KE].directory.requirements(SG) is None
+
+
+async def test_what_rules_ask_of_an_addressee_is_read_again_from_a_new_record(world: World) -> None:
+    directory, form = world[KE].directory, request(1)
+    published = {**PUBLISHED, "version": 12}
+    await world[KE].upkeep.enrol(enrolment(world, requirements=published), replace=False)
+    facts = directory.facts(form)
+    assert facts is not None
+    assert facts.requirements == published
+    assert directory.facts(form) is facts
+    await world[KE].upkeep.enrol(enrolment(world, requirements=None), replace=False)
+    later = directory.facts(form)
+    assert later is not None
+    assert later.requirements is None
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {"request_kind": "what no list knows"},
+        {"instruments": [{"code": "what no list knows"}]},
+        {"requesting_authority": {"state": "what no directory knows"}},
+    ],
+)
+async def test_what_no_list_knows_is_judged_and_not_kept_in_memory(
+    world: World, strange: dict[str, Any]
+) -> None:
+    directory = world[KE].directory
+    directory.facts(request(1))
+    kept = dict(directory.view.facts)
+    assert directory.facts({**request(1), **strange}) is not None
+    assert directory.view.facts == kept
