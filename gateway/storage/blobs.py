@@ -6,6 +6,7 @@ files without a row, which ``sweep`` removes after a day. The store does not kno
 """
 
 import asyncio
+import hashlib
 import io
 import os
 import threading
@@ -93,6 +94,16 @@ class Blobs:
         Without ``hashing`` the digest given to ``finish`` is trusted: the caller computed it while sealing.
         """
         return BlobWriter(self, self._spool(size_bytes, hashing))
+
+    def hold(self, data: bytes, sha256: str) -> BlobRef:
+        """Return the blob of bytes that are all here and fewer than go to a file; it still needs ``insert``.
+
+        Raises:
+            BlobMismatch: The digest is another.
+        """
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise BlobMismatch("size or digest differs from what was announced")
+        return BlobRef(sha256=sha256, size_bytes=len(data), data=data)
 
     def sink(self, size_bytes: int | None = None) -> Spool:
         """Return a synchronous sink that trusts the digest given to ``keep``, for sealing in a thread."""

@@ -92,6 +92,7 @@ class Intake:
         self._reader = ContainerReader(max_bytes=reception.admission.max_bundle_bytes)
         self._sig_kid = ""
         self._writer: BlobWriter | None = None
+        self._whole: bytes | None = None
         self._parts: list[BlobRef] = []
 
     @property
@@ -183,19 +184,28 @@ class Intake:
 
     async def _take(self, n: int, chunk: memoryview) -> None:
         if self._writer is None:
-            self._writer = self._reception.blobs.writer(self._envelope.parts[n].size)
+            expected, blobs = self._envelope.parts[n], self._reception.blobs
+            if len(chunk) == expected.size < blobs.inline_limit_bytes:
+                # Small and whole at once: it needs no writer.
+                self._whole = bytes(chunk)
+                return
+            self._writer = blobs.writer(expected.size)
         await self._writer.write(chunk)
 
     async def _end_part(self, n: int) -> None:
         """Step 10: size and digest of the ciphertext, computed while it arrived."""
-        writer, self._writer = self._writer, None
-        if writer is None:
-            raise Refusal("malformed", "an empty part", step=10)
-        expected = self._envelope.parts[n]
+        expected, writer, whole = self._envelope.parts[n], self._writer, self._whole
+        self._writer = self._whole = None
         try:
-            self._parts.append(await writer.finish(expected.sha256, expected.size))
+            if whole is not None:
+                ref = self._reception.blobs.hold(whole, expected.sha256)
+            elif writer is not None:
+                ref = await writer.finish(expected.sha256, expected.size)
+            else:
+                raise Refusal("malformed", "an empty part", step=10)
         except ValueError:
             raise Refusal("part-digest", f"part {n}", step=10) from None
+        self._parts.append(ref)
 
     async def suspend(self) -> UploadState:
         """Stop for now: what was taken is made durable and the upload may go on at the returned offset.
