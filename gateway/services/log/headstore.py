@@ -9,19 +9,20 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
 from crypto.checkpoint import Checkpoint, parse_checkpoint
 from crypto.errors import Refusal
-from crypto.note import split_note
 
 #: One slot: magic, sequence number (8 bytes), length (4), note, SHA-256 of all that, zeros.
 SLOT_BYTES = 16 * 1024
 _MAGIC = b"gw-head\x01"
 _HEADER = len(_MAGIC) + 12
 _LARGEST_NOTE = SLOT_BYTES - _HEADER - 32
+
+#: Sequence number and note of the newest slot; 0 and None if none was ever written.
+_Found = tuple[int, str | None]
 
 _sync = getattr(os, "fdatasync", os.fsync)
 
@@ -44,6 +45,9 @@ class HeadStore:
     def __init__(self, path: Path) -> None:
         """Open or create the file; ``OSError`` if that is impossible. Its folder must exist."""
         self.path = path
+        # The slots as they were last read or written, and what they hold: only others' changes are read anew.
+        self._slots: list[bytes] = []
+        self._found: _Found = (0, None)
         self.is_new = not path.exists()
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if self.is_new:
@@ -86,23 +90,23 @@ class HeadStore:
                     return
             record = _MAGIC + (sequence + 1).to_bytes(8, "big") + len(data).to_bytes(4, "big") + data
             record += sha256(record).digest()
-            offset = (sequence + 1) % 2 * SLOT_BYTES
-            if os.pwrite(self._file, record, offset) != len(record):
+            slot = (sequence + 1) % 2
+            if os.pwrite(self._file, record, slot * SLOT_BYTES) != len(record):
                 raise OSError("short write to the head file")
             _sync(self._file)
+            self._slots[slot] = record + self._slots[slot][len(record) :]
+            self._found = sequence + 1, note
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
 
-    def _newest(self) -> tuple[int, str | None]:
-        slots = [os.pread(self._file, SLOT_BYTES, offset) for offset in (0, SLOT_BYTES)]
-        readable = [slot for slot in map(_read_slot, slots) if slot is not None]
-        if not readable:
-            if any(slot.strip(b"\0") for slot in slots):
-                raise HeadDamaged(f"no slot of {self.path.name} can be read")
-            return 0, None
-        return max(readable)
+    def _newest(self) -> _Found:
+        slots = _slots(self._file)
+        if slots != self._slots:
+            self._found = _newest_of(slots, self.path)
+            self._slots = slots
+        return self._found
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -121,13 +125,24 @@ def read_head_file(path: Path) -> str | None:
     """
     if not path.exists():
         return None
-    store = object.__new__(HeadStore)
-    store.path = path
-    store._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return store.read()
+        return _newest_of(_slots(file), path)[1]
     finally:
-        store.close()
+        os.close(file)
+
+
+def _slots(file: int) -> list[bytes]:
+    return [os.pread(file, SLOT_BYTES, offset) for offset in (0, SLOT_BYTES)]
+
+
+def _newest_of(slots: list[bytes], path: Path) -> _Found:
+    readable = [slot for slot in map(_read_slot, slots) if slot is not None]
+    if readable:
+        return max(readable)
+    if any(slot.strip(b"\0") for slot in slots):
+        raise HeadDamaged(f"no slot of {path.name} can be read")
+    return 0, None
 
 
 def _read_slot(slot: bytes) -> tuple[int, str] | None:
@@ -140,10 +155,9 @@ def _read_slot(slot: bytes) -> tuple[int, str] | None:
     return int.from_bytes(slot[len(_MAGIC) : _HEADER - 4], "big"), slot[_HEADER:end].decode()
 
 
-# The head that was written is the one that is stored when the next comes.
-@lru_cache(maxsize=4)
 def _head(note: str) -> Checkpoint:
+    # Its text alone: who signed is for the reader of the log to judge, and a slot's digest keeps it whole.
     try:
-        return parse_checkpoint(split_note(note)[0])
+        return parse_checkpoint(note.partition("\n\n")[0] + "\n")
     except Refusal as error:
         raise HeadDamaged(f"what is stored is no checkpoint ({error.code})") from None
