@@ -79,21 +79,7 @@ _RELAYED = select(bundle.c.sender, bundle.c.bid).where(text("state = 'relayed'")
 
 def add_bundle(tx: Transaction, row: BundleRow, *, jws: bytes, parts: Sequence[PartRow]) -> None:
     """Add a bundle with its envelope and parts. A second bundle of the same identity is an IntegrityError."""
-    tx.insert(
-        bundle,
-        sender=row.sender,
-        bid=row.bid,
-        direction=row.direction,
-        state=row.state,
-        rev=row.rev,
-        envelope_sha256=row.envelope_sha256,
-        manifest_sha256=row.manifest_sha256,
-        lane=row.lane,
-        size_bytes=row.size_bytes,
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-        stored_at=row.stored_at,
-    )
+    tx.add(bundle, row)
     add_envelope(
         tx,
         sender=row.sender,

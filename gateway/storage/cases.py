@@ -143,26 +143,7 @@ _DUE = select(cases).where(cases.c.next_action_at <= bindparam("b_now")).limit(b
 
 def add_case(tx: Transaction, row: CaseRow) -> None:
     """Add a case. A second one of the same thread and peer is an IntegrityError."""
-    tx.insert(
-        cases,
-        thread_id=row.thread_id,
-        peer=row.peer,
-        side=row.side,
-        track=row.track,
-        request_kind=row.request_kind,
-        urgency_level=row.urgency_level,
-        confidentiality_level=row.confidentiality_level,
-        state=row.state,
-        state_at=row.state_at,
-        reference_requesting=row.reference_requesting,
-        reference_requested=row.reference_requested,
-        language=row.language,
-        next_actor=row.next_actor,
-        next_action=row.next_action,
-        next_action_at=row.next_action_at,
-        opened_at=row.opened_at,
-        has_links=row.has_links,
-    )
+    tx.add(cases, row)
 
 
 def store_case(tx: Transaction, row: CaseRow) -> None:
@@ -202,28 +183,7 @@ def set_has_links(tx: Transaction, thread_id: str, peer: str) -> None:
 
 def add_message(tx: Transaction, row: MessageRow) -> None:
     """Add a message of either side."""
-    tx.insert(
-        message,
-        sender=row.sender,
-        bid=row.bid,
-        thread_id=row.thread_id,
-        peer=row.peer,
-        side=row.side,
-        message_type=row.message_type,
-        seq=row.seq,
-        seen=row.seen,
-        in_reply_to=row.in_reply_to,
-        facts=row.facts,
-        effect=row.effect,
-        assurance=row.assurance,
-        officer=row.officer,
-        made_at=row.made_at,
-        stored_at=row.stored_at,
-        consigned_at=row.consigned_at,
-        opened_at=row.opened_at,
-        via=row.via,
-        is_linked=row.is_linked,
-    )
+    tx.add(message, row)
 
 
 def set_effect(tx: Transaction, sender: str, bid: str, effect: str) -> None:

@@ -17,12 +17,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from gateway.errors import StorageUnavailable
 from gateway.storage.faults import is_transient, storage_fault
 from gateway.storage.prepared import run_many
+from gateway.storage.rows import TableRow
 
 if TYPE_CHECKING:
     from gateway.model.audit import AuditEntry, PendingAuditEntry
 
 T = TypeVar("T")
 Row = dict[str, Any]
+#: An INSERT, the columns it gives, and the rows.
+_Batch = tuple[Insert, tuple[str, ...], Sequence[Row] | Sequence[TableRow]]
 
 
 class GroupHook(Protocol):
@@ -56,12 +59,13 @@ class Transaction:
     the same group must not depend on each other's rows; whoever needs an order uses ``execute``.
     """
 
-    __slots__ = ("_callbacks", "_hook", "_inserts", "_touched", "_updates", "connection")
+    __slots__ = ("_callbacks", "_hook", "_inserts", "_rows", "_touched", "_updates", "connection")
 
     def __init__(self, connection: Connection, hook: GroupHook | None) -> None:
         self.connection = connection
         self._hook = hook
         self._inserts: dict[tuple[Insert, tuple[str, ...]], list[Row]] = {}
+        self._rows: dict[tuple[Table, type[TableRow]], list[TableRow]] = {}
         self._updates: dict[Executable, list[Row]] = {}
         self._callbacks: list[Callable[[], None]] = []
         self._touched: set[Hashable] = set()
@@ -84,6 +88,10 @@ class Transaction:
     def insert(self, table: Table, **values: Any) -> None:
         """Add a row. A broken constraint shows at the flush and reaches this unit's caller all the same."""
         self._inserts.setdefault((_plain_insert(table), tuple(values)), []).append(values)
+
+    def add(self, table: Table, row: TableRow) -> None:
+        """Add a row like ``insert``, from a struct; fields that are no columns of the table are left out."""
+        self._rows.setdefault((table, type(row)), []).append(row)
 
     def insert_once(self, table: Table, **values: Any) -> None:
         """Add a row unless its key is there already: for rows whose key is the digest of their content."""
@@ -112,9 +120,11 @@ class Transaction:
     def flush(self) -> None:
         """Send the buffered rows to the database. Units need not call it."""
         # What was touched stays so: the unit that flushes in its midst may write more about it afterwards.
-        if self._inserts:
-            batches, self._inserts = self._inserts, {}
-            for (statement, columns), rows in sorted(batches.items(), key=_foreign_key_order):
+        if self._inserts or self._rows:
+            batches: list[_Batch] = [(*how, rows) for how, rows in self._inserts.items()]
+            batches += [(*_row_insert(*kind), rows) for kind, rows in self._rows.items()]
+            self._inserts, self._rows = {}, {}
+            for statement, columns, rows in sorted(batches, key=_foreign_key_order):
                 run_many(self.connection, statement, rows, columns)
         if self._updates:
             changes, self._updates = self._updates, {}
@@ -247,6 +257,11 @@ def _plain_insert(table: Table) -> Insert:
 
 
 @lru_cache(maxsize=256)
+def _row_insert(table: Table, kind: type[TableRow]) -> tuple[Insert, tuple[str, ...]]:
+    return _plain_insert(table), tuple(name for name in kind.__struct_fields__ if name in table.c)
+
+
+@lru_cache(maxsize=256)
 def _quiet_insert(table: Table, dialect: str) -> Insert:
     if dialect == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing().inline()
@@ -258,6 +273,6 @@ def _rank(table: Table) -> int:
     return table.metadata.sorted_tables.index(table)
 
 
-def _foreign_key_order(batch: tuple[tuple[Insert, tuple[str, ...]], list[Row]]) -> int:
-    table = batch[0][0].table
+def _foreign_key_order(batch: _Batch) -> int:
+    table = batch[0].table
     return _rank(table) if isinstance(table, Table) else 0

@@ -8,7 +8,7 @@ way: there the round trip counts. Results and errors are the same either way.
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Executable, Select
@@ -16,16 +16,18 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 
 from gateway.storage.engines import driver_of
+from gateway.storage.rows import TableRow
 
 _DIALECT = sqlite.dialect()
 
 _Convert = Callable[[Any], Any]
+_Row = Mapping[str, Any] | TableRow
 
 
 class _Prepared:
     """One statement in SQLite's own form: the text, and where values need converting."""
 
-    __slots__ = ("_given", "_own", "_pick", "_read", "sql")
+    __slots__ = ("_fields", "_given", "_own", "_pick", "_read", "sql")
 
     def __init__(self, statement: Any, columns: tuple[str, ...] | None) -> None:
         compiled = statement.compile(dialect=_DIALECT, column_keys=columns)
@@ -33,7 +35,8 @@ class _Prepared:
         names: tuple[str, ...] = tuple(compiled.positiontup)
         #: What the statement itself says, where no row does.
         self._own = {name: compiled.params[name] for name in names if not compiled.binds[name].required}
-        self._pick = _picker(names)
+        self._pick = _picker(itemgetter, names)
+        self._fields = _picker(attrgetter, names)
         self._given = _that_convert(
             compiled.binds[name].type.dialect_impl(_DIALECT).bind_processor(_DIALECT) for name in names
         )
@@ -42,9 +45,12 @@ class _Prepared:
             column.type.dialect_impl(_DIALECT).result_processor(_DIALECT, None) for column in results
         )
 
-    def values(self, row: Mapping[str, Any]) -> Sequence[Any]:
+    def values(self, row: _Row) -> Sequence[Any]:
         """Return the driver's values for one row, in the statement's order."""
-        picked = self._pick({**self._own, **row} if self._own else row)
+        if isinstance(row, TableRow):
+            picked = self._fields(row)
+        else:
+            picked = self._pick({**self._own, **row} if self._own else row)
         if not self._given:
             return picked
         values = list(picked)
@@ -63,11 +69,12 @@ class _Prepared:
         return tuple(values)
 
 
-def _picker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-    """Return what takes the values of these names out of a row."""
+def _picker(getter: Callable[..., Any], names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what takes the values of these names out of a row, by ``itemgetter`` or ``attrgetter``."""
     if len(names) > 1:
-        return itemgetter(*names)
-    return lambda row: tuple(row[name] for name in names)
+        return getter(*names)  # type: ignore[no-any-return]
+    one_by_one = [getter(name) for name in names]
+    return lambda row: tuple(get(row) for get in one_by_one)
 
 
 def _that_convert(converts: Iterable[_Convert | None]) -> list[tuple[int, _Convert]]:
@@ -82,26 +89,31 @@ def _prepared(statement: Any, columns: tuple[str, ...] | None) -> _Prepared:
 def run_many(
     connection: Connection,
     statement: Executable,
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[_Row],
     columns: tuple[str, ...] | None = None,
 ) -> None:
     """Run a statement that returns nothing once for every row.
 
     Args:
         statement: A lasting object: it is known again by its identity.
+        rows: By name of parameter or column, or as the structs of the table.
         columns: Those that an INSERT gives; every row has them all.
 
     Raises:
         DBAPIError: As SQLAlchemy raises it, ``IntegrityError`` among them.
     """
     if connection.dialect.name != "sqlite":
-        connection.execute(statement, rows)
+        connection.execute(statement, [_mapping(row, columns or ()) for row in rows])
         return
     prepared = _prepared(statement, columns)
     try:
         driver_of(connection).executemany(prepared.sql, [prepared.values(row) for row in rows])
     except sqlite3.Error as error:
         raise _as_sqlalchemy(prepared.sql, error) from error
+
+
+def _mapping(row: _Row, columns: tuple[str, ...]) -> Mapping[str, Any]:
+    return {name: getattr(row, name) for name in columns} if isinstance(row, TableRow) else row
 
 
 def fetch(connection: Connection, statement: Select[Any], values: Mapping[str, Any]) -> list[tuple[Any, ...]]:

@@ -124,26 +124,7 @@ _OUTBOX_TAKEN = (
 
 def add_receipt(tx: Transaction, row: ReceiptRow) -> None:
     """Add a receipt that is known to be new. The same one again is an IntegrityError."""
-    tx.insert(
-        receipt,
-        jws_sha256=row.jws_sha256,
-        sender=row.sender,
-        bid=row.bid,
-        iss=row.iss,
-        to_aid=row.to_aid,
-        type=row.type,
-        n=row.n,
-        at=row.at,
-        reason=row.reason,
-        jws=row.jws,
-        own=row.own,
-        stored_at=row.stored_at,
-        leaf_index=row.leaf_index,
-        leaf=row.leaf,
-        salt=row.salt,
-        body=row.body,
-        proof=row.proof,
-    )
+    tx.add(receipt, row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

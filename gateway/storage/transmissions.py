@@ -190,28 +190,7 @@ _EXPORTED = (
 
 def add_transmission(tx: Transaction, row: TransmissionRow) -> None:
     """Add a transmission; it may be born leased, so that its maker can send it at once."""
-    tx.insert(
-        transmission,
-        sender=row.sender,
-        bid=row.bid,
-        to_aid=row.to_aid,
-        state=row.state,
-        lane=row.lane,
-        channel=row.channel,
-        attempts=row.attempts,
-        repeats=row.repeats,
-        last_code=row.last_code,
-        next_action=row.next_action,
-        next_action_at=row.next_action_at,
-        lease_owner=row.lease_owner,
-        lease_until=row.lease_until,
-        outbox_no=row.outbox_no,
-        owner=row.owner,
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-        changed_at=row.changed_at,
-        only_channel=row.only_channel,
-    )
+    tx.add(transmission, row)
 
 
 def find_transmission(connection: Connection, sender: str, bid: str, to_aid: str) -> TransmissionRow | None:
