@@ -97,7 +97,8 @@ class LogHead:
         self._worker: asyncio.Task[None] | None = None
         self._behind = asyncio.Event()
         self._urgent = asyncio.Event()
-        self._next: asyncio.Future[None] | None = None
+        # One future for each who waits: whoever is cancelled takes only their own along.
+        self._waiting: list[asyncio.Future[None]] = []
         self._is_failing = False
         self._store_is_slow = False
 
@@ -112,9 +113,9 @@ class LogHead:
             return
         self.state, self.sentence = LogState.SIGNING, ""
         await self._try_to_advance()
+        self._release()
         if self._is_failing:
             self._behind.set()
-        self._next = asyncio.get_running_loop().create_future()
         self._worker = asyncio.create_task(self._work(), name="log head")
 
     async def aclose(self) -> None:
@@ -144,11 +145,22 @@ class LogHead:
         while self.signed is None or index >= self.signed.checkpoint.size:
             remaining = deadline - perf_counter()
             can_come = self.state is LogState.SIGNING and index < self.committed.size and not self._is_failing
-            if not can_come or remaining <= 0 or self._next is None:
+            if not can_come or remaining <= 0:
                 return None
             self._urgent.set()
-            await asyncio.wait((self._next,), timeout=remaining)
+            await self._next_head(remaining)
         return await self._prove(index, self.signed)
+
+    async def _next_head(self, timeout_s: float) -> None:
+        """Wait until the next head was signed, or tried, for so long at most."""
+        loop = asyncio.get_running_loop()
+        ended = loop.create_future()
+        self._waiting.append(ended)
+        timer = loop.call_later(timeout_s, _end, ended)
+        try:
+            await ended
+        finally:
+            timer.cancel()
 
     async def _prove(self, index: int, head: SignedHead) -> str | None:
         size = head.checkpoint.size
@@ -194,23 +206,25 @@ class LogHead:
             self._behind.clear()
             if not self._urgent.is_set():
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._urgent.wait(), LAZY_S)
+                    async with asyncio.timeout(LAZY_S):
+                        await self._urgent.wait()
             self._urgent.clear()
-            waited, self._next = self._next, asyncio.get_running_loop().create_future()
+            waiting, self._waiting = self._waiting, []
             try:
                 await self._try_to_advance()
             finally:
-                if waited is not None and not waited.done():
-                    waited.set_result(None)
+                for ended in waiting:
+                    _end(ended)
             if self._is_failing:
                 await asyncio.sleep(RETRY_S)
                 self._behind.set()
         self._release()
 
     def _release(self) -> None:
-        """Let go all who wait for a head that will not come."""
-        if self._next is not None and not self._next.done():
-            self._next.set_result(None)
+        """Let go all who wait: their head has come, or will not."""
+        waiting, self._waiting = self._waiting, []
+        for ended in waiting:
+            _end(ended)
 
     async def _try_to_advance(self) -> None:
         try:
@@ -293,6 +307,11 @@ class LogHead:
     def _stop(self, fault: LogFault) -> None:
         self.state, self.sentence = fault.state, fault.sentence
         self._alarm(fault.state, fault.sentence)
+
+
+def _end(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 def _stored_path(connection: Connection, index: int, head: SignedHead) -> list[bytes]:
