@@ -1,7 +1,7 @@
 """Routine work makes room while urgent work is about and keeps a way on; urgent work waits for none of it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 
 from gateway.services.lanes import Gate, Lanes
@@ -107,7 +107,7 @@ async def test_a_large_transfer_hands_the_loop_over_while_urgent_work_is_about()
     lanes = Lanes(processors=2)
     data = bytes(range(256)) * 4096
 
-    async def read(offset: int) -> AsyncIterator[bytes]:
+    async def read(offset: int) -> AsyncGenerator[bytes, None]:
         yield data[offset:]
 
     async def pieces(offset: int) -> list[bytes]:
@@ -118,3 +118,19 @@ async def test_a_large_transfer_hands_the_loop_over_while_urgent_work_is_about()
         small = await pieces(5)
     assert b"".join(small) == data[5:]
     assert max(len(piece) for piece in small) == 128 * 1024
+
+
+async def test_what_is_read_in_part_is_closed_with_its_reader_and_leaves_the_loop_nothing_to_do() -> None:
+    closed = []
+
+    async def read(offset: int) -> AsyncGenerator[bytes, None]:
+        try:
+            yield b"first"
+            yield b"second"
+        finally:
+            closed.append(offset)
+
+    pieces = Lanes(processors=2).paced(read, 7)
+    assert await anext(pieces) == b"first"
+    await pieces.aclose()
+    assert closed == [7]
