@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from crypto.leaf import check_logged_receipt
 from crypto.receipts import receipt_digest
+from gateway.services.proofs import evidence
 from gateway.services.proofs.evidence import check_receipt
 from gateway.storage import peers, transmissions
 from gateway.storage.receipts import receipts_of
@@ -254,6 +256,21 @@ async def test_a_forged_place_in_the_log_is_left_out_and_the_receipt_still_count
         assert checked.place is None, offered
         assert checked.proof_fault is not None or offered["proof"] is None
         assert checked.claims.type == "consignment"
+
+
+@pytest.mark.slow
+async def test_a_leaf_that_names_another_bundle_is_no_place_of_the_receipt(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, _ = await _with_place(world)
+
+    def of_another(*args: Any, **options: Any) -> Any:
+        said, head = check_logged_receipt(*args, **options)
+        return {**said, "bid": secrets.token_hex(16)}, head
+
+    monkeypatch.setattr(evidence, "check_logged_receipt", of_another)
+    checked = check_receipt(good, world[KE].directory, world.clock.now())
+    assert (checked.place, checked.proof_fault) == (None, "proof-invalid")
 
 
 @pytest.mark.slow
