@@ -172,6 +172,10 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "are easy to remember.",
         "publication-in-use": "Somebody else is working on this network's folder; wait until they are done.",
         "publication-invalid": "This folder holds no network to publish; name the right one or create it.",
+        "receipt-contradicted": "Signed receipts of the other authority about one bundle contradict each "
+        "other; all are kept and count. Export the case, and ask there which one is right.",
+        "receipt-missing": "A receipt of the other authority is missing before others that came and count, "
+        "and asking its gateway did not bring it; ask there for it.",
         "record-incomplete": "A new record lacks what no register says; add it by hand and accept it again.",
         "record-invalid": "The directory record does not fit the schema or is another authority's.",
         "records-invalid": "This folder holds no records, or a damaged file; correct what is named or "

@@ -395,6 +395,7 @@ class World:
             await app.acceptor.settled()
             done += await app.escalation.look()
             done += await app.pusher.push_due()
+            done += await app.gaps.pull_due()
             await app.revocations.address_new_peers()
             done += await app.revocations.tell_due()
             if app.settings.peer.listen == "":

@@ -3,7 +3,7 @@
 A claim moves ``next_action_at`` to the end of its lease. So a leased row is simply not due, the index never
 wades through leased rows, and when a worker dies its row falls due by itself. Each claim has an owner of its
 own, and only the owner still written in the row may record what came of it: a worker that was thought dead
-and wakes up finds its lease lost. What is recorded stands in ``transmissions`` and ``receipts``.
+and wakes up finds its lease lost. What is recorded stands in ``transmissions``, ``receipts`` and ``gaps``.
 """
 
 import secrets
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Connection,
     Executable,
     Integer,
+    Select,
     Table,
     and_,
     bindparam,
@@ -25,7 +26,7 @@ from sqlalchemy import (
 )
 
 from gateway.storage.database import Transaction
-from gateway.storage.schema import receipt_push, revocation_push, transmission
+from gateway.storage.schema import receipt_gap, receipt_push, revocation_push, transmission
 from gateway.storage.transmissions import TransmissionRow
 
 #: What is left of ``lease_owner`` for the worker's own name.
@@ -60,6 +61,25 @@ class NoticeClaim:
     attempts: int
     lease_owner: str
     lease_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GapClaim:
+    """One chain of receipts of which some are to be pulled, under a lease."""
+
+    sender: str
+    bid: str
+    iss: str
+    lane: str
+    attempts: int
+    since: datetime
+    lease_owner: str
+    lease_until: datetime
+
+    @property
+    def chain(self) -> tuple[str, str, str]:
+        """Sender, bundle and issuer."""
+        return self.sender, self.bid, self.iss
 
 
 def claim_transmissions(
@@ -98,6 +118,15 @@ def claim_notices(
     return [NoticeClaim(**{name: row[name] for name in names}) for row in rows]
 
 
+def claim_gaps(
+    tx: Transaction, *, lane: str, now: datetime, until: datetime, worker: str, limit: int
+) -> list[GapClaim]:
+    """Take up to ``limit`` gaps of a lane that are due to be pulled, until ``until``."""
+    names = GapClaim.__dataclass_fields__
+    rows = _claim(tx, receipt_gap, lane, now, until, worker, limit, "open")
+    return [GapClaim(**{name: row[name] for name in names}) for row in rows]
+
+
 def hold_transmission(
     tx: Transaction, *, sender: str, bid: str, to_aid: str, lease_owner: str, until: datetime | None = None
 ) -> None:
@@ -118,6 +147,12 @@ def hold_notice(tx: Transaction, claim: NoticeClaim) -> None:
     """Make sure of the lease of a notice, like ``hold_transmission``."""
     key = {"b_aid": claim.aid, "b_kid": claim.kid, "b_to_aid": claim.to_aid}
     _hold(tx, revocation_push, key, claim.lease_owner, None)
+
+
+def hold_gap(tx: Transaction, claim: GapClaim) -> None:
+    """Make sure of the lease of a gap, like ``hold_transmission``; one that is closed has none."""
+    key = {"b_sender": claim.sender, "b_bid": claim.bid, "b_iss": claim.iss}
+    _hold(tx, receipt_gap, key, claim.lease_owner, None)
 
 
 def wake_peer(tx: Transaction, to_aid: str, now: datetime) -> int:
@@ -143,6 +178,12 @@ def release_leases(tx: Transaction, now: datetime) -> int:
 def is_push_due(connection: Connection, lane: str, now: datetime) -> bool:
     """Tell whether a receipt push of a lane is due, without writing anything."""
     due = connection.scalar(NEXT_PUSH, {"b_lane": lane})
+    return due is not None and due <= now
+
+
+def is_gap_due(connection: Connection, lane: str, now: datetime) -> bool:
+    """Tell whether a gap of a lane is due, without writing anything."""
+    due = connection.scalar(NEXT_GAP, {"b_lane": lane})
     return due is not None and due <= now
 
 
@@ -178,13 +219,21 @@ RELEASES = (
     _release(transmission, "QUEUED"),
     _release(receipt_push, "pending"),
     _release(revocation_push, "pending"),
+    _release(receipt_gap, "open"),
 )
-NEXT_PUSH = (
-    select(receipt_push.c.next_action_at)
-    .where(receipt_push.c.state == "pending", receipt_push.c.lane == bindparam("b_lane"))
-    .order_by(receipt_push.c.next_action_at)
-    .limit(1)
-)
+
+
+def _next(table: Table, state: str) -> Select[Any]:
+    return (
+        select(table.c.next_action_at)
+        .where(table.c.state == state, table.c.lane == bindparam("b_lane"))
+        .order_by(table.c.next_action_at)
+        .limit(1)
+    )
+
+
+NEXT_PUSH = _next(receipt_push, "pending")
+NEXT_GAP = _next(receipt_gap, "open")
 
 
 def _due(table: Table) -> Executable:
@@ -228,7 +277,7 @@ def _extension(table: Table) -> Executable:
     )
 
 
-_TABLES = (transmission, receipt_push, revocation_push)
+_TABLES = (transmission, receipt_push, revocation_push, receipt_gap)
 DUE = {table: _due(table) for table in _TABLES}
 _LEASE = {table: _lease(table) for table in _TABLES}
 _EXTEND = {table: _extension(table) for table in _TABLES}

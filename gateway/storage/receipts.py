@@ -1,10 +1,11 @@
 """Receipts, stored verbatim, and which of our own still have to reach somebody."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from sqlalchemy import Connection, and_, bindparam, select, update
+from sqlalchemy import Connection, Integer, and_, bindparam, select, update
 
 from gateway.storage.database import Transaction
 from gateway.storage.prepared import fetch
@@ -49,15 +50,35 @@ _LAST = (
     .order_by(receipt.c.n.desc())
     .limit(1)
 )
+#: Those of the same issuer that stand beside a receipt in its chain: a handful, unless it contradicts itself.
+_near = receipt.alias("near")
+_MOST_NEAR = 16
 _ABOUT_OURS = (
-    select(bundle.c.manifest_sha256, receipt.c.jws_sha256, receipt.c.proof.is_not(None).label("proved"))
+    select(
+        bundle.c.manifest_sha256,
+        receipt.c.jws_sha256,
+        receipt.c.proof.is_not(None).label("proved"),
+        _near.c.n,
+        _near.c.jws_sha256,
+        _near.c.jws,
+    )
     .join(envelope, and_(envelope.c.sender == bundle.c.sender, envelope.c.bid == bundle.c.bid))
     .outerjoin(receipt, receipt.c.jws_sha256 == bindparam("b_receipt"))
+    .outerjoin(
+        _near,
+        and_(
+            _near.c.sender == bundle.c.sender,
+            _near.c.bid == bundle.c.bid,
+            _near.c.iss == bindparam("b_iss"),
+            _near.c.n.between(bindparam("b_first", type_=Integer), bindparam("b_last", type_=Integer)),
+        ),
+    )
     .where(
         bundle.c.sender == bindparam("b_sender"),
         bundle.c.bid == bindparam("b_bid"),
         envelope.c.sha256 == bindparam("b_envelope"),
     )
+    .limit(_MOST_NEAR)
 )
 _FIND = select(receipt).where(receipt.c.jws_sha256 == bindparam("b_sha256"))
 _ADD_PROOF = (
@@ -129,23 +150,38 @@ def add_receipt(tx: Transaction, row: ReceiptRow) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What is known here about the subject of a receipt: the bundle's manifest, and the receipt itself."""
+    """What is known here about the subject of a receipt: the bundle's manifest, and the receipt itself.
+
+    ``near`` are (n, digest, jws) of those held of its issuer with its number, the one before and the next.
+    """
 
     manifest_sha256: str
     is_stored: bool
     is_proved: bool
+    near: Sequence[tuple[int, str, str]] = ()
 
 
 def standing_of(
-    connection: Connection, *, sender: str, bid: str, envelope_sha256: str, jws_sha256: str
+    connection: Connection, *, sender: str, bid: str, envelope_sha256: str, iss: str, n: int, jws_sha256: str
 ) -> Standing | None:
     """Return what is known, or ``None`` where the envelope is not one of the bundle's own."""
-    values = {"b_sender": sender, "b_bid": bid, "b_envelope": envelope_sha256, "b_receipt": jws_sha256}
+    values = {
+        "b_sender": sender,
+        "b_bid": bid,
+        "b_envelope": envelope_sha256,
+        "b_receipt": jws_sha256,
+        "b_iss": iss,
+        "b_first": n - 1,
+        "b_last": n + 1,
+    }
     rows = fetch(connection, _ABOUT_OURS, values)
     if not rows:
         return None
-    manifest_sha256, stored, proved = rows[0]
-    return Standing(manifest_sha256=manifest_sha256, is_stored=stored is not None, is_proved=bool(proved))
+    manifest_sha256, stored, proved = rows[0][:3]
+    near = [(at, digest, jws) for _, _, _, at, digest, jws in rows if at is not None]
+    return Standing(
+        manifest_sha256=manifest_sha256, is_stored=stored is not None, is_proved=bool(proved), near=near
+    )
 
 
 def add_proof(tx: Transaction, jws_sha256: str, *, leaf: str, salt: bytes, body: str, proof: str) -> None:

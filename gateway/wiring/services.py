@@ -23,7 +23,6 @@ from gateway.services.delivery.courier import Courier
 from gateway.services.delivery.failover import STANDING, Failover
 from gateway.services.delivery.outbox import Outbox
 from gateway.services.delivery.post import PeerPost
-from gateway.services.delivery.receipts import ReceiptDesk, ReceiptPusher
 from gateway.services.delivery.rewrap import Rewrapper
 from gateway.services.directory.peers import DirectoryReach
 from gateway.services.following.networks import Networks
@@ -49,6 +48,7 @@ from gateway.wiring.letters import LetterRoom
 from gateway.wiring.mail import MailRoom
 from gateway.wiring.paging import PagingRoom
 from gateway.wiring.preserving import PreservationRoom
+from gateway.wiring.receipts import ReceiptRoom
 from gateway.wiring.trust import TrustRoom
 from gateway.wiring.urgent import UrgentRoom, patience_of
 
@@ -94,6 +94,7 @@ class Services:
         """Return what works by itself while the service runs."""
         yield "courier", self.courier.run
         yield "receipts", self.pusher.run
+        yield "gaps", self.gaps.run
         yield "pull", self.pull.run
         yield "revocations", self.revocations.run
         yield "networks", self.networks.run
@@ -267,24 +268,17 @@ class Services:
             authority_id=self.authority_id,
             clock=clock,
         )
-        self.receipt_desk = ReceiptDesk(
-            database=database,
-            directory=directory,
+        moving = ReceiptRoom(
+            self._ground,
             book=self._book,
             failover=self._failover,
             wire=self._wire,
-            authority_id=self.authority_id,
-            clock=clock,
+            post=self._post,
+            adapter=self.adapter,
+            rng=self._rng,
             on_requeued=self.courier.wake,
         )
-        self.pusher = ReceiptPusher(
-            database=database,
-            directory=directory,
-            wire=self._wire,
-            post=self._post,
-            clock=clock,
-            rng=self._rng,
-        )
+        self.receipt_desk, self.pusher, self.gaps = moving.desk, moving.pusher, moving.gaps
         self.pull = PullWorkers(
             database=database,
             directory=directory,

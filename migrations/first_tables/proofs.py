@@ -60,6 +60,27 @@ def create() -> None:
     op.create_index("ix_receipt_push_due", "receipt_push", ["state", "lane", "next_action_at"], unique=False)
     op.create_index("ix_receipt_push_peer", "receipt_push", ["to_aid", "state"], unique=False)
     op.create_table(
+        "receipt_gap",
+        sa.Column("sender", sa.String(length=63), nullable=False),
+        sa.Column("bid", sa.String(length=32), nullable=False),
+        sa.Column("iss", sa.String(length=63), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False, comment="open | left (to a person)"),
+        sa.Column("lane", sa.String(length=8), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column(
+            "since", sa.BigInteger(), nullable=False, comment="when a receipt came that skipped a number"
+        ),
+        sa.Column(
+            "next_action_at", sa.BigInteger(), nullable=True, comment="while leased: when the lease runs out"
+        ),
+        sa.Column("lease_owner", sa.String(length=40), nullable=True),
+        sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("next_action_at IS NOT NULL OR state = 'left'", name=op.f("ck_receipt_gap_clock")),
+        sa.PrimaryKeyConstraint("sender", "bid", "iss", name=op.f("pk_receipt_gap")),
+        comment="Chains of a peer's receipts with a number missing. The row ends when the chain is whole.",
+    )
+    op.create_index("ix_receipt_gap_due", "receipt_gap", ["state", "lane", "next_action_at"], unique=False)
+    op.create_table(
         "revocation",
         sa.Column("aid", sa.String(length=63), nullable=False),
         sa.Column("kid", sa.String(length=43), nullable=False),

@@ -19,6 +19,7 @@ from gateway.model.codes import Lane
 from gateway.model.receipt import ISSUED_BY_SENDER, MOVES, ReceiptType
 from gateway.model.transmission import TERMINAL, TransmissionEvent, TransmissionState, apply
 from gateway.services.casework.casebook import Casebook
+from gateway.services.delivery.chain import placed
 from gateway.services.delivery.mailbook import mailed
 from gateway.services.delivery.onward import (
     OnStuck,
@@ -282,7 +283,10 @@ class TransmissionBook:
     def _file(
         self, tx: Transaction, row: TransmissionRow, receipts: Sequence[CheckedReceipt], now: datetime
     ) -> TransmissionRow:
-        for receipt in receipts:
+        for at, receipt in enumerate(receipts):
+            if at:
+                # What was just kept may be this one's neighbour, or the very same.
+                tx.flush()
             standing = self._standing(tx, row, receipt)
             if standing is None:
                 log_receipt(tx, row, "receipt.refused", now, receipt=receipt.digest, code="receipt-mismatch")
@@ -296,6 +300,7 @@ class TransmissionBook:
                     self._prove(tx, receipt.digest, receipt.place)
             else:
                 self._keep(tx, receipt, now)
+                placed(tx, row, receipt, standing.near, now)
                 row = self._move(tx, row, receipt, now)
         return row
 
@@ -315,6 +320,8 @@ class TransmissionBook:
             sender=row.sender,
             bid=row.bid,
             envelope_sha256=claims.envelope,
+            iss=claims.iss,
+            n=claims.n,
             jws_sha256=receipt.digest,
         )
         if standing is None or claims.manifest not in (None, standing.manifest_sha256):

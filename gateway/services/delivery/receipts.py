@@ -77,9 +77,17 @@ class ReceiptDesk:
         self._on_requeued = on_requeued
 
     async def take(
-        self, *, caller: str, jti: str | None, exp: datetime | None, body: Mapping[str, Any]
+        self,
+        *,
+        caller: str,
+        jti: str | None,
+        exp: datetime | None,
+        body: Mapping[str, Any],
+        about: tuple[str, str] | None = None,
     ) -> Mapping[str, Any]:
         """File what a peer posts about bundles we sent it; durable when it returns. A repeat is harmless.
+
+        ``about`` names the one bundle that it was asked about.
 
         Raises ``GatewayRefusal`` ``malformed``, ``auth-replay``. A receipt that does not check is left out,
         and named in the answer, so that one bad receipt cannot hold up the others.
@@ -89,7 +97,7 @@ class ReceiptDesk:
             raise GatewayRefusal("malformed")
         if len(offered) + len(problems) > MOST_RECEIPTS:
             raise GatewayRefusal("too-large")
-        checked, refused = self._check(caller, offered)
+        checked, refused = self._check(caller, offered, about)
         now = self._clock.now()
         token = request_token(caller, jti, exp)
         others = await self._carried_on(caller, problems, now)
@@ -113,7 +121,9 @@ class ReceiptDesk:
             self._on_requeued()
         return {"cosignatures": [], "refused": refused}
 
-    def _check(self, caller: str, offered: Sequence[Any]) -> tuple[list[CheckedReceipt], list[str]]:
+    def _check(
+        self, caller: str, offered: Sequence[Any], about: tuple[str, str] | None
+    ) -> tuple[list[CheckedReceipt], list[str]]:
         checked: list[CheckedReceipt] = []
         refused: list[str] = []
         for row in offered:
@@ -123,6 +133,8 @@ class ReceiptDesk:
                 )
                 if receipt.claims.iss != caller or receipt.claims.sender != self._authority_id:
                     raise Refusal("receipt-mismatch", "not the caller's, or not about a bundle of ours")
+                if about not in (None, (receipt.claims.sender, receipt.claims.bid)):
+                    raise Refusal("receipt-mismatch", "not about the bundle that was asked about")
             except Refusal as refusal:
                 refused.append(refusal.code)
             else:

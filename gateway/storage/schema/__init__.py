@@ -27,7 +27,7 @@ from gateway.storage.schema.mail import mail_answer, mail_quarantine, mail_segme
 from gateway.storage.schema.officers import act, credential, officer, setup_link
 from gateway.storage.schema.peers import channel_probe, followed_network, key_holder, peer, seen_token
 from gateway.storage.schema.preservation import preservation_clock, thread_link
-from gateway.storage.schema.proofs import receipt, receipt_push, revocation, revocation_push
+from gateway.storage.schema.proofs import receipt, receipt_gap, receipt_push, revocation, revocation_push
 from gateway.storage.schema.sessions import duty_session
 from gateway.storage.schema.transmissions import attempt, channel_consent, transmission
 from gateway.storage.schema.trust import callback, oral_request, second_signature
@@ -83,6 +83,7 @@ __all__ = [
     "peer",
     "preservation_clock",
     "receipt",
+    "receipt_gap",
     "receipt_push",
     "revocation",
     "revocation_push",

@@ -58,6 +58,24 @@ receipt_push = Table(
     comment="Own receipts that did not travel in an answer and still have to reach the sender.",
 )
 
+receipt_gap = Table(
+    "receipt_gap",
+    metadata,
+    Column("sender", AID, primary_key=True),
+    Column("bid", BID, primary_key=True),
+    Column("iss", AID, primary_key=True),
+    Column("state", String(8), nullable=False, comment="open | left (to a person)"),
+    Column("lane", String(8), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("since", Instant, nullable=False, comment="when a receipt came that skipped a number"),
+    Column("next_action_at", Instant, nullable=True, comment="while leased: when the lease runs out"),
+    Column("lease_owner", String(40), nullable=True),
+    Column("lease_until", Instant, nullable=True),
+    CheckConstraint("next_action_at IS NOT NULL OR state = 'left'", name="clock"),
+    Index("ix_receipt_gap_due", "state", "lane", "next_action_at"),
+    comment="Chains of a peer's receipts with a number missing. The row ends when the chain is whole.",
+)
+
 revocation = Table(
     "revocation",
     metadata,

@@ -23,6 +23,7 @@ from gateway.services.container import load_container
 from gateway.services.log.logstate import LogState
 from gateway.storage import cases, receipts, transmissions
 from gateway.storage.database import Connection
+from tests.lostreceipts import lose_relays
 from tests.postgres import Cluster, postgresql_cluster
 from tests.world import FakeClock, Faults, World, audit, sample_request
 
@@ -59,7 +60,7 @@ class Row:
     nth: int
     attempts: tuple[int, int] | None = (1, 1)
     pair: str = "push"
-    #: What the story needs beforehand: "relay", "cut", "new key", "away" or "medium".
+    #: What the story needs beforehand: "relay", "gap", "cut", "new key", "away" or "medium".
     given: str = ""
 
     def __str__(self) -> str:
@@ -76,6 +77,11 @@ TABLE = [
     Row("relay transaction", "recipient", "deliver", 1, attempts=(2, 1), given="relay"),
     Row("conclude after relay", "recipient", "deliver", 2, given="relay"),
     Row("relayed consignment filed", "sender", "deliver", 3, given="relay"),
+    # The relay receipt is lost: the consignment skips its number, and the gap is pulled.
+    Row("receipt that skips a number filed", "sender", "deliver", 3, attempts=None, given="gap"),
+    Row("gap claimed", "sender", "pull", 1, attempts=None, given="gap"),
+    Row("pulled receipts filed", "sender", "pull", 2, attempts=None, given="gap"),
+    Row("gap put off", "sender", "pull in vain", 2, attempts=None, given="gap"),
     Row("upload suspended", "recipient", "deliver", 1, attempts=(2, 2), given="cut"),
     Row("key-expired recorded", "sender", "deliver", 2, attempts=None, given="new key"),
     Row("rewrap", "sender", "deliver again", 2, attempts=(2, 2), given="new key"),
@@ -164,6 +170,8 @@ class Story:
             ]
         elif given == "medium":
             again = [("export", self.export), ("import", self.take_in), ("home", self.home)]
+        elif given == "gap":
+            again = [("pull in vain", self.pull_in_vain), ("pull", self.pull)]
         return [
             ("submit", self.submit),
             ("deliver", self.world.step),
@@ -186,6 +194,17 @@ class Story:
         self.world.advance(timedelta(minutes=1))
         await self.world.step()
         await self.world.run_for(timedelta(minutes=20), step=timedelta(minutes=5))
+
+    async def pull_in_vain(self) -> None:
+        """Let a gap in the receipts fall due while the recipient cannot be called."""
+        self.world.advance(timedelta(seconds=11))
+        self.world.faults[self.sender] = Faults(lose_request=1)
+        await self.world[self.sender].gaps.pull_due()
+
+    async def pull(self) -> None:
+        """Let it fall due again."""
+        self.world.advance(timedelta(seconds=21))
+        await self.world[self.sender].gaps.pull_due()
 
     async def next_turn(self) -> None:
         """Let the turn of the next channel come, and whatever falls due with it be done."""
@@ -314,6 +333,9 @@ async def prepare(story: Story, given: str, patch: pytest.MonkeyPatch) -> None:
     if given == "relay":
         patch.setattr(release, "OPENING_PATIENCE_S", 0)
         patch.setattr(release, "_INLINE_OPENING_BYTES", 0)
+    elif given == "gap":
+        lose_relays(patch)
+        world.faults[story.sender] = Faults(lose_answer=1)
     elif given == "away":
         world.faults[story.sender] = Faults(lose_request=10**6)
         for file in world.box(story.recipient, "email_sealed").iterdir():
