@@ -59,7 +59,7 @@ _ABOUT_OURS = (
         receipt.c.jws_sha256,
         receipt.c.proof.is_not(None).label("proved"),
         _near.c.n,
-        _near.c.jws_sha256,
+        _near.c.jws_sha256.label("near"),
         _near.c.jws,
     )
     .join(envelope, and_(envelope.c.sender == bundle.c.sender, envelope.c.bid == bundle.c.bid))

@@ -77,7 +77,7 @@ async def test_a_statement_that_cannot_run_is_the_storages_trouble(database: Dat
         (transmissions._LOCK, transmissions._COLUMNS),
         (cases._FIND, cases._CASE_COLUMNS),
         (cases._THREAD_OF, cases._CASE_COLUMNS + cases._MESSAGE_COLUMNS),
-        (receipts._ABOUT_OURS, ("manifest_sha256", "jws_sha256", "proved")),
+        (receipts._ABOUT_OURS, ("manifest_sha256", "jws_sha256", "proved", "n", "near", "jws")),
     ],
 )
 async def test_the_columns_of_the_prepared_reads_are_the_tables_own(
