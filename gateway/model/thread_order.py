@@ -78,15 +78,15 @@ def order(messages: Iterable[CaseMessage]) -> ThreadOrder:
     the message of the other side that its writer had seen, and holds nothing up.
     """
     given = tuple(messages)
+    if len(given) == 1 and given[0].seq == 1 and given[0].seen == 0 and given[0].numbered:
+        # Most threads begin and are folded like this, and there is nothing to put in order.
+        return ThreadOrder(taken=given, held=(), forked=(), missing=_NOTHING_MISSING)
     loose = sorted(
         {m.message_id: m for m in given if not m.numbered}.values(),
         key=lambda m: (m.seen, m.at, m.message_id),
     )
     if loose:
         return _with_recorded(order(m for m in given if m.numbered), loose)
-    if len(given) == 1 and given[0].seq == 1 and given[0].seen == 0:
-        # Most threads begin and are folded like this, and there is nothing to put in order.
-        return ThreadOrder(taken=given, held=(), forked=(), missing=_NOTHING_MISSING)
     unique = {message.message_id: message for message in given}
     by_side = {side: _by_number(unique.values(), side) for side in Side}
     chosen: dict[Side, dict[int, CaseMessage]] = {side: {} for side in Side}
