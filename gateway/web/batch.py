@@ -68,10 +68,14 @@ async def answer_batch(
         length = sum(size for _, size in rows)
         body = b"".join([chunk async for chunk in body_chunks(content, length, limits)])
         taken, at = [], 0
-        for n, (bid, size) in enumerate(rows):
-            taken.append(_answer(acceptor, caller.nth(n), bid, body[at : at + size]))
-            at += size
-        return await asyncio.gather(*taken)
+        async with asyncio.TaskGroup() as group:
+            for n, (bid, size) in enumerate(rows):
+                container = body[at : at + size]
+                taken.append(group.create_task(_answer(acceptor, caller.nth(n), bid, container)))
+                at += size
+                # One in a turn of the event loop: what is done already need not wait for all of them.
+                await asyncio.sleep(0)
+        return [task.result() for task in taken]
 
 
 async def _answer(acceptor: Acceptor, caller: Caller, bid: str, container: bytes) -> dict[str, Any]:
