@@ -7,7 +7,6 @@ as long as makes exactly 4,096 bytes of JSON.
 
 import asyncio
 import json
-import secrets
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from gateway.app import make_home
 from gateway.config import AuthoritySettings, HomePaths, PeerSettings, Settings
 from gateway.services.directory import Directory
 from gateway.services.home import HomePlan, plan_record
+from gateway.services.identifiers import new_identifier
 from gateway.services.keys.keyring import Keyring
 from tests import sampledata
 from tests.bench import places, timing
@@ -93,8 +93,9 @@ def template(*, level: str | None = None) -> bytes:
 
 def numbered(form: bytes) -> tuple[str, bytes]:
     """Return the bid and the JSON of one more request like ``form``: a new bundle of a new thread."""
-    bid, thread = secrets.token_hex(16).encode(), secrets.token_hex(16).encode()
-    one = form.replace(_BID, bid).replace(_BID[:12], bid[:12]).replace(_THREAD, thread)
+    now = datetime.now(UTC)
+    bid, thread = new_identifier(now).encode(), new_identifier(now).encode()
+    one = form.replace(_BID, bid).replace(_BID[:12], bid[-12:]).replace(_THREAD, thread)
     return bid.decode(), one
 
 

@@ -1,6 +1,5 @@
 """The acknowledgement of a request: from what the case holds, and what the own record says of our offices."""
 
-import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -14,6 +13,7 @@ from gateway.model.message import (
     build_acknowledgement,
     build_preservation_acknowledgement,
 )
+from gateway.services.identifiers import new_identifier
 from gateway.storage import cases
 
 #: When the requested authority says it will report next, and when its next step is to be expected.
@@ -47,7 +47,7 @@ def acknowledgement(
         reference_requested=reference or case.reference_requested or own_reference(own, case, now),
     )
     place = Place(
-        bid=secrets.token_hex(16),
+        bid=new_identifier(now),
         side=Side.REQUESTED,
         seq=ours + 1,
         seen=theirs,

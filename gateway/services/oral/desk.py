@@ -5,7 +5,6 @@ binds the authority. Nothing is refused for being late: the law asks for a confi
 """
 
 import io
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,6 +25,7 @@ from gateway.services.casework.casefile import resolve
 from gateway.services.casework.caserows import requests_of
 from gateway.services.casework.library import Library
 from gateway.services.directory import Directory
+from gateway.services.identifiers import new_identifier
 from gateway.services.sending.handin import Attachment
 from gateway.services.sending.submit import Submission
 from gateway.storage import cases, oral
@@ -113,14 +113,14 @@ class OralDesk:
             form = build_message(
                 ORAL_NOTE,
                 parties=ThreadParties(
-                    thread_id=secrets.token_hex(16),
+                    thread_id=new_identifier(now),
                     requesting=own.authority_id if is_ours else said.peer,
                     requested=said.peer if is_ours else own.authority_id,
                     # The other side's is not known yet; whoever notes the call gives the reference.
                     reference_requesting=said.reference if is_ours else "",
                     reference_requested=None if is_ours else said.reference,
                 ),
-                place=Place(bid=secrets.token_hex(16), side=Side(said.side), seq=1, seen=0, in_reply_to=None),
+                place=Place(bid=new_identifier(now), side=Side(said.side), seq=1, seen=0, in_reply_to=None),
                 author=own_office(own, Track.PRESERVATION, office=said.office),
                 now=now,
                 language=said.language,
@@ -159,7 +159,7 @@ class OralDesk:
         ours, theirs = counters(rows, own)
         thread = {
             "message_type": "written_confirmation",
-            "message_id": f"{own}/{secrets.token_hex(16)}",
+            "message_id": f"{own}/{new_identifier(self._clock.now())}",
             "thread_id": row.thread_id,
             "in_reply_to": f"{row.sender}/{row.bid}",
             "seq": ours + 1,

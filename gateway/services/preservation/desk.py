@@ -6,7 +6,6 @@ disclosure wait for an approver who did not draft them, also at night. Nothing h
 """
 
 import io
-import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -32,6 +31,7 @@ from gateway.services.casework.acknowledgement import counters, own_office, own_
 from gateway.services.casework.breaches import refusal
 from gateway.services.casework.library import Library
 from gateway.services.directory import Directory
+from gateway.services.identifiers import new_identifier
 from gateway.services.preservation.documents import listed
 from gateway.services.preservation.followup import notice_about, with_link
 from gateway.services.preservation.standing import Standing, standing_of
@@ -166,7 +166,7 @@ class PreservationDesk:
                     reference_requested=reference,
                 ),
                 place=Place(
-                    bid=secrets.token_hex(16),
+                    bid=new_identifier(now),
                     side=standing.side,
                     seq=ours + 1,
                     seen=theirs,

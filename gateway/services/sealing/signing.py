@@ -24,7 +24,7 @@ from gateway.telemetry import get_log
 #: Bundles of a lane between sealing and commit at once. The event loop runs all that can run before it looks
 #: at the network again: without a limit whatever waits is sealed first, and the peer waits for all of it.
 #: Fewer share a COMMIT too seldom.
-_SEALED_AT_ONCE = 12
+_SEALED_AT_ONCE = 16
 
 #: Urgent envelopes that are signed here before the process, where routine ones wait, is of use for them.
 _URGENT_HERE = 3

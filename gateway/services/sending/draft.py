@@ -23,6 +23,7 @@ from gateway.model.overrides import OverrideImpossible, standing_in_the_way
 from gateway.model.request import first_thread, lane_of
 from gateway.services.casework.casebook import Casebook
 from gateway.services.directory import Directory
+from gateway.services.identifiers import new_identifier
 from gateway.services.sealing.bulk import Bulk
 from gateway.services.sealing.seal import Document, encode_form, seal_documents
 from gateway.services.sending.handin import (
@@ -190,7 +191,8 @@ class Drafter:
             if sender != self._own or not is_bid(bid):
                 raise GatewayRefusal("not-own-message", field="thread/message_id")
             return form, form_bytes
-        bid, thread_id = secrets.token_hex(16), secrets.token_hex(16)
+        now = self._clock.now()
+        bid, thread_id = new_identifier(now), new_identifier(now)
         made = {**form, "thread": first_thread(form["request_kind"], self._own, bid=bid, thread_id=thread_id)}
         return made, encode_form(made)
 

@@ -18,6 +18,7 @@ from crypto.keys import KeyUse
 from gateway.model.codes import Side
 from gateway.model.manifest import ThreadContext
 from gateway.model.names import UnsafeName, check_name
+from gateway.services.identifiers import new_identifier
 from gateway.services.keys.keyring import Keyring
 from gateway.services.keys.vault import Vault
 from gateway.services.sealing.seal import Document, SealedBundle, encode_form, seal_bundle, seal_documents
@@ -89,7 +90,7 @@ def record_form(
     return {
         "schema_version": "1.0",
         "message_type": message_type,
-        "message_id": f"{own}/{secrets.token_hex(16)}",
+        "message_id": f"{own}/{new_identifier(now)}",
         "thread": {
             "thread_id": case.thread_id,
             "requesting": {
