@@ -21,7 +21,6 @@ from crypto.envelope import (
     WrapRef,
     container_prefix,
     is_envelope_input,
-    rewrap_envelope,
     seal_envelope,
     unsigned_envelope,
 )
@@ -29,6 +28,7 @@ from crypto.errors import outward_code
 from crypto.manifest import Manifest, ManifestPart, encode_manifest, parse_manifest, seal_manifest
 from crypto.opener import CLOCK_TOLERANCE, KeyInForce, KeyVerdict, Opener, key_verdict
 from crypto.parts import SealedPart, open_part, padme, seal_part
+from crypto.rewrap import rewrap_envelope
 
 __all__ = [
     "CLOCK_TOLERANCE",

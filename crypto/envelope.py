@@ -374,39 +374,3 @@ def seal_envelope(
         extra=extra,
     )
     return envelope.signed(signer.sign(envelope.signing_input))
-
-
-def rewrap_envelope(
-    previous: Envelope,
-    *,
-    signer: Signer,
-    bk: bytes,
-    recipients: Sequence[tuple[str, PublicKey]],
-    created: datetime,
-    expires: datetime,
-    rev: int,
-) -> Envelope:
-    """Return the same bundle for the recipients' present keys: nothing but the first bytes changes.
-
-    Raises:
-        ValueError: other recipients than before, or a revision that is not higher.
-    """
-    if {aid for aid, _ in recipients} != {wrap.aid for wrap in previous.to}:
-        raise ValueError("a re-wrap goes to the same authorities")
-    if rev <= previous.rev:
-        raise ValueError("a re-wrap has a higher revision")
-    return seal_envelope(
-        signer=signer,
-        sender=previous.sender,
-        bid=previous.bid,
-        rev=rev,
-        created=created,
-        expires=expires,
-        lane=previous.lane,
-        bk=bk,
-        recipients=recipients,
-        manifest_sha256=previous.manifest,
-        parts=previous.parts,
-        must=previous.must,
-        extra=previous.extra,
-    )

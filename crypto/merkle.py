@@ -147,12 +147,12 @@ def verify_inclusion(index: int, size: int, hashed: bytes, path: Sequence[bytes]
         if last == 0:
             raise Refusal("proof-invalid", "the path is too long")
         if first & 1 or first == last:
-            hashed = sha256(b"\x01" + sibling + hashed).digest()
+            hashed = node_hash(sibling, hashed)
             while not first & 1 and first:
                 first >>= 1
                 last >>= 1
         else:
-            hashed = sha256(b"\x01" + hashed + sibling).digest()
+            hashed = node_hash(hashed, sibling)
         first >>= 1
         last >>= 1
     if last != 0:

@@ -43,6 +43,7 @@ from gateway.storage import cases, receipts, transmissions
 from gateway.storage.group import Commit, commit_now
 from tests.adapters.dropbox import DropboxAdapter, lying_in
 from tests.sampledata import request, sample
+from tests.storedcases import all_cases
 
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
@@ -448,7 +449,7 @@ class World:
             assert len({row.n for row in chain}) == len(chain), "two receipts with one number"
 
     async def _check_cases(self, app: App) -> None:
-        for case in await app.database.read(lambda c: cases.all_cases(c, 10_000)):
+        for case in await app.database.read(lambda c: all_cases(c, 10_000)):
             other = self.apps.get(case.peer)
             if other is None:
                 continue

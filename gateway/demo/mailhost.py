@@ -135,10 +135,6 @@ class MailHost:
         """Start Postfix again, with its queue and on its ports."""
         self._run("postfix", [_POSTFIX, "-c", self._folder / "postfix", "-d"], self.smtp_port)
 
-    def stop_delivery(self) -> None:
-        """Stop Dovecot: Postfix takes mail, keeps it in its queue and tries again every second or two."""
-        self._end("dovecot", signal.SIGTERM)
-
     def start_delivery(self) -> None:
         """Start Dovecot."""
         self._run("dovecot", [_DOVECOT, "-F", "-c", self._folder / "dovecot.conf"], self.imap_port)

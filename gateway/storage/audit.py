@@ -16,7 +16,6 @@ from sqlalchemy import (
     Text,
     bindparam,
     cast,
-    delete,
     exists,
     func,
     select,
@@ -73,7 +72,6 @@ _ADD_HEAD = audit_checkpoint.insert().from_select(
 )
 _LAST_HEAD = select(func.max(audit_checkpoint.c.size))
 _LAST_BODY = select(func.max(audit_body.c.idx))
-_ERASE = delete(audit_body).where(audit_body.c.idx == bindparam("b_idx"))
 _RECEIPTS = select(receipt.c.jws_sha256, receipt.c.jws, receipt.c.own, receipt.c.leaf_index)
 _RECEIPTS_NAMED = _RECEIPTS.where(receipt.c.jws_sha256.in_(bindparam("b_digests", expanding=True)))
 _OWN_PLACED = receipt.c.own & receipt.c.leaf_index.is_not(None)
@@ -165,14 +163,6 @@ def body_span(connection: Connection) -> int:
     """Return one more than the highest index that has a body."""
     last: int | None = connection.execute(_LAST_BODY).scalar()
     return 0 if last is None else last + 1
-
-
-def erase_body(connection: Connection, index: int) -> bool:
-    """Delete salt and body of an entry for good; the leaf and every proof stay. False if it was gone already.
-
-    The caller enters ``body.erased`` in the same transaction.
-    """
-    return connection.execute(_ERASE, {"b_idx": index}).rowcount == 1
 
 
 def receipts_named(connection: Connection, digests: Sequence[str]) -> dict[str, Any]:

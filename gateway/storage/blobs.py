@@ -21,7 +21,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from gateway.errors import StorageDamaged
 from gateway.storage.database import Database, Transaction
-from gateway.storage.disk import executor, in_thread, sync_folder
+from gateway.storage.disk import executor, in_thread, older_than, size_of, sync_folder
 from gateway.storage.faults import raise_as_ours
 from gateway.storage.schema import blob
 from gateway.storage.spool import COPY_BYTES, Spool
@@ -214,7 +214,7 @@ class Blobs:
         """
         found = await self._database.read(lambda c: find_blob(c, sha256))
         if found is None or found.data is None:
-            on_disk = await in_thread(_size_of, self._path(sha256))
+            on_disk = await in_thread(size_of, self._path(sha256))
             if on_disk is None and found is None:
                 raise FileNotFoundError(sha256)
             if on_disk != size_bytes:
@@ -279,7 +279,7 @@ class Blobs:
         folders = await in_thread(lambda: sorted(entry for entry in self._folder.iterdir() if entry.is_dir()))
         removed = 0
         for done, folder in enumerate(folders, start=1):
-            old = await in_thread(_older_than, folder, oldest)
+            old = await in_thread(older_than, folder, oldest)
             spare = set(keep)
             if folder != self._temporary:
                 spare |= await self._known([path.name for path in old])
@@ -390,21 +390,3 @@ def _sync_folders(folders: Iterable[Path]) -> None:
 
 def _known(connection: Connection, names: Sequence[str]) -> set[str]:
     return set(connection.scalars(_KNOWN, {"b_names": list(names)}))
-
-
-def _size_of(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return None
-
-
-def _older_than(folder: Path, oldest: float) -> list[Path]:
-    found = []
-    for entry in os.scandir(folder):
-        try:
-            if entry.is_file(follow_symlinks=False) and entry.stat().st_mtime < oldest:
-                found.append(Path(entry.path))
-        except FileNotFoundError:
-            continue
-    return found

@@ -1,11 +1,11 @@
 """Lists of messages with their cases: what has arrived, and what this authority has asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, and_, bindparam, select
+from sqlalchemy import Connection, Select, and_, bindparam, select
 
 from gateway.model.request import REQUEST_TYPES
 from gateway.storage.cases import CaseRow, MessageRow, find_case
@@ -38,6 +38,8 @@ class SentRow:
     channel: str | None
 
 
+_Listed = TypeVar("_Listed", InboxRow, SentRow)
+
 _ARRIVED = (
     select(message, bundle.c.size_bytes.label("size_bytes"), bundle.c.lane.label("lane"))
     .join(bundle, and_(bundle.c.sender == message.c.sender, bundle.c.bid == message.c.bid))
@@ -66,35 +68,29 @@ _INBOX_SINCE = _ARRIVED.where(message.c.stored_at >= bindparam("b_since")).order
 
 def inbox(connection: Connection, limit: int) -> list[InboxRow]:
     """Return the newest incoming messages with their cases."""
-    return _with_cases(connection, connection.execute(_INBOX, {"b_limit": limit}).all())
+    return _with_cases(InboxRow, connection, _INBOX, {"b_limit": limit})
 
 
 def inbox_since(connection: Connection, since: datetime, limit: int) -> list[InboxRow]:
     """Return the oldest incoming messages stored at or after an instant, with their cases."""
-    found = connection.execute(_INBOX_SINCE, {"b_since": since, "b_limit": limit}).all()
-    return _with_cases(connection, found)
+    return _with_cases(InboxRow, connection, _INBOX_SINCE, {"b_since": since, "b_limit": limit})
 
 
 def sent(connection: Connection, limit: int) -> list[SentRow]:
     """Return the newest requests of ours, with their cases and how far they are on their way."""
-    found = []
-    for row in connection.execute(_SENT, {"b_limit": limit}):
-        values = dict(row._mapping)
-        shown = {name: values.pop(name) for name in ("size_bytes", "lane", "delivery", "channel")}
-        held = MessageRow(**values)
-        case = find_case(connection, held.thread_id, held.peer)
-        if case is not None:
-            found.append(SentRow(message=held, case=case, **shown))
-    return found
+    return _with_cases(SentRow, connection, _SENT, {"b_limit": limit})
 
 
-def _with_cases(connection: Connection, rows: Sequence[Row[Any]]) -> list[InboxRow]:
+def _with_cases(
+    kind: type[_Listed], connection: Connection, statement: Select[Any], values: Mapping[str, Any]
+) -> list[_Listed]:
     found = []
-    for row in rows:
-        values = dict(row._mapping)
-        size, lane = values.pop("size_bytes"), values.pop("lane")
-        held = MessageRow(**values)
+    beside = kind.__dataclass_fields__.keys() - {"message", "case"}
+    for row in connection.execute(statement, values):
+        columns = dict(row._mapping)
+        shown = {name: columns.pop(name) for name in beside}
+        held = MessageRow(**columns)
         case = find_case(connection, held.thread_id, held.peer)
         if case is not None:
-            found.append(InboxRow(message=held, case=case, size_bytes=size, lane=lane))
+            found.append(kind(message=held, case=case, **shown))
     return found

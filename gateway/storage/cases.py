@@ -82,7 +82,6 @@ _BY_REFERENCE = (
     )
     .limit(3)
 )
-_ALL = select(cases).order_by(cases.c.opened_at.desc(), cases.c.thread_id).limit(bindparam("b_limit"))
 _STORE = (
     update(cases)
     .where(_KEY)
@@ -210,11 +209,6 @@ def find_case(connection: Connection, thread_id: str, peer: str) -> CaseRow | No
 def cases_by_reference(connection: Connection, reference: str) -> list[CaseRow]:
     """Return up to three cases with this reference of either side: references may repeat over authorities."""
     return [CaseRow(**row._mapping) for row in connection.execute(_BY_REFERENCE, {"b_reference": reference})]
-
-
-def all_cases(connection: Connection, limit: int) -> list[CaseRow]:
-    """Return the newest cases."""
-    return [CaseRow(**row._mapping) for row in connection.execute(_ALL, {"b_limit": limit})]
 
 
 def due_cases(connection: Connection, now: datetime, limit: int) -> list[CaseRow]:

@@ -43,3 +43,23 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def size_of(path: Path) -> int | None:
+    """Return the size of a file in bytes, ``None`` if it is not there."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
+
+
+def older_than(folder: Path, oldest: float) -> list[Path]:
+    """Return the files in a folder that were last changed before ``oldest``, seconds since 1970."""
+    found = []
+    for entry in os.scandir(folder):
+        try:
+            if entry.is_file(follow_symlinks=False) and entry.stat().st_mtime < oldest:
+                found.append(Path(entry.path))
+        except FileNotFoundError:
+            continue
+    return found

@@ -38,7 +38,7 @@ class GroupHook(Protocol):
     def begin(self, connection: Connection) -> None:
         """Start a group: take the sequencer's lock; read the frontier unless it is known to be current."""
 
-    def append(self, connection: Connection, entry: "PendingAuditEntry") -> "AuditEntry":
+    def append(self, entry: "PendingAuditEntry") -> "AuditEntry":
         """Give an entry its index and keep its leaf for ``flush``."""
 
     def flush(self, connection: Connection) -> None:
@@ -111,7 +111,7 @@ class Transaction:
         """Make an entry of the audit log, durable with this transaction, and return it with its index."""
         if self._hook is None:
             raise RuntimeError("this database was opened without an audit log")
-        return self._hook.append(self.connection, entry)
+        return self._hook.append(entry)
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call back in the event loop once the transaction is durable; never after a failure."""

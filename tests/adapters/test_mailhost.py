@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -221,7 +222,8 @@ async def test_mail_waits_in_the_queue_while_delivery_is_down_and_the_mailbox_co
         await sender.send(mail_to(ours, theirs, "first"))
         await (await following()).done()
         waiting = following()
-        await asyncio.to_thread(ours.host.stop_delivery)
+        # Postfix goes on taking mail, keeps it in its queue and tries again every second or two.
+        await asyncio.to_thread(ours.host._end, "dovecot", signal.SIGTERM)
         try:
             # On the connection that is logged in already: the server asks Dovecot who logs in.
             outcome = await sender.send(mail_to(ours, theirs, "queued"))

@@ -29,9 +29,9 @@ from gateway.config import (
 from gateway.demo.mailhost import MailHost, MailHostUnavailable
 from gateway.services.home import HomePlan, plan_record
 from gateway.storage import receipts, transmissions
-from gateway.storage.cases import all_cases
 from tests.postoffice import mailbox
 from tests.sampledata import sample
+from tests.storedcases import all_cases
 from tests.world import sample_request, submit_to
 
 pytestmark = pytest.mark.slow

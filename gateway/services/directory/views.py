@@ -155,7 +155,7 @@ class MergedAuthority:
     def lookup(self, now: datetime) -> Lookup:
         """Return what a look-up finds, and how sure that is."""
         best = self.claims[0].voucher.fresh_until
-        if self.is_contradicted or best is None or now <= best:
+        if self.is_contradicted or freshness(best, now) is Freshness.FRESH:
             return self._lookup_at_best
         end = self.fresh_until
         is_fresh = freshness(end, now) is Freshness.FRESH

@@ -55,7 +55,7 @@ class StoredProofs:
         self._head_file = head_file
 
     async def proof(self, index: int, timeout_s: float) -> str | None:
-        """Return the tlog-proof of an entry, or ``None`` where the stored head does not cover it."""
+        """Return the tlog-proof of an entry, or ``None`` where the stored head covers it not."""
         try:
             note = await asyncio.to_thread(read_head_file, self._head_file)
         except HeadDamaged:

@@ -81,7 +81,7 @@ class Sequencer:
         self._before = self._edge.view()
         self._rows = table.NewRows()
 
-    def append(self, connection: Connection, entry: PendingAuditEntry) -> AuditEntry:
+    def append(self, entry: PendingAuditEntry) -> AuditEntry:
         """Return the entry with its index; durable when the transaction is."""
         index = self._edge.size
         t = log_time(entry.at)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from crypto.bundle import key_verdict
+from crypto.bundle import KeyInForce, key_verdict
 from crypto.encoding import unb64u
 from crypto.errors import Refusal
 from crypto.keys import KeyUse, PublicKey
@@ -55,14 +55,14 @@ def check_receipt(offered: Mapping[str, Any], directory: Directory, now: datetim
     jws = offered.get("jws")
     if not isinstance(jws, str):
         raise Refusal("malformed", "receipt object without jws")
-    used: list[PublicKey] = []
+    used: list[KeyInForce] = []
 
     def find(iss: str, kid: str) -> PublicKey:
-        used.append(directory.key(iss, KeyUse.RCPT, kid))
-        return used[-1]
+        used.append(directory.key_in_force(iss, KeyUse.RCPT, kid))
+        return used[-1].public
 
     claims = read_receipt(jws, find)
-    key_verdict(directory.key_in_force(claims.iss, KeyUse.RCPT, used[0].kid), claims.at, now)
+    key_verdict(used[0], claims.at, now)
     place, fault = None, None
     if offered.get("proof") is not None:
         try:

@@ -87,6 +87,7 @@ from gateway.web.calls.keys import (
     RotateParams,
     RotateResult,
 )
+from gateway.web.calls.lists import INBOX, SENT, InboxItemView, InboxResult, SentItemView, SentResult
 from gateway.web.calls.mail import (
     MAIL_CONFIRM,
     MAIL_DISCARD,
@@ -136,10 +137,8 @@ from gateway.web.calls.requests import (
     ACKNOWLEDGE,
     CONFIRM,
     CONSENT,
-    INBOX,
     OPEN,
     RECEIPTS,
-    SENT,
     STATUS,
     SUBMIT,
     AcknowledgeParams,
@@ -149,8 +148,6 @@ from gateway.web.calls.requests import (
     ConsentParams,
     ConsentResult,
     FindingView,
-    InboxItemView,
-    InboxResult,
     MessageView,
     OpenedFile,
     OpenParams,
@@ -158,8 +155,6 @@ from gateway.web.calls.requests import (
     ReceiptsResult,
     ReceiptView,
     RefParams,
-    SentItemView,
-    SentResult,
     StatusResult,
     SubmissionView,
     SubmitParams,

@@ -28,6 +28,7 @@ from tests.gateway.services.test_long_ways import on_postgresql
 from tests.hostile import Members, craft, send, unchanged, verdict
 from tests.people import confirmed, enrolled, invited, registered, signed
 from tests.postgres import Cluster, postgresql_cluster
+from tests.storedcases import all_cases
 from tests.world import World, sample_request
 
 __all__ = ["postgresql_cluster"]
@@ -150,7 +151,7 @@ async def test_what_was_being_sealed_when_the_first_passkey_was_confirmed_needs_
     )
     with pytest.raises(GatewayRefusal, match="passkey-needed"):
         await sending
-    assert await app.database.read(lambda c: cases.all_cases(c, 10)) == []
+    assert await app.database.read(lambda c: all_cases(c, 10)) == []
 
 
 async def test_an_auditors_passkey_keeps_nobody_from_sending(world: World) -> None:

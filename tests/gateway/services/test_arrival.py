@@ -9,8 +9,9 @@ import pytest
 from gateway.errors import GatewayRefusal
 from gateway.services.arrivals.arrival import Read, read_head
 from gateway.services.container import load_container
-from gateway.storage import cases, transmissions
+from gateway.storage import transmissions
 from tests.hostile import unchanged
+from tests.storedcases import all_cases
 from tests.world import World, sample_request
 
 pytestmark = pytest.mark.slow
@@ -47,7 +48,7 @@ async def test_a_container_that_was_carried_is_taken_in_and_its_receipt_is_pushe
         assert not came.is_repeat
         assert (came.head.sender, came.head.bid, came.head.size) == (KE, bid, len(container))
         assert len(came.body["receipts"]) == 1
-        assert len(await world[SG].database.read(lambda c: cases.all_cases(c, 10))) == 1
+        assert len(await world[SG].database.read(lambda c: all_cases(c, 10))) == 1
 
         assert await world[SG].pusher.push_due() == 1
         assert await state(world, bid) == "CONSIGNED"
@@ -69,7 +70,7 @@ async def test_a_repeat_gets_the_same_receipt_which_goes_out_once_more(tmp_path:
         await door.push_again(again.head)
         await door.push_again(again.head)
         assert await world[SG].pusher.push_due() == 1
-        assert len(await world[SG].database.read(lambda c: cases.all_cases(c, 10))) == 1
+        assert len(await world[SG].database.read(lambda c: all_cases(c, 10))) == 1
         await world.check()
 
 

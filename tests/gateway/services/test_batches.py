@@ -12,10 +12,10 @@ from aiohttp import StreamReader
 
 from gateway.services.arrivals.peergate import Caller
 from gateway.services.container import load_container
-from gateway.storage import cases
 from gateway.web.batch import answer_batch
 from gateway.web.intake import PeerLimits, Places
 from tests.hostile import unchanged
+from tests.storedcases import all_cases
 from tests.world import World, sample_request
 
 pytestmark = pytest.mark.slow
@@ -88,7 +88,7 @@ async def test_every_bundle_of_a_batch_is_receipted_and_a_repeat_gets_the_same_r
             again = await post(world, batch, jti=jti)
             assert statuses(again) == [200, 200, 200]
             assert [answer["body"]["receipts"][0]["jws"] for answer in again] == [r["jws"] for r in receipts]
-    assert len(await world[SG].database.read(lambda c: cases.all_cases(c, 10))) == 3
+    assert len(await world[SG].database.read(lambda c: all_cases(c, 10))) == 3
 
 
 @pytest.mark.parametrize("harm", ["one byte is another", "the last byte is missing", "one byte too many"])
@@ -110,7 +110,7 @@ async def test_a_damaged_bundle_is_sent_again_and_its_neighbours_are_receipted(
     answers = await post(world, [batch[0], (bid, damaged), batch[2]])
     assert [status // 100 for status in statuses(answers)] == [2, 4, 2]
     assert answers[1]["body"]["type"] == f"urn:gw:err:{code}"
-    assert len(await world[SG].database.read(lambda c: cases.all_cases(c, 10))) == 2
+    assert len(await world[SG].database.read(lambda c: all_cases(c, 10))) == 2
     # Nothing of the damaged one is in the way of the whole one, also under the token it came with.
     assert statuses(await post(world, batch)) == [200, 201, 200]
 

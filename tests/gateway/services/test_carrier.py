@@ -19,8 +19,9 @@ from gateway.services.carrier import medium as media
 from gateway.services.carrier.export import ExportedFolder
 from gateway.services.carrier.takein import TakenIn
 from gateway.services.directory import Lookup
-from gateway.storage import audit, bundles, cases, receipts, transmissions
+from gateway.storage import audit, bundles, receipts, transmissions
 from gateway.storage.transmissions import TransmissionRow
+from tests.storedcases import all_cases
 from tests.world import Faults, World, sample_request
 
 pytestmark = pytest.mark.slow
@@ -141,7 +142,7 @@ async def test_the_same_bundle_by_https_and_by_medium_is_one_case_and_one_receip
             (KE, "submission", 1),
             (SG, "consignment", 1),
         ]
-        case_rows = await world[SG].database.read(lambda c: cases.all_cases(c, 10))
+        case_rows = await world[SG].database.read(lambda c: all_cases(c, 10))
         assert len(case_rows) == 1
         await world.check()
 

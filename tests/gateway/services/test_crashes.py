@@ -21,10 +21,11 @@ from gateway.errors import GatewayRefusal, StorageUnavailable
 from gateway.services.arrivals import release
 from gateway.services.container import load_container
 from gateway.services.log.logstate import LogState
-from gateway.storage import cases, receipts, transmissions
+from gateway.storage import receipts, transmissions
 from gateway.storage.database import Connection
 from tests.lostreceipts import lose_relays
 from tests.postgres import Cluster, postgresql_cluster
+from tests.storedcases import all_cases
 from tests.world import FakeClock, Faults, World, audit, sample_request
 
 __all__ = ["postgresql_cluster"]
@@ -373,7 +374,7 @@ async def check_end(story: Story, attempts: int | None) -> None:
             (story.recipient, "acknowledgement"),
         ]
         assert status.reference_requested == "R/7"
-        found = await app.database.read(lambda c: cases.all_cases(c, 10))
+        found = await app.database.read(lambda c: all_cases(c, 10))
         assert [case.thread_id for case in found].count(status.thread_id) == 1
     ours = await sender.database.read(lambda c: receipts.receipts_of(c, story.sender, bid))
     theirs = await recipient.database.read(lambda c: receipts.receipts_of(c, story.sender, bid))

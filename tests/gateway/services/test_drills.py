@@ -17,8 +17,9 @@ from gateway.model.drills import TAKEN_PER_DAY, TestState, Verdict
 from gateway.model.message import Place, ThreadParties
 from gateway.services.drills.book import DrillBook
 from gateway.services.sending.submit import Submission
-from gateway.storage import cases, drills, paging, peers
+from gateway.storage import drills, paging, peers
 from tests.people import enrolled, signed
+from tests.storedcases import all_cases
 from tests.world import World
 
 US, RO, GB = "us-ccips", "ro-diicot", "gb-nca"
@@ -136,7 +137,7 @@ async def test_a_drill_is_no_case_no_message_and_no_item_of_the_inbox(world: Wor
     await answered(world, RO, US)
     for aid in (US, RO):
         app = world[aid]
-        assert await app.database.read(lambda c: cases.all_cases(c, 10)) == []
+        assert await app.database.read(lambda c: all_cases(c, 10)) == []
         assert await app.cases.inbox() == []
         assert await app.database.read(lambda c: peers.open_tasks_about(c)) == []
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import GatewayRefusal
-from gateway.storage import cases, receipts, transmissions
+from gateway.storage import receipts, transmissions
+from tests.storedcases import all_cases
 from tests.world import Faults, World, sample_request
 
 pytestmark = pytest.mark.slow
@@ -137,7 +138,7 @@ async def test_a_message_id_of_another_authority_is_refused_and_nothing_is_queue
         with pytest.raises(GatewayRefusal) as refused:
             await world.submit("ke-ag", form, documents)
         assert refused.value.code == "not-own-message"
-        assert await world["ke-ag"].database.read(lambda c: cases.all_cases(c, 10)) == []
+        assert await world["ke-ag"].database.read(lambda c: all_cases(c, 10)) == []
 
 
 async def test_both_sides_open_the_request_after_every_key_was_rotated_and_400_days(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from gateway.storage import audit, cases, oral, paging, peers
 from gateway.web.calls import Nothing
 from gateway.web.calls import oral as calls
 from gateway.web.operations import perform
+from tests.storedcases import all_cases
 from tests.world import START, World, sample_request
 
 DE, GB, FR = "de-bfj", "gb-ukca", "fr-mj"
@@ -341,7 +342,7 @@ async def test_a_request_of_the_other_side_confirms_nothing_that_it_was_asked(
     monkeypatch.setattr(world[GB].submitter.drafter, "_check_request", lambda form, now: ())
     await world[GB].submitter.submit(form_bytes=json.dumps(form).encode(), attachments=attachments)
     await world.run()
-    assert len(await world[DE].database.read(lambda c: cases.all_cases(c, 10))) == 2, "it came"
+    assert len(await world[DE].database.read(lambda c: all_cases(c, 10))) == 2, "it came"
     for aid in (DE, GB):
         assert (await row_at(world, aid, note.thread_id)).confirmed_at is None
 
@@ -370,7 +371,7 @@ async def test_a_note_that_cannot_be_is_refused_and_nothing_is_sent(
     with pytest.raises(GatewayRefusal) as refused:
         await world[DE].desk.trust.oral.note(said(**change), officer="D-1")
     assert refused.value.code == code
-    assert await world[DE].database.read(lambda c: cases.all_cases(c, 10)) == []
+    assert await world[DE].database.read(lambda c: all_cases(c, 10)) == []
     assert await world[DE].database.read(lambda c: oral.newest_orals(c, 10)) == []
 
 
@@ -380,7 +381,7 @@ async def test_a_side_that_takes_no_oral_requests_is_not_asked_orally(world: Wor
     app.directory.update_own(record, world.clock.at)
     with pytest.raises(GatewayRefusal, match="oral-not-accepted"):
         await app.desk.trust.oral.note(said(), officer="D-1")
-    assert await app.database.read(lambda c: cases.all_cases(c, 10)) == []
+    assert await app.database.read(lambda c: all_cases(c, 10)) == []
 
 
 def test_a_call_in_the_future_counts_from_when_its_note_came() -> None:

@@ -5,16 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, create_engine, delete, text
 
 from crypto.checkpoint import Checkpoint, sign_checkpoint
 from crypto.encoding import sha256_hex
 from gateway.model.audit import PendingAuditEntry
 from gateway.services.log.headstore import read_head_file
 from gateway.services.log.verify import AuditReport, verify_log
-from gateway.storage.audit import erase_body
 from gateway.storage.database import Transaction
-from gateway.storage.schema import receipt
+from gateway.storage.schema import audit_body, receipt
 from tests.gateway.services.loghome import ED, KEYS, NOW, ORIGIN, PQ, LogHome, lives
 
 RECEIPT = "e30.e30.e30"
@@ -218,7 +217,7 @@ def test_a_lawful_erasure_is_counted_and_a_claimed_one_is_a_problem(tmp_path: Pa
     home = LogHome(tmp_path)
 
     def erase(tx: Transaction) -> None:
-        assert erase_body(tx.connection, 1)
+        tx.execute(delete(audit_body).where(audit_body.c.idx == 1))
         tx.audit(PendingAuditEntry(event="body.erased", body={"index": 1, "basis": "court-order"}, at=NOW))
 
     def claim(tx: Transaction) -> None:

@@ -40,7 +40,7 @@ class Log:
     def begin(self, connection: Connection) -> None:
         self.calls.append("begin")
 
-    def append(self, connection: Connection, entry: Any) -> Any:
+    def append(self, entry: Any) -> Any:
         self.calls.append(f"append {entry}")
         return entry
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import StorageUnavailable
-from gateway.storage import cases, receipts, transmissions
 from gateway.storage import mail as store
+from gateway.storage import receipts, transmissions
 from tests.postoffice import HandedIn, MailWorld, mail_world, mailbox
+from tests.storedcases import all_cases
 from tests.world import sample_request
 
 pytestmark = pytest.mark.slow
@@ -34,7 +35,7 @@ async def state(world: MailWorld, bid: str) -> str:
 
 
 async def case_count(world: MailWorld) -> int:
-    return len(await world[SG].database.read(lambda c: cases.all_cases(c, 100)))
+    return len(await world[SG].database.read(lambda c: all_cases(c, 100)))
 
 
 async def test_a_request_its_receipts_and_the_acknowledgement_go_by_mail_alone(tmp_path: Path) -> None:

@@ -13,10 +13,11 @@ from crypto.revocation import Revocation, sign_revocation
 from gateway.services.directory.peers import DirectoryReach
 from gateway.services.health.liveness import ChannelLife
 from gateway.services.mail import answers, gatewaymail
-from gateway.storage import audit, cases, revocations, transmissions
+from gateway.storage import audit, revocations, transmissions
 from gateway.storage import mail as store
 from gateway.storage.schema import receipt_push
 from tests.postoffice import MailWorld, mail_world, mailbox
+from tests.storedcases import all_cases
 from tests.world import Faults, sample_request
 
 pytestmark = pytest.mark.slow
@@ -178,7 +179,7 @@ async def test_a_mail_signed_by_a_key_that_was_revoked_is_set_aside_and_never_re
         await world[SG].revocations.take(sign_revocation(said, signer))
         await world[SG].mail.take(raw, mail_from=sender)
         assert [mail.reason for mail in await world[SG].quarantine.listing()] == ["sig-revoked"]
-        assert not await world[SG].database.read(lambda c: cases.all_cases(c, 9))
+        assert not await world[SG].database.read(lambda c: all_cases(c, 9))
 
 
 async def test_who_has_a_mailbox_need_not_be_waited_for(tmp_path: Path) -> None:

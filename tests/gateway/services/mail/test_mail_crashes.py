@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import StorageUnavailable
-from gateway.storage import cases, receipts, transmissions
 from gateway.storage import mail as store
+from gateway.storage import receipts, transmissions
 from gateway.storage.database import Connection
 from tests.postoffice import MailWorld, mail_world, mailbox
+from tests.storedcases import all_cases
 from tests.world import sample_request
 
 pytestmark = pytest.mark.slow
@@ -70,7 +71,7 @@ async def ends_well(world: MailWorld, bid: str) -> None:
     row = await world[KE].database.read(lambda c: transmissions.find_transmission(c, KE, bid, SG))
     assert row is not None
     assert row.state == "CONSIGNED"
-    assert len(await world[SG].database.read(lambda c: cases.all_cases(c, 9))) == 1
+    assert len(await world[SG].database.read(lambda c: all_cases(c, 9))) == 1
     for aid in (KE, SG):
         chain = await world[aid].database.read(lambda c: receipts.receipts_of(c, KE, bid))
         assert [each.type for each in chain if each.iss == SG] == ["consignment"]

@@ -63,7 +63,7 @@ class Journal:
     def begin(self, connection: Connection) -> None:
         self._open = []
 
-    def append(self, connection: Connection, entry: PendingAuditEntry) -> AuditEntry:
+    def append(self, entry: PendingAuditEntry) -> AuditEntry:
         self._open.append(entry)
         return AuditEntry(index=0, leaf=b"", salt=b"", body=b"")
 

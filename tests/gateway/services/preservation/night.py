@@ -5,6 +5,7 @@ from typing import Any
 
 from gateway.services.sending.submit import Submission
 from gateway.storage import bundles, cases, transmissions
+from tests.storedcases import all_cases
 from tests.world import World, sample_request
 
 RO, US = "ro-diicot", "us-ccips"
@@ -57,7 +58,7 @@ async def everything(world: World, aid: str) -> tuple[Any, ...]:
     """Return all that an act could have changed at an authority."""
 
     def query(connection: Any) -> tuple[Any, ...]:
-        held = cases.all_cases(connection, 100)
+        held = all_cases(connection, 100)
         messages = [cases.messages_of(connection, case.thread_id, case.peer) for case in held]
         sent = [
             (

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.storage import cases, paging, peers, preservation
 from tests.gateway.services.preservation.night import DAY, RO, US, asked, iso, reported, say
+from tests.storedcases import all_cases
 from tests.world import Faults, World, sample_request
 
 pytestmark = pytest.mark.slow
@@ -31,7 +32,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 async def case_of(world: World, aid: str) -> cases.CaseRow:
     """Return the one preservation of an authority."""
-    held = await world[aid].database.read(lambda c: cases.all_cases(c, 10))
+    held = await world[aid].database.read(lambda c: all_cases(c, 10))
     return next(case for case in held if case.track == "preservation")
 
 
@@ -298,7 +299,7 @@ async def test_a_preservation_that_arrives_after_a_later_message_of_its_thread_i
         form["reference_requesting"], "status_query", question, officer="night-01"
     )
     await world.step()
-    early = await world[US].database.read(lambda c: cases.all_cases(c, 10))
+    early = await world[US].database.read(lambda c: all_cases(c, 10))
     assert [(case.request_kind, case.next_action) for case in early] == [("unknown", "ask_for_missing")]
     await world.run_for(timedelta(minutes=3), step=timedelta(seconds=30))
     assert await stored(world) == ("preservation_requested",) * 2

@@ -11,10 +11,11 @@ import pytest
 from gateway.app import App
 from gateway.errors import GatewayRefusal
 from gateway.model.manifest import ThreadContext
-from gateway.storage import audit, cases, peers
+from gateway.storage import audit, peers
 from tests.gateway.services.preservation.night import RO, US, asked, everything, iso, reported
 from tests.hostile import Crafted, craft, send, verdict
 from tests.sampledata import sample
+from tests.storedcases import all_cases
 from tests.world import World
 
 pytestmark = pytest.mark.slow
@@ -120,10 +121,10 @@ async def test_an_answer_from_an_authority_that_was_not_asked_is_rejected_and_op
     world.advance(timedelta(hours=1))
     form = await made(world, ref, REPORT, author=OTHER)
     form["thread"]["requested"]["authority_id"] = OTHER
-    before = await world[RO].database.read(lambda c: cases.all_cases(c, 10))
+    before = await world[RO].database.read(lambda c: all_cases(c, 10))
     crafted = sealed(world[OTHER], world[RO], form)
     assert verdict(await send(world[RO], crafted)) == ("rejection", "form-invalid")
-    assert await world[RO].database.read(lambda c: cases.all_cases(c, 10)) == before
+    assert await world[RO].database.read(lambda c: all_cases(c, 10)) == before
     rows = await world[RO].database.read(lambda c: audit.entries(c, 0, audit.log_size(c)))
     bodies = [json.loads(row.body) for row in rows]
     said = [body for body in bodies if body["ev"] == "act.refused"]
