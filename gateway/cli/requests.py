@@ -42,6 +42,18 @@ _ACTORS = {
     "system": "the gateway",
 }
 
+#: How far a bundle is on its way to the other authority, by the state of its transmission.
+_WAY = {
+    "QUEUED": "waiting to leave",
+    "DISPATCHED": "left, no receipt yet",
+    "RELAYED": "arriving",
+    "CONSIGNED": "arrived",
+    "HANDED_OVER": "opened there",
+    "REJECTED": "refused there",
+    "FAILED": "not delivered",
+    "ANSWERED": "answered by mail",
+}
+
 
 def submit(
     request: Path,
@@ -184,7 +196,7 @@ def _show_status(console: Console, found: api.StatusResult) -> None:
         rows = [
             (
                 t.to,
-                in_words(t.state.lower()),
+                _WAY.get(t.state, t.state),
                 in_words(t.channel),
                 str(t.attempts),
                 t.last_code,
@@ -192,9 +204,7 @@ def _show_status(console: Console, found: api.StatusResult) -> None:
             )
             for t in found.transmissions
         ]
-        console.print(
-            table("under way to", "state", "channel", "attempts", "last code", "next at (UTC)", rows=rows)
-        )
+        console.print(table("to", "delivery", "channel", "attempts", "last code", "next at (UTC)", rows=rows))
         console.print()
     for t in found.transmissions:
         for channel in (name for name, said in t.consents.items() if said == "asked"):
@@ -324,9 +334,9 @@ def _show_sent(console: Console, item: api.SentItemView) -> None:
     what = f"{urgent}[bold]{_kind(item.request_kind)}[/bold] to {text(item.to)}"
     console.print(f"{what}, {when(item.stored_at)} UTC, {size(item.size_bytes)}")
     references = " / ".join(text(r) for r in (item.reference_requesting, item.reference_requested) if r)
-    console.print(f"  {references}, {words(item.state)}")
-    by = f", {words(item.channel)}" if item.channel else ""
-    console.print(f"  on its way: {words(item.delivery.lower())}{by}")
+    console.print(f"  {references or '–'}, {words(item.state)}")
+    by = f", by {words(item.channel)}" if item.channel else ""
+    console.print(f"  delivery: {text(_WAY.get(item.delivery, item.delivery))}{by}")
     console.print(f"  next: {_next(item)}")
     console.print(f"  bundle {item.sender}/{item.bid}\n")
 
