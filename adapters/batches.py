@@ -25,6 +25,14 @@ _APART_S = 600.0
 _ABOUT_THE_CALL = frozenset({400, 404, 405, 411, 413, 414, 415})
 
 
+def _is_about_the_caller(reply: Reply) -> bool:
+    """Tell whether a gateway refused the caller, the hour or the directory: what it would say of each alone.
+
+    A failure of its own may be one bundle's doing, and without a code something before it may have spoken.
+    """
+    return reply.code is not None and reply.status != 500 and reply.status not in _ABOUT_THE_CALL
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Small:
     """One small bundle on its way; ``reply`` is what came of it."""
@@ -108,12 +116,11 @@ class Batches:
             if answers is not None:
                 return answers
             reply = Reply(status=0, detail="not one answer for each bundle")
-        elif not reply.is_trouble and reply.status not in _ABOUT_THE_CALL:
-            # The caller, the hour, the directory: it would say the same of each.
+        elif _is_about_the_caller(reply):
             return [reply] * len(batch)
         loop, aid = asyncio.get_running_loop(), batch[0].endpoint.authority_id
         self._apart_until[aid] = loop.time() + _APART_S
-        if reply.is_trouble:
+        if reply.status not in _ABOUT_THE_CALL:
             return [reply] * len(batch)
         return await asyncio.gather(*(self._alone(small) for small in batch))
 

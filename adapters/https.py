@@ -9,6 +9,7 @@ are handed back unverified.
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from itertools import islice
 
 from adapters.base import Endpoint, Outcome, Parcel, ProbeOutcome, Verdict
 from adapters.batches import SMALL_BYTES, Batches, Small
@@ -38,6 +39,8 @@ _COLLECT_BYTES = 256 * 1024
 _STALLED_CUTS = 4
 _WRONG_OFFSETS = 3
 _LONG_POLL_S = 60.0
+#: Receipts of one answer that are handed on: each costs a signature to verify. An honest chain is a handful.
+_MOST_RECEIPTS = 100
 
 
 class HTTPSAdapter:
@@ -330,7 +333,8 @@ def _receipts(body: Mapping[str, JSONValue]) -> tuple[Mapping[str, JSONValue], .
     rows = body.get("receipts")
     if not isinstance(rows, list):
         return ()
-    return tuple(row for row in rows if isinstance(row, dict) and isinstance(row.get("jws"), str))
+    found = (row for row in rows if isinstance(row, dict) and isinstance(row.get("jws"), str))
+    return tuple(islice(found, _MOST_RECEIPTS))
 
 
 async def _collect(parcel: Parcel, offset: int, end: int) -> bytes:

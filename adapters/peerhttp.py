@@ -27,6 +27,9 @@ from adapters.tls import PinnedContext, TLSIdentity, client_context
 _MAX_FIELD_BYTES = 4096
 _MAX_HEADERS = 16
 
+#: Mean rate that a JSON answer must keep once its head is here and the longest silence has passed.
+_MIN_ANSWER_BYTES_PER_S = 4096
+
 _log = logging.getLogger(__name__)
 
 
@@ -225,10 +228,17 @@ class PeerHTTP:
                     allow_redirects=False,
                     middlewares=(authorise,),
                 ) as response:
+                    latest = loop.time() + max(timings.idle_s, answer_s)
+
+                    def arrived(total: int) -> None:
+                        # Silence ends an answer, and so does dripping: some attempts are all there are.
+                        end = latest + total / _MIN_ANSWER_BYTES_PER_S
+                        deadline.reschedule(min(loop.time() + max(timings.idle_s, answer_s), end))
+
                     try:
                         if sink is not None and response.status in (200, 206):
                             return await pour(response, sink, sink_offset, progress)
-                        return await read_reply(response, progress)
+                        return await read_reply(response, arrived)
                     finally:
                         if response.status >= 300:
                             # What is still unsent of a refused body must not keep the connection busy.

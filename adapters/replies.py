@@ -70,8 +70,8 @@ class OwnFault(Exception):
     """A source or sink of ours failed; its exception is the cause and is what the caller sees."""
 
 
-async def read_reply(response: aiohttp.ClientResponse, progress: Callable[[], None]) -> Reply:
-    """Return a JSON answer or a problem; anything else is trouble."""
+async def read_reply(response: aiohttp.ClientResponse, progress: Callable[[int], None]) -> Reply:
+    """Return a JSON answer or a problem; anything else is trouble. ``progress`` is told the bytes so far."""
     is_good = 200 <= response.status < 300
     data = await _read_bounded(response, MAX_ANSWER_BYTES if is_good else MAX_PROBLEM_BYTES, progress)
     if data is None:
@@ -130,7 +130,7 @@ def _patience(seconds: int | None) -> float | None:
 
 
 async def _read_bounded(
-    response: aiohttp.ClientResponse, limit: int, progress: Callable[[], None]
+    response: aiohttp.ClientResponse, limit: int, progress: Callable[[int], None]
 ) -> bytes | None:
     chunks, total = [], 0
     async for chunk in response.content.iter_any():
@@ -139,7 +139,7 @@ async def _read_bounded(
         if total > limit:
             return None
         if not response.content.at_eof():
-            progress()
+            progress(total)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 

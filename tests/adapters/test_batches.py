@@ -12,6 +12,7 @@ from adapters.https import HTTPSAdapter
 from crypto import strictjson
 from tests.adapters.peers import (
     PROBLEM,
+    QUICK,
     HTTPSPeer,
     Relay,
     answering,
@@ -271,3 +272,95 @@ async def test_closing_ends_a_batch_under_way_as_an_outcome_for_each(https_peer:
     await https_peer.served.acceptor.finishing.wait()
     await adapter.aclose()
     assert {outcome.verdict for outcome in await attempts} == {Verdict.RETRY}
+
+
+async def test_a_kept_connection_that_proves_dead_costs_a_batch_no_attempt(
+    https_peer: HTTPSPeer, adapter: HTTPSAdapter
+) -> None:
+    await https_peer.start()
+    relay = Relay(https_peer.served.port)
+    await relay.start()
+    to = endpoint_of(https_peer.peer, relay.port)
+    first, second = ([parcel_of(b"%d %d" % (n, m)) for m in range(3)] for n in range(2))
+    await deliver_all(adapter, first, to)
+    relay.cut_all()
+    outcomes = await deliver_all(adapter, second, to)
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.ACCEPTED}
+    # The same token twice would be a replay.
+    assert len(set(https_peer.served.acceptor.tokens)) == 6
+    await relay.stop()
+    assert {o.verdict for o in await deliver_all(adapter, first, to)} == {Verdict.RETRY}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "extra"),
+    [
+        (307, b"", "Location: https://localhost:1/\r\n"),
+        (403, b"<html>", ""),
+        (500, b'{"type":"urn:gw:err:unavailable"}', ""),
+        (501, b"", ""),
+        (502, b"<html>", ""),
+    ],
+)
+async def test_a_batch_that_is_refused_without_a_gateways_word_is_not_tried_as_one_again(
+    https_peer: HTTPSPeer, adapter: HTTPSAdapter, status: int, body: bytes, extra: str
+) -> None:
+    media = PROBLEM if body.startswith(b"{") else "text/html"
+    await https_peer.start_script(answering(http_answer(status, body, media=media, extra=extra)))
+    parcels = [parcel_of(sealed) for sealed in SEALED]
+    for _ in range(2):
+        outcomes = await deliver_all(adapter, parcels, https_peer.endpoint)
+        assert {(outcome.verdict, outcome.receipts) for outcome in outcomes} == {(Verdict.RETRY, ())}
+    assert calls(https_peer).count(BATCH) == 1
+    assert sorted(calls(https_peer)[1:]) == sorted(alone(parcel) for parcel in parcels)
+
+
+async def test_receipts_that_were_swapped_between_bundles_stay_where_the_peer_put_them(
+    https_peer: HTTPSPeer, adapter: HTTPSAdapter
+) -> None:
+    """Whose a receipt is says its signature, to who records it; nothing is moved to where it might belong."""
+    rows = [
+        {"status": 201, "body": {"receipts": [receipt_for(sealed)]}, "retry_after": None}
+        for sealed in reversed(SEALED[:2])
+    ]
+    answer = http_answer(200, strictjson.dumps({"answers": rows}))  # type: ignore[dict-item]
+    await https_peer.start_script(answering(answer))
+    outcomes = await deliver_all(adapter, [parcel_of(sealed) for sealed in SEALED[:2]], https_peer.endpoint)
+    assert [outcome.receipts for outcome in outcomes] == [
+        (receipt_for(sealed),) for sealed in reversed(SEALED[:2])
+    ]
+
+
+@pytest.mark.parametrize("number", [1, 3])
+async def test_an_answer_that_drips_does_not_hold_an_attempt_for_ever(
+    https_peer: HTTPSPeer, number: int
+) -> None:
+    async def dripping(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 201 X\r\nContent-Type: application/json\r\nContent-Length: 4000000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    await https_peer.start_script(dripping)
+    adapter = https_peer.adapter(QUICK)
+    parcels = [parcel_of(sealed) for sealed in SEALED[:number]]
+    async with asyncio.timeout(1.0):
+        outcomes = await deliver_all(adapter, parcels, https_peer.endpoint)
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.RETRY}
+    await adapter.aclose()
+
+
+async def test_no_more_receipts_are_handed_on_than_a_body_may_have(
+    https_peer: HTTPSPeer, adapter: HTTPSAdapter
+) -> None:
+    """Each costs a signature to verify, in the event loop."""
+    many = {"receipts": [{"jws": f"fictional.{n}"} for n in range(5_000)]}
+    row = {"status": 201, "body": many, "retry_after": None}
+    answer = {"answers": [row, row], **many}
+    await https_peer.start_script(answering(http_answer(201, strictjson.dumps(answer))))  # type: ignore[arg-type]
+    parcels = [parcel_of(sealed) for sealed in SEALED[:2]]
+    outcomes = await deliver_all(adapter, parcels, https_peer.endpoint)
+    outcomes.append(await adapter.deliver(parcels[0], https_peer.endpoint))
+    assert [len(outcome.receipts) for outcome in outcomes] == [100, 100, 100]
