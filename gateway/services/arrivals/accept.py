@@ -111,7 +111,12 @@ class Acceptor:
             self._reception, caller=caller, token=token, sender=sender, bid=bid, is_by_post=is_by_post
         )
         self._enter(intake)
-        await self._let_go(intake.key)
+        try:
+            await self._let_go(intake.key)
+        except BaseException:
+            # Nobody has it in hand: it must not stay busy.
+            self._leave(intake, False)
+            raise
         return intake
 
     async def resume(

@@ -1,6 +1,7 @@
 """A batch of bundles at a real gateway: each is opened, stored and receipted as if it had come alone."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -52,7 +53,9 @@ class _Wire:
     def resume_reading(self, resume_parser: bool = True) -> None: ...
 
 
-async def post(world: World, batch: Batch, *, jti: str = "J" * 22) -> list[dict[str, Any]]:
+async def post(
+    world: World, batch: Batch, *, jti: str = "J" * 22, places: Places | None = None
+) -> list[dict[str, Any]]:
     """Hand a batch over under one token and return the answers as they go out."""
 
     content = StreamReader(_Wire(), 2**20, loop=asyncio.get_running_loop())  # type: ignore[arg-type]
@@ -64,7 +67,7 @@ async def post(world: World, batch: Batch, *, jti: str = "J" * 22) -> list[dict[
         [(bid, len(container)) for bid, container in batch],
         caller=Caller(aid=KE, jti=jti, exp=now + timedelta(minutes=3), bd=None, off=0, len=length),
         acceptor=world[SG].acceptor,
-        places=Places(total=64, per_peer=64),
+        places=places or Places(total=64, per_peer=64),
         limits=PeerLimits(),
     )
     told: list[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(answers))
@@ -132,3 +135,92 @@ async def test_the_token_of_a_batch_brings_no_further_bundle(world: World) -> No
         answers = await post(world, batch[1:])
         assert (answers[0]["status"], answers[0]["body"]["type"]) == (409, "urn:gw:err:auth-replay")
     assert statuses(await post(world, batch[1:], jti="K" * 22)) == [201]
+
+
+class _Stuck:
+    """A paused upload whose file cannot be closed, or not soon."""
+
+    def __init__(self, *, fails: bool) -> None:
+        self.fails = fails
+        self.asked = asyncio.Event()
+
+    async def let_go(self) -> None:
+        self.asked.set()
+        if self.fails:
+            raise OSError("the disk went away")
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("fails", [True, False], ids=["fails", "is cancelled"])
+async def test_a_bundle_whose_beginning_failed_is_not_busy_for_ever(world: World, fails: bool) -> None:
+    batch = await sealed(world, 2)
+    stuck = _Stuck(fails=fails)
+    world[SG].acceptor._paused[KE, batch[0][0]] = stuck  # type: ignore[assignment]
+    first = asyncio.create_task(post(world, batch))
+    await stuck.asked.wait()
+    if fails:
+        assert statuses(await first) == [500, 201]
+    else:
+        # The server stops: everybody else's work ends in order, and this one's beginning with it.
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+    again = await post(world, batch, jti="K" * 22)
+    assert {status // 100 for status in statuses(again)} == {2}
+
+
+async def test_a_batch_that_is_cancelled_at_any_turn_leaves_every_bundle_to_be_repeated(world: World) -> None:
+    """The server stops in the midst: the repeat of each gets the stored receipt, or its first one."""
+    acceptor, kept = world[SG].acceptor, {}
+    for turns in (0, 1, 2, 3, 5, 8, 13, 21, 40):
+        batch = await sealed(world, 3)
+        places = Places(total=3, per_peer=3)
+        task = asyncio.create_task(post(world, batch, jti=f"J{turns:021}", places=places))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert not acceptor._running
+        assert not acceptor._admission._arriving
+        again = await post(world, batch, jti=f"K{turns:021}", places=places)
+        assert {status // 100 for status in statuses(again)} == {2}
+        kept.update(
+            {bid: answer["body"]["receipts"][0]["jws"] for (bid, _), answer in zip(batch, again, strict=True)}
+        )
+        once_more = await post(world, batch, jti=f"L{turns:021}", places=places)
+        assert [answer["body"]["receipts"][0]["jws"] for answer in once_more] == [
+            kept[bid] for bid, _ in batch
+        ]
+    assert len(await world[SG].database.read(lambda c: cases.all_cases(c, 100))) == len(kept)
+
+
+async def test_the_same_bundles_in_several_batches_at_once_are_stored_once(world: World) -> None:
+    batch = await sealed(world, 3)
+    told = await asyncio.gather(*(post(world, batch, jti=f"{n:022}") for n in range(4)))
+    assert {code for answers in told for code in statuses(answers)} <= {200, 201, 423}
+    assert [sum(answers[n]["status"] == 201 for answers in told) for n in range(3)] == [1, 1, 1]
+    assert statuses(await post(world, batch, jti="K" * 22)) == [200, 200, 200]
+    assert len(await world[SG].database.read(lambda c: cases.all_cases(c, 10))) == 3
+    assert not world[SG].acceptor._running
+
+
+async def test_no_damage_on_the_way_becomes_a_signed_rejection(world: World) -> None:
+    batch = await sealed(world, 2)
+    whole = b"".join(container for _, container in batch)
+    rows = [(bid, len(container)) for bid, container in batch]
+    chance = random.Random(24)
+    async with unchanged(world[SG]):
+        for n in range(60):
+            at = chance.randrange(len(whole))
+            damaged = bytearray(whole)
+            damaged[at] ^= 1 << chance.randrange(8)
+            if n % 3 == 0:
+                # Moved: what was lost in the midst came at the end.
+                damaged = damaged[:at] + damaged[at + 7 :] + damaged[at : at + 7]
+            first, second = damaged[: rows[0][1]], damaged[rows[0][1] :]
+            harmed = [n for n, part in enumerate((first, second)) if bytes(part) != batch[n][1]]
+            parts = [(batch[n][0], bytes((first, second)[n])) for n in harmed]
+            for answer in await post(world, parts, jti=f"{n:022}"):
+                assert 400 <= answer["status"] < 500
+                assert "receipts" not in answer["body"]
+    assert statuses(await post(world, batch)) == [201, 201]
