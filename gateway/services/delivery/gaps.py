@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from adapters.https import HTTPSAdapter
@@ -38,7 +39,8 @@ _UNREACHABLE_PAUSE = timedelta(days=1)
 #: Gaps of a lane that are pulled side by side.
 _MOST_AT_ONCE = 8
 
-#: How long one pull may take before somebody else tries it.
+#: How long one pull may take, and when somebody else tries one whose end nobody recorded.
+_PATIENCE_S = 75.0
 _LEASE = timedelta(seconds=120)
 
 
@@ -74,16 +76,23 @@ class GapPuller:
 
     async def run(self) -> None:
         """Pull what is due until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for lane in Lane:
+                group.create_task(self._run_lane(lane))
+
+    async def _run_lane(self, lane: Lane) -> None:
         await go_round(
-            self.pull_due,
+            partial(self._pull_lane, lane),
             asyncio.Event(),
             on_trouble=lambda error: self._log.warning("gap.unavailable", code=error.code),
         )
 
     async def pull_due(self) -> int:
         """Pull what is due and return how many gaps were looked at."""
-        now = self._clock.now()
-        pulls = [pull for lane in ("urgent", "routine") for pull in await self._claim_due(lane, now)]
+        return sum([await self._pull_lane(lane) for lane in Lane])
+
+    async def _pull_lane(self, lane: Lane) -> int:
+        pulls = await self._claim_due(lane, self._clock.now())
         # Side by side: a peer that does not answer must not hold up the others.
         outcomes = await asyncio.gather(*(self._handle(pull) for pull in pulls), return_exceptions=True)
         for pull, outcome in zip(pulls, outcomes, strict=True):
@@ -106,7 +115,12 @@ class GapPuller:
         return [_Pull(claim=claim, after=gap_after(numbers_of(tx, claim.chain))) for claim in claims]
 
     async def _handle(self, pull: _Pull) -> None:
-        is_asked = await self._pull(pull)
+        try:
+            is_asked = await self._pull(pull)
+        except Exception:
+            # It counts all the same: what fails each time would be pulled for ever.
+            await self._put_off(pull.claim, is_asked=True)
+            raise
         await self._put_off(pull.claim, is_asked=is_asked)
 
     async def _pull(self, pull: _Pull) -> bool:
@@ -115,13 +129,19 @@ class GapPuller:
         address = push_address(self._directory, claim.iss)
         if address is None or pull.after is None:
             return False
-        reply = await self._adapter.get_receipts(
-            endpoint_at(self._directory, claim.iss, address),
-            claim.sender,
-            claim.bid,
-            after=pull.after,
-            urgent=claim.lane == Lane.URGENT,
-        )
+        try:
+            # The others of its round wait for it.
+            async with asyncio.timeout(_PATIENCE_S):
+                reply = await self._adapter.get_receipts(
+                    endpoint_at(self._directory, claim.iss, address),
+                    claim.sender,
+                    claim.bid,
+                    after=pull.after,
+                    urgent=claim.lane == Lane.URGENT,
+                )
+        except TimeoutError:
+            self._log.warning("gap.slow", peer=claim.iss, bid=claim.bid)
+            return True
         if reply.ok:
             await self._file(claim, reply.body)
         return True

@@ -1,10 +1,11 @@
 """Chains of receipts: what push lost is pulled, and an issuer that contradicts itself is found out."""
 
+import asyncio
 import itertools
 import json
 import secrets
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from structlog.testing import capture_logs
 
 from adapters.replies import Reply
 from crypto.receipts import receipt_digest
+from gateway.errors import GatewayRefusal
+from gateway.services.delivery import gaps
 from gateway.services.delivery.gaps import GIVEN
 from gateway.storage import audit, peers, transmissions
 from gateway.storage.receipts import receipts_of
@@ -105,6 +108,12 @@ def answering(world: World, patch: pytest.MonkeyPatch, about: Members, body: Any
 
     patch.setattr(world[KE].adapter, "get_receipts", get)
     return asked
+
+
+async def pull_all(world: World) -> None:
+    """Pull until nothing is due, also what other tests left."""
+    while await world[KE].gaps.pull_due():
+        pass
 
 
 # --- gaps ---------------------------------------------------------------------------------------
@@ -372,8 +381,8 @@ async def test_an_issuer_that_fails_does_not_hold_up_another(
     world.advance(AWHILE)
     assert await world[KE].gaps.pull_due() >= 1
     gap = await gap_of(world, about)
-    assert (gap.state, gap.attempts) == ("open", 0)
-    assert gap.next_action_at == gap.lease_until > world.clock.now()
+    assert (gap.state, gap.attempts, gap.lease_owner) == ("open", 1, None)
+    assert gap.next_action_at > world.clock.now()
 
 
 # --- contradictions --------------------------------------------------------------------------------
@@ -424,3 +433,70 @@ async def test_a_contradiction_is_kept_counts_and_is_told_once(world: World, kin
     assert [(entry["event"], entry["bid"]) for entry in logs] == [("receipt.contradicted", about["bid"])]
     # The numbers are all there: nothing is left to pull.
     assert await gap_of(world, about) is None
+
+
+async def test_an_answer_that_never_ends_holds_up_its_round_for_so_long_at_most(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about, other = await a_transmission(world), await a_transmission(world)
+    relay, consignment, _ = three(world, other)
+    await post(world, three(world, about)[1])
+    await post(world, consignment)
+
+    async def get(_: Any, _sender: str, bid: str, **__: Any) -> Reply:
+        if bid == about["bid"]:
+            await asyncio.Event().wait()
+        return Reply(status=200, body={"receipts": [{"jws": relay}]} if bid == other["bid"] else {})
+
+    monkeypatch.setattr(world[KE].adapter, "get_receipts", get)
+    monkeypatch.setattr(gaps, "_PATIENCE_S", 0.05)
+    world.advance(AWHILE)
+    async with asyncio.timeout(5.0):
+        await pull_all(world)
+    assert await gap_of(world, other) is None
+    gap = await gap_of(world, about)
+    assert (gap.attempts, gap.lease_owner) == (1, None)
+
+
+async def test_a_slow_issuer_of_routine_receipts_holds_up_no_urgent_pull(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    puller, looked = world[KE].gaps, []
+    both = asyncio.Event()
+
+    async def claim(lane: str, _now: datetime) -> list[Any]:
+        looked.append(lane)
+        if len(set(looked)) == 2:
+            both.set()
+        await asyncio.Event().wait()
+        return []
+
+    monkeypatch.setattr(puller, "_claim_due", claim)
+    running = asyncio.create_task(puller.run())
+    async with asyncio.timeout(2.0):
+        await both.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_cannot_be_filed_is_pulled_later_each_time_and_not_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = await a_transmission(world)
+    await post(world, three(world, about)[1])
+    asked = answering(world, monkeypatch, about, {"receipts": [{"jws": three(world, about)[0]}]})
+
+    async def take(**_: Any) -> Any:
+        raise GatewayRefusal("auth-replay")
+
+    monkeypatch.setattr(world[KE].receipt_desk, "take", take)
+    began = world.clock.now()
+    for _ in range(120):
+        gap = await gap_of(world, about)
+        if gap.state != "open":
+            break
+        world.clock.at = max(gap.next_action_at, world.clock.at)
+        await pull_all(world)
+    assert gap.state == "left"
+    assert GIVEN <= world.clock.now() - began < GIVEN + timedelta(hours=7)
+    assert len(asked) < 120
