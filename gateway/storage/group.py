@@ -15,6 +15,7 @@ from sqlalchemy import Connection, CursorResult, Executable, Insert, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.errors import StorageUnavailable
+from gateway.storage.engines import driver_of
 from gateway.storage.faults import is_transient, storage_fault
 from gateway.storage.prepared import run_many
 from gateway.storage.rows import TableRow
@@ -227,6 +228,10 @@ def _attempt(
 def _roll_back(connection: Connection) -> None:
     try:
         connection.rollback()
+        if connection.dialect.name == "sqlite":
+            # After a COMMIT that failed SQLAlchemy has nothing to undo, but SQLite may have: the next group
+            # would join it and keep it.
+            driver_of(connection).rollback()
     except Exception:
         # The server is gone and has rolled back by itself; the error that led here is the one to report.
         connection.invalidate()

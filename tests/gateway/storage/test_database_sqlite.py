@@ -4,15 +4,20 @@ import asyncio
 import os
 import stat
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, select
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, create_engine, select
+from sqlalchemy.exc import DBAPIError
 
 from gateway.errors import StorageUnavailable
 from gateway.storage.database import Database, Transaction
-from gateway.storage.engines import parse_url, sync_time_s
+from gateway.storage.engines import driver_of, parse_url, sync_time_s
+from gateway.storage.prepared import fetch
 from gateway.storage.schema import meta, metadata
+
+NOT_THERE = Table("is_not", MetaData(), Column("a", Integer))
 
 
 @pytest.fixture
@@ -111,3 +116,48 @@ def test_a_database_must_be_a_file_or_postgresql() -> None:
     for url in ("sqlite://", "sqlite:///:memory:", "mysql://host/db"):
         with pytest.raises(ValueError, match="sqlite:////path"):
             parse_url(url)
+
+
+async def test_what_a_failed_commit_left_open_is_not_kept_with_the_next_group(url: str) -> None:
+    """SQLite leaves a transaction open whose COMMIT broke a constraint that is checked only then."""
+    database = await Database.open(url)
+    reference = "REFERENCES parent (a) DEFERRABLE INITIALLY DEFERRED"
+
+    def run(sql: str, tx: Transaction) -> None:
+        tx.connection.exec_driver_sql(sql)
+
+    await database.write(partial(run, "CREATE TABLE parent (a INTEGER PRIMARY KEY)"))
+    await database.write(partial(run, f"CREATE TABLE child (a INTEGER {reference})"))
+    with pytest.raises(StorageUnavailable):
+        await database.write(partial(run, "INSERT INTO child VALUES (9)"))
+    await database.write(partial(run, "INSERT INTO parent VALUES (9)"))
+    kept = await database.read(
+        lambda c: [c.exec_driver_sql(f"SELECT * FROM {name}").all() for name in ("parent", "child")]
+    )
+    assert kept == [[(9,)], []]
+    await database.aclose()
+
+
+@pytest.mark.parametrize("joined", [True, False])
+async def test_a_read_that_fails_leaves_its_connection_as_it_was(url: str, joined: bool) -> None:
+    database = await Database.open(url)
+
+    def broken(connection: Connection) -> None:
+        if joined:
+            connection.execute(select(meta.c.key))
+        raise RuntimeError("a defect")
+
+    def later(name: str, tx: Transaction) -> None:
+        tx.insert(meta, key=name, value="1")
+
+    for name in ("first", "second"):
+        with pytest.raises(RuntimeError):
+            await database.read(broken)
+        with pytest.raises(DBAPIError):
+            await database.read(lambda c: fetch(c, select(NOT_THERE.c.a), {}))
+        await database.write(partial(later, name))
+        assert name in await database.read(lambda c: c.scalars(select(meta.c.key)).all())
+        reader = database._backend._reader  # type: ignore[attr-defined]
+        assert not reader.in_transaction()
+        assert not driver_of(reader).in_transaction
+    await database.aclose()
