@@ -191,7 +191,7 @@ async def test_a_batch_that_is_cancelled_at_any_turn_leaves_every_bundle_to_be_r
         assert [answer["body"]["receipts"][0]["jws"] for answer in once_more] == [
             kept[bid] for bid, _ in batch
         ]
-    assert len(await world[SG].database.read(lambda c: cases.all_cases(c, 100))) == len(kept)
+    assert len(await world[SG].database.read(lambda c: all_cases(c, 100))) == len(kept)
 
 
 async def test_the_same_bundles_in_several_batches_at_once_are_stored_once(world: World) -> None:
@@ -200,7 +200,7 @@ async def test_the_same_bundles_in_several_batches_at_once_are_stored_once(world
     assert {code for answers in told for code in statuses(answers)} <= {200, 201, 423}
     assert [sum(answers[n]["status"] == 201 for answers in told) for n in range(3)] == [1, 1, 1]
     assert statuses(await post(world, batch, jti="K" * 22)) == [200, 200, 200]
-    assert len(await world[SG].database.read(lambda c: cases.all_cases(c, 10))) == 3
+    assert len(await world[SG].database.read(lambda c: all_cases(c, 10))) == 3
     assert not world[SG].acceptor._running
 
 
