@@ -140,7 +140,8 @@ def _goals(taken: Taken) -> list[Goal]:
     in_it = (
         "ours: request form checked against the law and the directory, sealed (hybrid), stored with case, "
         "receipt and audit entries, delivered over mutual TLS 1.3 with a request token, opened and checked, "
-        "stored, consignment receipt with log proof back, checked, stored; submitted through the submit "
+        "stored, consignment receipt with log proof back, checked, stored; bundles that are ready together "
+        "share a request; submitted through the submit "
         "service inside the sender's process, so without the local API; receipts' own push, directory "
         "refresh and people are not in it"
     )
