@@ -24,7 +24,7 @@ from gateway.services.trust.cards import CardView
 from gateway.storage import acts, cases, paging, trust
 from gateway.storage.database import Transaction
 from gateway.storage.schema import message
-from tests.gateway.services.test_oral import DE, GB, said
+from tests.gateway.services.oral.test_oral import DE, GB, said
 from tests.people import enrolled, signed
 from tests.world import World, sample_request
 

@@ -9,7 +9,7 @@ from gateway.errors import GatewayRefusal
 from gateway.model.drills import Verdict
 from gateway.services.acts.acts import PreparedAct
 from gateway.storage import drills, oral, trust
-from tests.gateway.services.test_oral import said
+from tests.gateway.services.oral.test_oral import said
 from tests.people import enrolled, signed
 from tests.world import World, sample_request
 

@@ -10,8 +10,8 @@ import pytest
 from gateway.model.opening import opening_context
 from gateway.services.sending.submit import Submission
 from gateway.storage import drills, oral, trust
+from tests.gateway.services.oral.test_oral import DE, GB, said, written
 from tests.gateway.services.test_long_ways import on_postgresql
-from tests.gateway.services.test_oral import DE, GB, said, written
 from tests.hostile import craft, send
 from tests.postgres import Cluster, postgresql_cluster
 from tests.world import World, sample_request

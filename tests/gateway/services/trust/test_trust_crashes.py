@@ -15,8 +15,8 @@ from gateway.app import App
 from gateway.errors import GatewayError
 from gateway.model.drills import TestState
 from gateway.storage import audit, drills, oral, trust
+from tests.gateway.services.oral.test_oral import DE, GB, said, written
 from tests.gateway.services.test_crashes import Fuse
-from tests.gateway.services.test_oral import DE, GB, said, written
 from tests.people import enrolled, signed
 from tests.world import World, sample_request
 

@@ -15,7 +15,7 @@ from gateway.demo.passkey import SoftPasskeys
 from gateway.errors import GatewayRefusal, StorageUnavailable
 from gateway.services.acts.acts import PreparedAct
 from gateway.storage import acts, cases, peers
-from tests.gateway.services.test_escalation_crashes import Fuse
+from tests.gateway.services.escalation.test_escalation_crashes import Fuse
 from tests.people import enrolled, invited, read_out
 from tests.world import World, sample_request
 

@@ -14,7 +14,7 @@ from gateway.errors import GatewayRefusal, StorageUnavailable
 from gateway.services.acts.acts import PreparedAct
 from gateway.services.carrier.medium import Folder
 from gateway.storage import paging
-from tests.gateway.services.test_drop import drop, pickup, result, sent
+from tests.gateway.services.drop.test_drop import drop, pickup, result, sent
 from tests.people import enrolled, signed
 from tests.world import World, sample_request
 

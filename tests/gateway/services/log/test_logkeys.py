@@ -29,7 +29,7 @@ from gateway.services.proofs import wire
 from gateway.services.proofs.evidence import check_receipt
 from gateway.storage import receipts, transmissions
 from gateway.storage.database import Database
-from tests.gateway.services.loghome import NOW, ORIGIN, LogHome, OpenLog, an_entry
+from tests.gateway.services.log.loghome import NOW, ORIGIN, LogHome, OpenLog, an_entry
 from tests.world import FakeClock, World, sample_request
 
 DAY = timedelta(days=1)

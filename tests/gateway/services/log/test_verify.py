@@ -14,7 +14,7 @@ from gateway.services.log.headstore import read_head_file
 from gateway.services.log.verify import AuditReport, verify_log
 from gateway.storage.database import Transaction
 from gateway.storage.schema import audit_body, receipt
-from tests.gateway.services.loghome import ED, KEYS, NOW, ORIGIN, PQ, LogHome, lives
+from tests.gateway.services.log.loghome import ED, KEYS, NOW, ORIGIN, PQ, LogHome, lives
 
 RECEIPT = "e30.e30.e30"
 

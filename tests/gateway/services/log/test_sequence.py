@@ -14,7 +14,7 @@ from gateway.errors import StorageUnavailable
 from gateway.services.log.headstore import HeadStore
 from gateway.services.log.logstate import LogState
 from gateway.storage.database import Database, Transaction
-from tests.gateway.services.loghome import KEYS, NOW, ORIGIN, LogHome, an_entry
+from tests.gateway.services.log.loghome import KEYS, NOW, ORIGIN, LogHome, an_entry
 
 
 @pytest.fixture
@@ -208,7 +208,7 @@ async def test_a_head_signed_by_other_keys_is_not_gone_on_from(
     home: LogHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await home.fill(1)
-    monkeypatch.setattr("tests.gateway.services.loghome.KEYS", KEYS[:1])
+    monkeypatch.setattr("tests.gateway.services.log.loghome.KEYS", KEYS[:1])
     async with home.opened() as log:
         assert log.sequencer.status.state is LogState.HEAD_LOST
 

@@ -6,7 +6,7 @@ import pytest
 
 from crypto.checkpoint import Checkpoint, sign_checkpoint
 from gateway.services.log.headstore import SLOT_BYTES, HeadConflict, HeadDamaged, HeadStore, read_head_file
-from tests.gateway.services.loghome import ED, NOW, ORIGIN, PQ
+from tests.gateway.services.log.loghome import ED, NOW, ORIGIN, PQ
 
 
 def a_head(size: int, root: bytes = bytes(32)) -> str:

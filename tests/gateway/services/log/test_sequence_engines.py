@@ -14,7 +14,15 @@ from gateway.services.log.sequence import Sequencer
 from gateway.services.log.verify import verify_log
 from gateway.storage.database import Database, Transaction
 from gateway.storage.migrate import upgrade
-from tests.gateway.services.loghome import KEYS, ORIGIN, FixedClock, FixedLogKeys, OpenLog, an_entry, lives
+from tests.gateway.services.log.loghome import (
+    KEYS,
+    ORIGIN,
+    FixedClock,
+    FixedLogKeys,
+    OpenLog,
+    an_entry,
+    lives,
+)
 from tests.postgres import postgresql_cluster, postgresql_template, postgresql_url
 
 __all__ = ["postgresql_cluster", "postgresql_template", "postgresql_url"]
