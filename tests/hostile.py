@@ -8,13 +8,11 @@ rows of every table, blob files, outbox, directory, size of the log.
 import hashlib
 import io
 import json
-import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -326,15 +324,3 @@ class Skewed:
     def now(self) -> datetime:
         """Return the wrong time."""
         return self.right.now() + self.by
-
-
-def write_files(folder: Path, documents: Mapping[str, bytes]) -> list[Path]:
-    """Write documents as an officer has them on the disk."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for name, data in documents.items():
-        handle = os.open(folder / name, os.O_WRONLY | os.O_CREAT, 0o600)
-        with open(handle, "wb") as file:
-            file.write(data)
-        paths.append(folder / name)
-    return paths

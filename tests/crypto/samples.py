@@ -22,7 +22,6 @@ from crypto.bundle import (
 )
 from crypto.errors import Refusal
 from crypto.keys import GW_HYB1, GW_KEM1, KeyUse, PrivateKey, Signer
-from crypto.parts import sealed_size
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 SENDER, RECIPIENT = "xx-moj", "yy-moj"
@@ -180,6 +179,3 @@ def open_container(
 
 def lane_of(manifest: Manifest) -> str | None:
     return {"routine": "routine", "urgent": "urgent"}.get(manifest.urgency_level or "")
-
-
-SMALLEST = sealed_size(0)

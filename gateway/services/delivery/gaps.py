@@ -8,7 +8,7 @@ out is not asked: it brings what is missing, or nobody does. What did not come i
 import asyncio
 import random
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -82,14 +82,14 @@ class GapPuller:
 
     async def _run_lane(self, lane: Lane) -> None:
         await go_round(
-            partial(self._pull_lane, lane),
+            partial(self.pull_due, (lane,)),
             asyncio.Event(),
             on_trouble=lambda error: self._log.warning("gap.unavailable", code=error.code),
         )
 
-    async def pull_due(self) -> int:
-        """Pull what is due and return how many gaps were looked at."""
-        return sum([await self._pull_lane(lane) for lane in Lane])
+    async def pull_due(self, lanes: Iterable[Lane] = Lane) -> int:
+        """Pull what is due of these lanes, one after the other, and return how many gaps were looked at."""
+        return sum([await self._pull_lane(lane) for lane in lanes])
 
     async def _pull_lane(self, lane: Lane) -> int:
         pulls = await self._claim_due(lane, self._clock.now())

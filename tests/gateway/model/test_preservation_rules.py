@@ -235,9 +235,6 @@ def test_grounds_are_those_of_the_instrument() -> None:
     assert all(code in code_list("refusal_ground") for code in of())
 
 
-ARTICLE_30 = "preserved_traffic_data_disclosure"
-
-
 @pytest.mark.parametrize(
     ("kind", "ground", "state"),
     [
