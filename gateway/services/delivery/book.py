@@ -99,10 +99,11 @@ class TransmissionBook:
         row = self._add_attempt(tx, self._with_code(row, tried.code), tried)
         mailed(tx, self._stamp, row, channel=tried.channel, verdict=tried.verdict)
         row = self._file(tx, row, tried.receipts, now)
-        if row.state not in TERMINAL and not self._moved(tried.receipts):
-            row = self._onward.without_receipt(tx, row, tried, now)
-        elif row.state == TransmissionState.RELAYED:
+        if row.state == TransmissionState.RELAYED and tried.receipts:
             row = self._onward.await_receipt(row, now, turn_at=turn_of(tried))
+        elif row.state not in TERMINAL:
+            # Also where receipts came: those that it had, or that are about something else, move nothing.
+            row = self._onward.without_receipt(tx, row, tried, now)
         store_transmission(tx, row)
         return row
 
@@ -275,10 +276,6 @@ class TransmissionBook:
         """Note the code of an answer, and whether it only repeats the one before."""
         again = code is not None and code == row.last_code
         return replace(row, last_code=code, repeats=row.repeats + 1 if again else 0)
-
-    @staticmethod
-    def _moved(receipts: Sequence[CheckedReceipt]) -> bool:
-        return any(receipt.claims.type in MOVES for receipt in receipts)
 
     def _file(
         self, tx: Transaction, row: TransmissionRow, receipts: Sequence[CheckedReceipt], now: datetime

@@ -372,7 +372,11 @@ class Courier:
         refused: list[str] = []
         for offered in outcome.receipts:
             try:
-                checked.append(check_receipt(offered, self._directory, self._clock.now()))
+                receipt = check_receipt(offered, self._directory, self._clock.now())
+                claims = receipt.claims
+                if (claims.sender, claims.bid, claims.iss) != leg.key:
+                    raise Refusal("receipt-mismatch", "not the addressee's, or about another bundle")
+                checked.append(receipt)
             except Refusal as refusal:
                 refused.append(refusal.code)
         verdict = outcome.verdict
