@@ -79,6 +79,10 @@ async def test_receipts_that_are_not_its_own_keep_no_transmission_from_other_way
     monkeypatch.setattr(world[KE].courier._adapters["gateway_https"], "deliver", deliver)
     await world.run()
     assert (await row_of(world, about)).state == "QUEUED"
+    # An answer that says nothing of this bundle settles nothing, and is no success.
+    key = (KE, about["bid"], SG)
+    [attempt] = await world[KE].database.read(lambda c: transmissions.attempts_of(c, *key))
+    assert attempt.verdict == ("accepted" if kind == "another envelope" else "retry")
     waits = await turns(world, about, 20)
     await a_fortnight(world, about)
     assert (await row_of(world, about)).carried_since is not None
