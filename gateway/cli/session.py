@@ -64,13 +64,14 @@ async def _connect(paths: HomePaths) -> aiohttp.ClientSession | None:
     """Return a session with the running service, or ``None`` if none answers."""
     try:
         socket = paths.socket_record.read_text()
-        token = paths.token.read_text()
         _, writer = await asyncio.open_unix_connection(socket)
+        writer.close()
+        # Afterwards: whoever answers has written theirs, and one that was killed may have left another.
+        token = paths.token.read_text()
     except (FileNotFoundError, ConnectionRefusedError):
         return None
     except PermissionError:
         raise GatewayRefusal("token-invalid") from None
-    writer.close()
     return aiohttp.ClientSession(
         connector=aiohttp.UnixConnector(socket),
         headers={"Authorization": f"Bearer {token}", "Accept": NDJSON},

@@ -85,7 +85,7 @@ class LocalAPI:
         self._socket: Path | None = None
 
     async def start(self) -> Path:
-        """Listen, then write token and socket path into the home; return the socket's path."""
+        """Write the token into the home, listen, and write the socket's path beside it; return that path."""
         app = web.Application(client_max_size=BODY_MAX_BYTES, middlewares=[self._guard()])
         for call in CALLS:
             app.router.add_route(call.method, call.path, self._handler(call))
@@ -94,13 +94,14 @@ class LocalAPI:
         await self._runner.setup()
         socket = self._socket_path()
         socket.unlink(missing_ok=True)
+        # Before anybody is answered: a process that was killed leaves its own token at the same place.
+        _write_private(self._paths.token, self._token)
         old = os.umask(0o177)
         try:
             await web.UnixSite(self._runner, str(socket)).start()
         finally:
             os.umask(old)
         self._socket = socket
-        _write_private(self._paths.token, self._token)
         _write_private(self._paths.socket_record, str(socket))
         return socket
 

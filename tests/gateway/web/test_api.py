@@ -13,16 +13,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
+import aiohttp.web
 import msgspec
 import pytest
 from openapi_spec_validator import validate
 
 from gateway import __version__
+from gateway.cli.session import ask_service
 from gateway.config import AuthoritySettings, HomePaths, Settings
 from gateway.errors import GatewayRefusal
 from gateway.services.sending.submit import Submission
 from gateway.web.api import BODY_MAX_BYTES, LocalAPI
-from gateway.web.calls import CALLS, NDJSON
+from gateway.web.calls import CALLS, INFO, NDJSON, Nothing
 from gateway.web.openapi import describe
 from gateway.web.operations import Desk
 
@@ -163,6 +165,41 @@ async def test_the_token_is_new_at_every_start(paths: HomePaths, submitter: Fake
         tokens.add(paths.token.read_text())
         await api.aclose()
     assert len(tokens) == 2
+
+
+async def test_whoever_reaches_a_service_finds_its_token_also_after_one_that_was_killed(
+    paths: HomePaths, submitter: FakeSubmitter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths.token.write_text("left behind")
+    listen, seen = aiohttp.web.UnixSite.start, []
+
+    async def watched(site: aiohttp.web.UnixSite) -> None:
+        seen.append(paths.token.read_text())
+        await listen(site)
+
+    monkeypatch.setattr(aiohttp.web.UnixSite, "start", watched)
+    api = LocalAPI(paths=paths, desk=desk(paths, submitter))
+    await api.start()
+    assert seen == [paths.token.read_text()] != ["left behind"]
+    await api.aclose()
+
+
+async def test_a_command_takes_the_token_of_the_service_it_reached(
+    paths: HomePaths, submitter: FakeSubmitter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service is killed and started again while a command looks for it."""
+    paths.token.write_text("left behind")
+    paths.socket_record.write_text(str(paths.run / "api.sock"))
+    api, connect = LocalAPI(paths=paths, desk=desk(paths, submitter)), asyncio.open_unix_connection
+
+    async def restarted(socket: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        await api.start()
+        return await connect(socket)
+
+    monkeypatch.setattr(asyncio, "open_unix_connection", restarted)
+    found = await ask_service(paths.root, INFO, Nothing(), lambda done, total: None)
+    assert found.authority_id == SETTINGS.authority.id
+    await api.aclose()
 
 
 async def test_a_home_with_a_long_path_has_its_socket_in_a_private_folder_elsewhere(
