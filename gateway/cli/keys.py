@@ -14,6 +14,9 @@ from gateway.web import calls as api
 #: A notice is a few KiB for each of its signatures.
 _NOTICE_MAX_BYTES = 128 * 1024
 
+#: The identifier of a key, or the beginning of one: base64url, so one in 64 begins with a hyphen.
+KeyIdentifier = Annotated[str, Parameter(allow_leading_hyphen=True)]
+
 
 def renew(
     *,
@@ -65,7 +68,7 @@ def renew(
 
 
 def revoke(
-    kid: str,
+    kid: KeyIdentifier,
     *,
     reason: Literal["superseded", "cessation", "compromise"],
     since: str | None = None,

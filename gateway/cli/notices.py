@@ -10,7 +10,7 @@ from typing import Literal
 from rich.console import Console
 
 from gateway.cli.holder import passphrase, read_file
-from gateway.cli.keys import instant
+from gateway.cli.keys import KeyIdentifier, instant
 from gateway.cli.output import Answer, Common, run, text
 
 _NOTICE_MAX_BYTES = 128 * 1024
@@ -20,7 +20,7 @@ def revoke(
     notice: Path,
     *,
     authority: str,
-    kid: str,
+    kid: KeyIdentifier,
     reason: Literal["superseded", "cessation", "compromise"],
     key: Path,
     since: str | None = None,

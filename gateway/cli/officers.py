@@ -7,6 +7,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.prompt import Prompt
 
+from gateway.cli.keys import KeyIdentifier
 from gateway.cli.output import Answer, Common, counted, run, table, terminal, text, when, words
 from gateway.cli.session import call
 from gateway.errors import GatewayRefusal
@@ -227,7 +228,7 @@ def suspend(pseudonym: str, *, by: str, common: Common | None = None) -> int:
     return run(common, work)
 
 
-def end_passkey(passkey: str, *, by: str, common: Common | None = None) -> int:
+def end_passkey(passkey: KeyIdentifier, *, by: str, common: Common | None = None) -> int:
     """End one passkey for good: a phone was lost, say.
 
     Parameters

@@ -70,6 +70,26 @@ def test_a_command_that_is_broken_off_says_so_and_ends_as_the_shell_expects(
     assert (out, "status" in err) == ("", True)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["keys", "revoke", "-Qm9vYmFy", "--reason", "cessation", "--home", "nowhere"],
+        ["officer", "end-passkey", "-Qm9vYmFy", "--by", "w-ke-01", "--home", "nowhere"],
+        [
+            *["directory", "publish", "revoke", "a.notice", "--authority", "ke-ag", "--kid", "-Qm9vYmFy"],
+            *["--reason", "cessation", "--key", "nowhere", "--passphrase-file", "nowhere"],
+        ],
+    ],
+    ids=["of ours", "a passkey", "by a holder"],
+)
+def test_a_key_whose_identifier_begins_with_a_hyphen_is_named_as_it_is_shown(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, answer = run(*words)
+    assert code == 1, answer
+
+
 def test_the_help_of_one_command_warns_of_what_cannot_be_taken_back(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
