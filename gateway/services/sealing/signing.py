@@ -116,8 +116,11 @@ class Signing:
         self._is_of_use = (processors or len(os.sched_getaffinity(0))) > 1
         self._urgent = asyncio.Semaphore(_SEALED_AT_ONCE)
         self._routine = Gate(lanes, routine=_SEALED_AT_ONCE)
-        #: Bundles that have a turn or wait for one.
+        #: Bundles that have a turn or wait for one, and whether there were ever several since there was none.
         self._in_hand = 0
+        self._had_company = False
+        #: The same of the time before that: bundles that came together come together again.
+        self._comes_in_company = False
         self._urgent_in_hand = 0
         self._process: asyncio.subprocess.Process | None = None
         self._line: _Line | None = None
@@ -128,6 +131,10 @@ class Signing:
     async def turn(self, lane: str) -> AsyncIterator[None]:
         """Hold one of the lane's turns to seal and store a bundle."""
         urgent = lane == Lane.URGENT
+        if self._in_hand == 0:
+            self._comes_in_company, self._had_company = self._had_company, False
+        else:
+            self._had_company = True
         self._in_hand += 1
         self._urgent_in_hand += urgent
         try:
@@ -141,9 +148,14 @@ class Signing:
     async def sign(self, signer: Signer, message: bytes) -> bytes:
         """Return the signer's signature of an envelope; made here if no other bundle is being sealed.
 
-        An urgent one waits behind no routine one: it is made here as well, unless many are urgent.
+        The first of several is asked for like the others: while it was made here they would all wait. An
+        urgent one waits behind no routine one: it is made here as well, unless many are urgent.
         """
-        beside = self._urgent_in_hand > _URGENT_HERE if is_urgent() else self._in_hand > 1
+        beside = (
+            self._urgent_in_hand > _URGENT_HERE
+            if is_urgent()
+            else self._in_hand > 1 or self._comes_in_company
+        )
         if self._is_of_use and beside:
             if self._line is not None and self._is_ready:
                 signature = await self._asked(self._line, signer.public.kid, message)

@@ -10,6 +10,7 @@ import pytest
 from gateway.model.audit import (
     EVENTS,
     OPTIONAL_FIELDS,
+    AuditEntry,
     PendingAuditEntry,
     body_belongs,
     body_bytes,
@@ -58,6 +59,11 @@ def test_a_body_holds_event_fields_and_time_and_leaves_out_what_is_absent() -> N
         "attempt": 3,
         "t": "2026-03-01T12:00:00Z",
     }
+
+
+def test_an_entry_shows_neither_its_body_nor_what_hides_it() -> None:
+    shown = repr(AuditEntry(index=7, leaf=b"leaf", salt=b"salt", body=b"body"))
+    assert shown == "AuditEntry(index=7, leaf=b'leaf')"
 
 
 def test_a_leaf_has_one_spelling_and_names_nobody() -> None:

@@ -121,6 +121,22 @@ async def test_a_bundle_alone_and_a_machine_with_one_processor_need_no_process(
 
 
 @pytest.mark.slow
+async def test_the_first_of_bundles_that_come_together_is_signed_there_too(
+    signing: Signing, signer: Signer
+) -> None:
+    message, unused = envelope_input(signer), Unused(signer.public)
+    # The fixture holds two turns; what comes after them counts anew.
+    signing._in_hand = 0
+    async with signing.turn("routine"):
+        signer.public.verify(message, await signing.sign(unused, message))
+    # That one stayed alone, so the next is made here.
+    async with signing.turn("routine"):
+        with pytest.raises(AssertionError, match="signed here"):
+            await signing.sign(unused, message)
+    signing._in_hand = 2
+
+
+@pytest.mark.slow
 async def test_a_process_that_is_not_ready_yet_is_ended_all_the_same(
     keyring: Keyring, signer: Signer
 ) -> None:
