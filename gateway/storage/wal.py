@@ -43,6 +43,9 @@ class Checkpointer:
     def _run(self) -> None:
         while self._written.wait() and not self._ending.wait(EVERY_S):
             self._written.clear()
+            if self._ending.is_set():
+                # Set since it was looked at, and what wakes us for it may just have been taken away.
+                return
             # A full disk, say: the writer meets it too and says so; the next COMMIT has this tried again.
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

@@ -121,6 +121,28 @@ def test_a_checkpoint_that_fails_is_tried_again_after_the_next_commit(
     writer.close()
 
 
+def test_an_end_that_comes_while_the_thread_turns_to_its_work_ends_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wal, "EVERY_S", 0.01)
+    checkpointer = Checkpointer(path)
+    before, ending = checkpointer._written, checkpointer._ending
+
+    class EndedMeanwhile(threading.Event):
+        """What ``close`` sets is set after the thread looked for it and before it clears this."""
+
+        def clear(self) -> None:
+            ending.set()
+            self.set()
+            super().clear()
+
+    checkpointer._written = EndedMeanwhile()
+    before.set()
+    checkpointer._thread.join(_PATIENCE_S)
+    assert not checkpointer._thread.is_alive()
+    checkpointer.close()
+
+
 async def test_a_database_for_reading_only_has_no_such_thread(path: Path) -> None:
     database = await Database.open(str(path), read_only=True)
     await database.read(lambda c: c.execute(select(meta.c.key)).all())
