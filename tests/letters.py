@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -25,7 +26,7 @@ from gateway.app import App, make_home
 from gateway.config import AuthoritySettings, HomePaths, PeerSettings, Settings
 from gateway.services.home import HomePlan, plan_record
 from tests.sampledata import sample
-from tests.world import World
+from tests.world import FakeClock, World
 
 USES = [str(KeyUse.SMIME_SIG), str(KeyUse.SMIME_ENC)]
 _CODE = re.compile(r"^    ([0-9A-Z]{4}(?:-[0-9A-Z]{4}){3})$", re.MULTILINE)
@@ -55,6 +56,11 @@ class LetterWorld(World):
     """A world whose gateways can send letters."""
 
     bags: dict[str, Mailbag] = field(default_factory=dict)
+
+    @staticmethod
+    def new_clock() -> FakeClock:
+        """Return a clock at the real time: ``openssl cms`` states it in what it signs, and no other."""
+        return FakeClock(datetime.now(UTC).replace(microsecond=0))
 
     def further(self, aid: str) -> Sequence[Any]:
         """Return the boxes and a mailbag."""

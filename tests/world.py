@@ -259,6 +259,11 @@ class World:
     boxes: dict[str, dict[str, DropboxAdapter]] = field(default_factory=dict)
     schemes: Sequence[str] = ()
 
+    @staticmethod
+    def new_clock() -> FakeClock:
+        """Return the clock of a world that is given none."""
+        return FakeClock()
+
     @classmethod
     @asynccontextmanager
     async def create(
@@ -274,7 +279,7 @@ class World:
 
         ``schemes`` names channels of their records that go by box, beside HTTPS.
         """
-        world = cls(folder=folder, clock=clock or FakeClock(), schemes=schemes)
+        world = cls(folder=folder, clock=clock or cls.new_clock(), schemes=schemes)
         for aid in authorities:
             await make_lab_home(
                 folder / aid,

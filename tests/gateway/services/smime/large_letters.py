@@ -24,7 +24,7 @@ from gateway.interpreter import settle
 from gateway.services.smime.dispatch import code_of, letter_message_id
 from gateway.storage import letters
 from tests.letters import USES, LetterWorld, Office, open_office
-from tests.world import FakeClock, make_lab_home, sample_request
+from tests.world import make_lab_home, sample_request
 
 KE, PH = "ke-ag", "ph-doj"
 OURS = "mla@ke-ag.example.org"
@@ -70,7 +70,7 @@ def write_reply(folder: Path, address: str, about: str, certificate: bytes, code
 
 
 async def main(folder: Path, size_out: int, size_in: int) -> None:
-    clock = FakeClock()
+    clock = LargeWorld.new_clock()
     mail = MailSettings(
         mailbox=OURS,
         smtp=MailServerSettings(host="localhost"),
