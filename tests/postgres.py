@@ -192,7 +192,7 @@ def postgresql_cluster() -> Iterator[Cluster]:
     """One running PostgreSQL server for this test process."""
     programs = binaries()
     # A socket's path may have some 100 characters only, so not in pytest's own folder.
-    folder = Path(tempfile.mkdtemp(prefix="rogatory-pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="rogatory-pg-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT")))
     cluster: Cluster | None = None
     try:
         cluster = Cluster(folder, programs)
