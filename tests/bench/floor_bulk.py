@@ -1,12 +1,8 @@
-"""The bare floor of bulk sealing, a process: ``floor_bulk WHAT SOURCE TARGET``.
+"""The bare floor of bulk sealing, a process: ``floor_bulk seal|seal-both|open SOURCE TARGET``.
 
-WHAT is ``seal``, ``seal-apart``, ``seal-both``, ``open`` or ``open-apart``.
-
-AES-256-GCM in chunks of 1 MiB, SHA-256 over the plaintext in a second thread. No signature, no key
-exchange, no padding, no second digest: what two threads of this Python can do. Two buffers take turns and
-are filled again once both are hashed; with ``-apart`` each as soon as it is hashed itself, so that the
-threads never wait for each other without need. ``seal-both`` does that too and hashes the ciphertext in a
-third thread: what a bundle asks for at the very least.
+AES-256-GCM in chunks of 1 MiB on reused buffers, SHA-256 over the plaintext in a second thread.
+No signature, no key exchange, no padding, no second digest: what two threads of this Python can do.
+``seal-both`` hashes the ciphertext too, in a third thread: what a bundle asks for at the very least.
 """
 
 import hashlib
@@ -25,7 +21,7 @@ def main() -> None:
     """Seal or open one file."""
     what, source_name, target_name = sys.argv[1:4]
     start = time.perf_counter()
-    sealing, in_pairs = what.startswith("seal"), what in ("seal", "open")
+    sealing = what != "open"
     size_in, size_out = (CHUNK, CHUNK + TAG) if sealing else (CHUNK + TAG, CHUNK)
     inputs = [memoryview(bytearray(size_in)) for _ in range(2)]
     outputs = [memoryview(bytearray(size_out)) for _ in range(2)]
@@ -42,7 +38,7 @@ def main() -> None:
         index = 0
         while True:
             slot = index & 1
-            for busy in _to_wait_for(pending, slot, in_pairs=in_pairs):
+            for busy in pending[slot]:
                 busy.result()
             length = source.readinto(inputs[slot])
             if not length:
@@ -63,12 +59,6 @@ def main() -> None:
                 target.write(plain)
             index += 1
     print(json.dumps({"work_s": time.perf_counter() - start, "sha256": digest.hexdigest()}))
-
-
-def _to_wait_for(pending: list[list[Future[None]]], slot: int, *, in_pairs: bool) -> list[Future[None]]:
-    if not in_pairs:
-        return pending[slot]
-    return [*pending[0], *pending[1]] if slot == 0 else []
 
 
 if __name__ == "__main__":
