@@ -15,6 +15,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, Exception
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, Pool, QueuePool
 
+from gateway.errors import StorageUnavailable
 from gateway.storage.wal import CEILING_PAGES
 
 BUSY_TIMEOUT_S = 10
@@ -24,6 +25,8 @@ READERS = 4
 #: How a transaction of a reader begins, and one of the writer.
 BEGIN_READING = "BEGIN"
 _BEGIN_WRITING = "BEGIN IMMEDIATE"
+_MOVED = "The database file was moved away while the gateway runs. Put it back."
+_REPLACED = "Another database file was put in the place of the one in use. Restart the gateway to use it."
 
 
 def parse_url(url: str) -> URL:
@@ -52,9 +55,25 @@ def create_private_file(path: Path) -> None:
 
 
 def sqlite_writer(path: Path) -> Engine:
-    """Return the engine of the one writer: every transaction begins with the write lock held."""
+    """Return the engine of the one writer: every transaction begins with the write lock held.
+
+    A transaction raises ``StorageUnavailable`` while the file is moved away or another stands in its place:
+    SQLite would go on writing to a file that nobody finds again.
+    """
     create_private_file(path)
-    return _sqlite_engine(path, mode="rw", begin=_BEGIN_WRITING, poolclass=NullPool)
+    engine = _sqlite_engine(path, mode="rw", begin=_BEGIN_WRITING, poolclass=NullPool)
+    opened = os.stat(path)
+
+    @event.listens_for(engine, "begin", insert=True)
+    def stay_in_place(_: Connection) -> None:
+        try:
+            found = os.stat(path)
+        except FileNotFoundError:
+            raise StorageUnavailable(_MOVED) from None
+        if (found.st_dev, found.st_ino) != (opened.st_dev, opened.st_ino):
+            raise StorageUnavailable(_REPLACED)
+
+    return engine
 
 
 def sqlite_readers(path: Path, *, read_only: bool = False) -> Engine:

@@ -21,6 +21,7 @@ from gateway.services.log.headstore import HeadStore
 from gateway.services.log.sequence import Sequencer
 from gateway.storage.blobs import Blobs
 from gateway.storage.database import Database
+from gateway.storage.engines import parse_url, sqlite_path
 from gateway.storage.group import Commit
 from gateway.storage.migrate import upgrade
 from gateway.storage.staging import Staging
@@ -60,7 +61,7 @@ async def open_ground(
     """Open directory, log and database of a home, under its lock if it is to be written.
 
     Raises ``SettingsError``, or ``GatewayRefusal`` ``home-in-use``, ``keys-unreadable``,
-    ``directory-unverifiable``, ``home-invalid``.
+    ``directory-unverifiable``, ``home-invalid``, ``database-missing``.
     """
     settings = read_settings(paths.settings)
     keyring = _open_keyring(paths, settings)
@@ -73,6 +74,7 @@ async def open_ground(
     if directory.own.state != settings.authority.state:
         raise GatewayRefusal("home-invalid", detail="State differs from the directory's")
     url = paths.database_url(settings.database)
+    _require_file(url)
     sequencer = None
     if writer:
         if not settings.database.url:
@@ -107,6 +109,13 @@ async def open_ground(
         vault=await Vault.open(database, kek=keyring.kek, now=clock.now()),
         sequencer=sequencer,
     )
+
+
+def _require_file(url: str) -> None:
+    """Refuse a finished home whose SQLite file is gone: an empty one would pass for the whole."""
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "sqlite" and not sqlite_path(parsed).exists():
+        raise GatewayRefusal("database-missing", detail=str(sqlite_path(parsed)))
 
 
 def _open_keyring(paths: HomePaths, settings: Settings) -> Keyring:

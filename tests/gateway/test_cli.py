@@ -127,6 +127,22 @@ def test_a_wrong_command_line_exits_with_2_and_says_what_is_wrong(run: Run, word
     assert answer["error"]["sentence"]
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("open",), "rogatory open needs REF."),
+        (("open", "x"), "rogatory open needs --to."),
+        (("open", "x", "--to"), 'Command "open" parameter --to requires an argument.'),
+        (("status", "a", "b"), "rogatory status does not take 'b' there."),
+        (("directory", "publish", "sign"), "rogatory directory publish sign needs DRAFT."),
+    ],
+)
+def test_what_is_wrong_is_called_as_the_help_calls_it(
+    run: Run, words: tuple[str, ...], sentence: str
+) -> None:
+    assert run(*words)[1]["error"]["sentence"] == sentence
+
+
 def test_without_a_home_the_sentence_says_how_to_name_one(run: Run) -> None:
     code, answer = run("inbox")
     assert code == 1

@@ -92,6 +92,39 @@ async def test_a_missing_folder_is_unavailable_storage(tmp_path: Path) -> None:
         await Database.open(f"sqlite:///{tmp_path / 'none' / 'gateway.db'}")
 
 
+async def test_a_file_moved_away_takes_nothing_until_it_is_back(url: str, tmp_path: Path) -> None:
+    database = await Database.open(url)
+    await database.write(lambda tx: tx.insert(meta, key="a", value="before"))
+    path, away = tmp_path / "gateway.db", tmp_path / "away.db"
+    path.rename(away)
+    # Several at once: a group that fails is run again unit by unit.
+    refused = await asyncio.gather(
+        *(database.write(lambda tx, n=n: tx.insert(meta, key=str(n), value="lost")) for n in range(3)),
+        return_exceptions=True,
+    )
+    assert [type(error) for error in refused] == [StorageUnavailable] * 3
+    assert not path.exists()
+    away.rename(path)
+    await database.write(lambda tx: tx.insert(meta, key="b", value="after"))
+    await database.aclose()
+    again = await Database.open(url, read_only=True)
+    assert await again.read(lambda c: [row.key for row in c.execute(select(meta))]) == ["a", "b"]
+    await again.aclose()
+
+
+async def test_a_file_put_in_the_place_of_the_one_in_use_is_not_written_past(
+    url: str, tmp_path: Path
+) -> None:
+    database = await Database.open(url)
+    path = tmp_path / "gateway.db"
+    copy = path.with_name("copy.db")
+    copy.write_bytes(path.read_bytes())
+    copy.replace(path)
+    with pytest.raises(StorageUnavailable, match="Restart"):
+        await database.write(lambda tx: tx.insert(meta, key="a", value="b"))
+    await database.aclose()
+
+
 async def test_a_long_reader_does_not_hold_up_writers(url: str) -> None:
     database = await Database.open(url, inline=True)
     reading, written = threading.Event(), threading.Event()
