@@ -294,7 +294,9 @@ def _run(words: list[str]) -> int:
     try:
         code = app(words, exit_on_error=False, print_error=False)
     except cyclopts.CycloptsError as error:
-        return _usage(words, str(error))
+        from gateway.cli.usage import sentence_of
+
+        return _usage(words, sentence_of(error))
     return code if isinstance(code, int) else 0
 
 
@@ -343,9 +345,8 @@ def _common_last(words: Sequence[str]) -> list[str]:
     return [*rest[:end], *common, *rest[end:]]
 
 
-def _usage(words: Sequence[str], text: str) -> int:
+def _usage(words: Sequence[str], sentence: str) -> int:
     """Say what is wrong with the command line, in the form that was asked for."""
-    sentence = text.strip().replace("\n", " ")
     if "--json" in words:
         print(json.dumps({"ok": False, "error": {"code": "usage", "sentence": sentence}}))
     else:

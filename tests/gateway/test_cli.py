@@ -431,6 +431,20 @@ def test_damaged_keys_are_a_refusal_and_not_a_defect(run: Run, tmp_path: Path, n
     assert (code, answer["error"]["code"]) == (1, "keys-unreadable")
 
 
+@pytest.mark.parametrize(
+    "command", [("inbox",), ("doctor",), ("audit", "verify"), ("open", "0" * 32, "--to", "here"), ("serve",)]
+)
+def test_a_home_whose_database_is_gone_is_told_so_and_gets_no_empty_one(
+    run: Run, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    home = make(run, tmp_path)
+    for path in home.glob("*.db*"):
+        path.unlink()
+    code, answer = run(*command, "--home", str(home))
+    assert (code, answer["error"]["code"]) == (1, "database-missing")
+    assert not list(home.glob("*.db*"))
+
+
 def test_settings_of_another_authority_do_not_open_this_home(run: Run, tmp_path: Path) -> None:
     home = make(run, tmp_path)
     settings = home / "rogatory.toml"
