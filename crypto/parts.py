@@ -50,9 +50,9 @@ __all__ = [
 
 _BUFFER_SIZE = 1 << 20
 _SEALED_BUFFER_SIZE = HEADER_SIZE + _BUFFER_SIZE + _BUFFER_SIZE // CHUNK_SIZE * TAG_SIZE
-# One slot is filled while one is hashed and written; the others keep the threads from waiting for
-# each other. More of them gained nothing that could be told from noise.
-_SLOTS = 4
+# One slot is filled while one is hashed and written. Opening has more threads, which the others keep
+# from waiting for each other. More of them gained nothing that could be told from noise.
+_SLOTS_SEALING, _SLOTS_OPENING = 2, 4
 
 Progress = Callable[[int], None]
 
@@ -146,14 +146,17 @@ def seal_part(
     encryptor = Cobblestone256Encryptor(bk, part_context(bid, n))
     left, size = plain_size, 0
     plain_digest, sealed_digest = hashlib.sha256(), hashlib.sha256()
-    slots = [Slot(_BUFFER_SIZE, _SEALED_BUFFER_SIZE) for _ in range(_SLOTS)]
-    with (
-        Worker(plain_digest.update) as hash_plain,
-        Worker(sealed_digest.update) as hash_sealed,
-        Worker(partial(write_all, sink)) as write,
-    ):
+
+    def hash_and_write(sealed: memoryview) -> None:
+        sealed_digest.update(sealed)
+        write_all(sink, sealed)
+
+    # Two threads with as much to do each: here reading, encrypting and one digest, there the other
+    # digest and writing. A thread for each of these is slower on two processors.
+    slots = [Slot(_BUFFER_SIZE, _SEALED_BUFFER_SIZE) for _ in range(_SLOTS_SEALING)]
+    with Worker(hash_and_write) as worker:
         for index, start in enumerate(range(0, padded, _BUFFER_SIZE)):
-            slot = slots[index % _SLOTS]
+            slot = slots[index % _SLOTS_SEALING]
             slot.wait()
             piece = min(_BUFFER_SIZE, padded - start)
             content = min(piece, left)
@@ -161,10 +164,9 @@ def seal_part(
                 raise ValueError("source is shorter than announced")
             slot.source[content:piece] = bytes(piece - content)
             left -= content
-            slot.give(hash_plain, slot.source[:content])
             sealed = slot.target[: encryptor.update_into(slot.source[:piece], slot.target)]
-            slot.give(hash_sealed, sealed)
-            slot.give(write, sealed)
+            slot.give(worker, sealed)
+            plain_digest.update(slot.source[:content])
             size += len(sealed)
             if progress is not None:
                 progress(content)
@@ -209,7 +211,7 @@ def open_part(
     decryptor = Cobblestone256Decryptor(bk, part_context(bid, n))
     content_left, padding_left, sealed_left = plain_size, padded - plain_size, sealed_size(padded)
     plain_digest, sealed_digest = hashlib.sha256(), hashlib.sha256()
-    slots = [Slot(_BUFFER_SIZE, _BUFFER_SIZE + CHUNK_SIZE) for _ in range(_SLOTS)]
+    slots = [Slot(_BUFFER_SIZE, _BUFFER_SIZE + CHUNK_SIZE) for _ in range(_SLOTS_OPENING)]
     with ExitStack() as stack:
         takers = [stack.enter_context(Worker(plain_digest.update))]
         if sink is not None:
@@ -218,7 +220,7 @@ def open_part(
         if sealed_sha256 is not None:
             hash_sealed = stack.enter_context(Worker(sealed_digest.update))
         for index in range(-(-sealed_left // _BUFFER_SIZE) + 1):
-            slot = slots[index % _SLOTS]
+            slot = slots[index % _SLOTS_OPENING]
             slot.wait()
             # The last round reads nothing more and takes what the decryptor held back.
             piece = fill(source, slot.source[: min(_BUFFER_SIZE, sealed_left)])

@@ -1,7 +1,7 @@
 """Bytes on their way through reused buffers and a few threads; knows no format and no key.
 
-A producer fills buffers in turn and hands pieces of them to workers: one per digest and one
-for the sink, since SHA-256 and the copy into a file are the cost. Each worker keeps the order
+A producer fills buffers in turn and hands pieces of them to workers, which hash them and write them
+to the sink, since SHA-256 and the copy into a file are the cost. Each worker keeps the order
 given; a buffer is filled again only when all are done with it, so memory does not depend on the size.
 """
 
