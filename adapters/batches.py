@@ -15,7 +15,7 @@ from adapters.replies import Reply, read_answers
 
 #: Containers up to this size travel together, so many at most: what a peer takes is more (docs/peer-api.md).
 SMALL_BYTES = 32 * 1024
-MOST = 16
+MOST = 8
 #: Turns of the event loop that must bring no further bundle before a batch leaves.
 _QUIET_TURNS = 2
 #: How long a peer gets each bundle by itself after a batch came to nothing.

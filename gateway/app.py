@@ -11,6 +11,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from adapters.base import Adapter
@@ -124,6 +125,9 @@ class App(Services):
             version=lambda: self.directory.tls_version,
         )
         limits = PeerLimits(max_bundle_bytes=peer.max_bundle_bytes, idle_s=peer.idle_timeout_s)
+        if self.database.commits_in_loop:
+            # Where COMMIT is waited for elsewhere, the next batch is worked on meanwhile.
+            limits = replace(limits, batches_at_once=1)
         api = PeerAPI(
             gate=self.peer_gate,
             acceptor=self.acceptor,

@@ -88,6 +88,11 @@ class Database:
         """``sqlite`` or ``postgresql``."""
         return self._backend.dialect
 
+    @property
+    def commits_in_loop(self) -> bool:
+        """Whether COMMIT runs in the event loop, as on a fast disk, so that nothing goes on beside it."""
+        return self._backend.inline
+
     async def write(self, unit: Callable[[Transaction], T]) -> T:
         """Run a unit in the next group's transaction and return its value once that is durable.
 

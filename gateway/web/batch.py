@@ -57,9 +57,13 @@ async def answer_batch(
     caller: Caller,
     acceptor: Acceptor,
     places: Places,
+    turns: asyncio.Semaphore,
     limits: PeerLimits,
 ) -> list[dict[str, Any]]:
     """Take the bundles in, side by side, and return one answer for each in the order of ``rows``.
+
+    One batch after the other, as far as ``turns`` has it so: while its sender works on the answer to one,
+    the next is worked on here. Side by side they would end together, and each gateway wait for the other.
 
     Raises ``GatewayRefusal``: ``rate`` without a place for all of them, ``incomplete``; no bundle was then
     looked at.
@@ -68,7 +72,7 @@ async def answer_batch(
         length = sum(size for _, size in rows)
         body = b"".join([chunk async for chunk in body_chunks(content, length, limits)])
         taken, at = [], 0
-        async with asyncio.TaskGroup() as group:
+        async with turns, asyncio.TaskGroup() as group:
             for n, (bid, size) in enumerate(rows):
                 container = body[at : at + size]
                 taken.append(group.create_task(_answer(acceptor, caller.nth(n), bid, container)))

@@ -31,6 +31,7 @@ class PeerLimits:
         keepalive_s: How long a connection is kept on which no whole request header comes.
         lingering_s: How long what is left of a refused body is read away, so that the answer arrives.
         routine_total, routine_per_peer, urgent_total, urgent_per_peer: Transfers at the same time.
+        batches_at_once: Batches whose bundles are opened and stored at the same time; others wait.
         calls_per_peer: Other requests of one peer at the same time.
         polls_per_peer: Long polls of one peer at the same time.
         hellos_per_minute: Of one peer.
@@ -48,6 +49,7 @@ class PeerLimits:
     routine_per_peer: int = 64
     urgent_total: int = 64
     urgent_per_peer: int = 16
+    batches_at_once: int = 128
     calls_per_peer: int = 32
     polls_per_peer: int = 2
     hellos_per_minute: int = 30

@@ -79,7 +79,13 @@ class PeerAPI:
         self._clock = clock
         self._limits = limits
         self._routine = Places(total=limits.routine_total, per_peer=limits.routine_per_peer)
-        self._answer_batch = partial(answer_batch, acceptor=acceptor, places=self._routine, limits=limits)
+        self._answer_batch = partial(
+            answer_batch,
+            acceptor=acceptor,
+            places=self._routine,
+            turns=asyncio.Semaphore(limits.batches_at_once),
+            limits=limits,
+        )
         self._urgent = Places(total=limits.urgent_total, per_peer=limits.urgent_per_peer)
         self._calls = Places(total=limits.connections, per_peer=limits.calls_per_peer)
         self._polls = Places(total=limits.connections, per_peer=limits.polls_per_peer)

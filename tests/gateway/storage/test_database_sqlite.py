@@ -56,7 +56,7 @@ async def test_a_new_file_and_its_side_files_are_private(tmp_path: Path) -> None
 async def test_commit_runs_where_it_was_told_to(url: str, inline: bool) -> None:
     database = await Database.open(url, inline=inline)
     ran_in = await database.write(lambda tx: threading.current_thread())
-    assert (ran_in is threading.current_thread()) is inline
+    assert (ran_in is threading.current_thread()) is inline is database.commits_in_loop
     await database.aclose()
 
 

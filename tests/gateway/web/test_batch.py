@@ -1,5 +1,7 @@
 """Several bundles in one request: what is refused whole, and that each is judged by itself."""
 
+import asyncio
+
 import pytest
 
 from crypto import strictjson
@@ -190,3 +192,26 @@ class TestPlaces:
         got = await call(served, caller, "POST", path_of(rows), headers=BATCH, body=b"abcd", offset=0)
         assert (got.status, got.code) == (429, "rate")
         assert untouched(served)
+
+
+class TestTurns:
+    @pytest.fixture
+    def limits(self, request: pytest.FixtureRequest) -> PeerLimits:
+        return PeerLimits(batches_at_once=request.param)
+
+    @pytest.mark.parametrize(("limits", "begun"), [(1, 3), (2, 6)], indirect=["limits"])
+    async def test_a_batch_is_looked_at_when_it_has_a_turn(
+        self, served: Served, caller: Authority, limits: PeerLimits, begun: int
+    ) -> None:
+        served.acceptor.hold = asyncio.Event()
+        first = asyncio.create_task(send(served, caller))
+        await served.acceptor.begun(3)
+        rows = [(f"{n:032x}", 1) for n in range(7, 10)]
+        second = asyncio.create_task(
+            call(served, caller, "POST", path_of(rows), headers=BATCH, body=b"abc", offset=0)
+        )
+        done, _ = await asyncio.wait([asyncio.create_task(served.acceptor.begun(6))], timeout=0.5)
+        assert (len(served.acceptor.calls), bool(done)) == (begun, begun == 6)
+        served.acceptor.hold.set()
+        for got in (await first, await second):
+            assert [row["status"] for row in answers(got)] == [201, 201, 201]

@@ -68,6 +68,7 @@ async def post(
         caller=Caller(aid=KE, jti=jti, exp=now + timedelta(minutes=3), bd=None, off=0, len=length),
         acceptor=world[SG].acceptor,
         places=places or Places(total=64, per_peer=64),
+        turns=asyncio.Semaphore(64),
         limits=PeerLimits(),
     )
     told: list[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(answers))
