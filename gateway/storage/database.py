@@ -28,8 +28,8 @@ T = TypeVar("T")
 #: Units that share one COMMIT at most: bounds the memory of a group and what a poison unit makes run again.
 GROUP_LIMIT = 256
 #: Turns of the event loop that must bring no new unit before a group begins, and turns it may take in all.
-QUIET_TURNS = 5
-MOST_TURNS = 40
+QUIET_TURNS = 8
+MOST_TURNS = 60
 #: Routine units that may share a group with an urgent one: each makes it wait.
 BESIDE_URGENT = 8
 
