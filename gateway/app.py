@@ -11,7 +11,6 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from adapters.base import Adapter
@@ -75,8 +74,7 @@ class App(Services):
         ``transport`` that needs no network, ``further`` ones beside it, ``repositories`` in place of web
         servers, and a ``commit`` that fails.
 
-        Raises ``SettingsError``, or ``GatewayRefusal`` ``home-in-use``, ``keys-unreadable``,
-        ``directory-unverifiable``, ``home-invalid``.
+        Raises what ``open_ground`` does.
         """
         paths = find_home(home)
         async with AsyncExitStack() as stack:
@@ -124,10 +122,12 @@ class App(Services):
             certificates=lambda: self.directory.tls_certificates().keys(),
             version=lambda: self.directory.tls_version,
         )
-        limits = PeerLimits(max_bundle_bytes=peer.max_bundle_bytes, idle_s=peer.idle_timeout_s)
-        if self.database.commits_in_loop:
-            # Where COMMIT is waited for elsewhere, the next batch is worked on meanwhile.
-            limits = replace(limits, batches_at_once=1)
+        limits = PeerLimits(
+            max_bundle_bytes=peer.max_bundle_bytes,
+            idle_s=peer.idle_timeout_s,
+            # Side by side they would end together (decision 0024), which is good where they share a wait.
+            batches_in_turn=self.database.commits_in_loop,
+        )
         api = PeerAPI(
             gate=self.peer_gate,
             acceptor=self.acceptor,

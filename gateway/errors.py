@@ -51,8 +51,8 @@ LOCAL_CODES: Mapping[str, str] = MappingProxyType(
         "contents-missing": "Mandatory contents are missing; complete the request as the articles say.",
         "cooling-off": "This change waits until its time, so that everybody sees it coming; issue it then.",
         "cooling-off-short": "In a real network changes wait for at least an hour before they count.",
-        "database-missing": "The database of this home is not where its settings say. See whether its disk "
-        "is mounted, or put back the newest copy; nothing was made in its place.",
+        "database-missing": "The database of this home is not where its settings say, or is an empty file. "
+        "See whether its disk is mounted, or put back the newest copy; nothing was made in its place.",
         "directory-damaged": "The directory is damaged or incomplete; the last good one stays in use. "
         "Ask its secretariat if it goes on.",
         "directory-expired": "The directory was not renewed in time; the last good one stays in "

@@ -15,6 +15,8 @@ def sentence_of(error: cyclopts.CycloptsError) -> str:
         ):
             by_place = argument.field_info.is_positional
             return f"{command} needs {argument.name.lstrip('-').upper() if by_place else argument.name}."
+        case cyclopts.MissingArgumentError(keyword=str(option)):
+            return f"{command} needs a value after {option}."
         case cyclopts.UnusedCliTokensError(unused_tokens=left) if left:
             return f"{command} does not take {' '.join(left)!r} there."
         case _:

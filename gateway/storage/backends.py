@@ -24,7 +24,7 @@ from gateway.storage.engines import (
 )
 from gateway.storage.faults import is_transient
 from gateway.storage.group import Commit, GroupHook, Outcome, Unit, run_group
-from gateway.storage.wal import Checkpointer
+from gateway.storage.wal import Checkpointer, fold_all
 
 T = TypeVar("T")
 
@@ -124,6 +124,7 @@ class SQLiteBackend:
         self._reader.close()
         self._readers.dispose()
         if self._writer is not None and self._writer_engine is not None:
+            fold_all(driver_of(self._writer))
             self._writer.close()
             self._writer_engine.dispose()
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, Exception
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, Pool, QueuePool
 
-from gateway.errors import StorageUnavailable
+from gateway.storage.inplace import InPlace
 from gateway.storage.wal import CEILING_PAGES
 
 BUSY_TIMEOUT_S = 10
@@ -25,8 +25,6 @@ READERS = 4
 #: How a transaction of a reader begins, and one of the writer.
 BEGIN_READING = "BEGIN"
 _BEGIN_WRITING = "BEGIN IMMEDIATE"
-_MOVED = "The database file was moved away while the gateway runs. Put it back."
-_REPLACED = "Another database file was put in the place of the one in use. Restart the gateway to use it."
 
 
 def parse_url(url: str) -> URL:
@@ -57,27 +55,17 @@ def create_private_file(path: Path) -> None:
 def sqlite_writer(path: Path) -> Engine:
     """Return the engine of the one writer: every transaction begins with the write lock held.
 
-    A transaction raises ``StorageUnavailable`` while the file is moved away or another stands in its place:
-    SQLite would go on writing to a file that nobody finds again.
+    A transaction raises ``StorageUnavailable`` while the file is moved away or another stands in its place.
     """
     create_private_file(path)
-    engine = _sqlite_engine(path, mode="rw", begin=_BEGIN_WRITING, poolclass=NullPool)
-    opened = os.stat(path)
-
-    @event.listens_for(engine, "begin", insert=True)
-    def stay_in_place(_: Connection) -> None:
-        try:
-            found = os.stat(path)
-        except FileNotFoundError:
-            raise StorageUnavailable(_MOVED) from None
-        if (found.st_dev, found.st_ino) != (opened.st_dev, opened.st_ino):
-            raise StorageUnavailable(_REPLACED)
-
-    return engine
+    return _sqlite_engine(path, mode="rw", begin=_BEGIN_WRITING, poolclass=NullPool)
 
 
 def sqlite_readers(path: Path, *, read_only: bool = False) -> Engine:
-    """Return the engine of readers; a transaction is one unchanging view."""
+    """Return the engine of readers; a transaction is one unchanging view.
+
+    A new connection raises ``StorageUnavailable`` while another file stands in the place of the first.
+    """
     return _sqlite_engine(path, mode="ro" if read_only else "rw", begin=BEGIN_READING, poolclass=QueuePool)
 
 
@@ -88,6 +76,7 @@ def _sqlite_engine(path: Path, *, mode: str, begin: str, poolclass: type[Pool]) 
         # Without a writable folder SQLite cannot make its side files; without a WAL it needs none.
         name += "&immutable=1"
     is_writer = begin == _BEGIN_WRITING
+    place = InPlace(path)
 
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(
@@ -99,6 +88,7 @@ def _sqlite_engine(path: Path, *, mode: str, begin: str, poolclass: type[Pool]) 
 
     @event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        place.check()
         cursor = connection.cursor()
         if is_writer:
             _enter_wal(cursor)
@@ -116,6 +106,8 @@ def _sqlite_engine(path: Path, *, mode: str, begin: str, poolclass: type[Pool]) 
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:
+        if is_writer:
+            place.check()
         # Straight to the driver: this runs once per COMMIT, and SQLAlchemy's way costs as much as an INSERT.
         driver = driver_of(connection)
         if not driver.in_transaction:

@@ -49,3 +49,14 @@ class Checkpointer:
             # A full disk, say: the writer meets it too and says so; the next COMMIT has this tried again.
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def fold_all(connection: sqlite3.Connection) -> None:
+    """Fold the whole log in and empty it, as far as no reader is in the way; waits half a second at most.
+
+    SQLite does this by itself when the last connection closes, but not for a file that was moved away or
+    replaced since: its last COMMITs would stay in a log that is then laid over whatever stands there.
+    """
+    with contextlib.suppress(sqlite3.Error):
+        connection.execute("PRAGMA busy_timeout=500")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -1,13 +1,14 @@
 """Several small bundles in one request, each judged and answered by itself (docs/peer-api.md section 3).
 
-Decides how many and how much travel together and what the answer looks like; what becomes of a bundle is for
-the accepting service, which meets each as if it had come alone. The query names every bundle with its size,
-so that the request token covers which bundles they are.
+Decides how many and how much travel together, which batch has its turn, and what the answer looks like; what
+becomes of a bundle is for the accepting service, which meets each as if it had come alone. The query names
+every bundle with its size, so that the request token covers which bundles they are.
 """
 
 import asyncio
 import re
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from aiohttp import StreamReader, web
 from gateway.errors import GatewayRefusal
 from gateway.services.arrivals.peergate import Caller
 from gateway.services.lanes import working_for
-from gateway.web.intake import PeerLimits, Places, body_chunks, body_length
+from gateway.web.intake import PeerLimits, Places, Turns, body_chunks, body_length
 from gateway.web.ports import Acceptor
 from gateway.web.problems import explained
 
@@ -25,6 +26,8 @@ BATCH_TYPE = "application/vnd.gw.bundles"
 #: Bundles in one request, and bytes of all of them: a batch is held in memory.
 MOST_BUNDLES = 16
 MOST_BYTES = 512 * 1024
+#: What is opened at once, without a thread: what our own gateways send together, and more is not small.
+_SMALL_BYTES = 32 * 1024
 
 _ROW = r"[0-9a-f]{32}\.[1-9][0-9]{0,6}"
 _EACH = re.compile(rf"{_ROW}(?:,{_ROW}){{0,{MOST_BUNDLES - 1}}}")
@@ -57,13 +60,14 @@ async def answer_batch(
     caller: Caller,
     acceptor: Acceptor,
     places: Places,
-    turns: asyncio.Semaphore,
+    turns: Turns | None,
     limits: PeerLimits,
 ) -> list[dict[str, Any]]:
     """Take the bundles in, side by side, and return one answer for each in the order of ``rows``.
 
-    One batch after the other, as far as ``turns`` has it so: while its sender works on the answer to one,
-    the next is worked on here. Side by side they would end together, and each gateway wait for the other.
+    One batch after the other where there are ``turns``: while its sender works on the answer to one, the
+    next is worked on here. Side by side they would end together, and each gateway wait for the other. A
+    batch with a bundle that is not small has no turn to wait for or to hold: opening it may take its time.
 
     Raises ``GatewayRefusal``: ``rate`` without a place for all of them, ``incomplete``; no bundle was then
     looked at.
@@ -72,12 +76,16 @@ async def answer_batch(
         length = sum(size for _, size in rows)
         body = b"".join([chunk async for chunk in body_chunks(content, length, limits)])
         taken, at = [], 0
-        async with turns, asyncio.TaskGroup() as group:
+        are_small = max(size for _, size in rows) <= _SMALL_BYTES
+        async with (
+            turns.taken_by(caller.aid) if turns is not None and are_small else nullcontext(),
+            asyncio.TaskGroup() as group,
+        ):
             for n, (bid, size) in enumerate(rows):
                 container = body[at : at + size]
                 taken.append(group.create_task(_answer(acceptor, caller.nth(n), bid, container)))
                 at += size
-                # One in a turn of the event loop: what is done already need not wait for all of them.
+                # One in a pass of the event loop: what is done already need not wait for all of them.
                 await asyncio.sleep(0)
         return [task.result() for task in taken]
 

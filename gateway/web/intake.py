@@ -9,8 +9,9 @@ peer's word, and what a false one gains is bounded by that peer's own urgent pla
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from aiohttp import ClientError, StreamReader, web
 
@@ -31,7 +32,7 @@ class PeerLimits:
         keepalive_s: How long a connection is kept on which no whole request header comes.
         lingering_s: How long what is left of a refused body is read away, so that the answer arrives.
         routine_total, routine_per_peer, urgent_total, urgent_per_peer: Transfers at the same time.
-        batches_at_once: Batches whose bundles are opened and stored at the same time; others wait.
+        batches_in_turn: Batches of small bundles are opened and stored one after the other.
         calls_per_peer: Other requests of one peer at the same time.
         polls_per_peer: Long polls of one peer at the same time.
         hellos_per_minute: Of one peer.
@@ -49,7 +50,7 @@ class PeerLimits:
     routine_per_peer: int = 64
     urgent_total: int = 64
     urgent_per_peer: int = 16
-    batches_at_once: int = 128
+    batches_in_turn: bool = False
     calls_per_peer: int = 32
     polls_per_peer: int = 2
     hellos_per_minute: int = 30
@@ -80,6 +81,21 @@ class Places:
             self._taken[aid] -= number
             if not self._taken[aid]:
                 del self._taken[aid]
+
+
+class Turns:
+    """One thing at a time, and one after the other of each peer: whoever brings many waits for itself."""
+
+    def __init__(self) -> None:
+        self._all = asyncio.Lock()
+        self._own: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def taken_by(self, aid: str) -> AsyncIterator[None]:
+        """Wait for the peer's turn and hold it."""
+        own = self._own.setdefault(aid, asyncio.Lock())
+        async with own, self._all:
+            yield
 
 
 def body_length(http: web.Request, limit: int) -> int:

@@ -23,7 +23,7 @@ from gateway.model.message import wire_time
 from gateway.services.arrivals.peergate import Caller, PeerGate
 from gateway.services.lanes import working_for
 from gateway.web.batch import BATCH_TYPE, answer_batch, batch_rows
-from gateway.web.intake import PeerLimits, Places, body_chunks, body_length
+from gateway.web.intake import PeerLimits, Places, Turns, body_chunks, body_length
 from gateway.web.ports import (
     Acceptor,
     Intake,
@@ -83,7 +83,7 @@ class PeerAPI:
             answer_batch,
             acceptor=acceptor,
             places=self._routine,
-            turns=asyncio.Semaphore(limits.batches_at_once),
+            turns=Turns() if limits.batches_in_turn else None,
             limits=limits,
         )
         self._urgent = Places(total=limits.urgent_total, per_peer=limits.urgent_per_peer)

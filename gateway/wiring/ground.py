@@ -112,10 +112,13 @@ async def open_ground(
 
 
 def _require_file(url: str) -> None:
-    """Refuse a finished home whose SQLite file is gone: an empty one would pass for the whole."""
+    """Refuse a finished home whose SQLite file is gone or empty: a new one would pass for the whole."""
     parsed = parse_url(url)
-    if parsed.get_backend_name() == "sqlite" and not sqlite_path(parsed).exists():
-        raise GatewayRefusal("database-missing", detail=str(sqlite_path(parsed)))
+    if parsed.get_backend_name() != "sqlite":
+        return
+    path = sqlite_path(parsed)
+    if not path.is_file() or not path.stat().st_size:
+        raise GatewayRefusal("database-missing", detail=str(path))
 
 
 def _open_keyring(paths: HomePaths, settings: Settings) -> Keyring:

@@ -1,11 +1,12 @@
 """The bare floor of bulk sealing, a process: ``floor_bulk two-thread|apart|both seal|open SOURCE TARGET``.
 
 AES-256-GCM in chunks of 1 MiB on reused buffers, SHA-256 over the plaintext in a second thread.
-No signature, no key exchange, no padding, no second digest: what two threads of this Python can do.
+No signature, no key exchange, no padding.
 
-``two-thread`` is the floor of goal P3: its two buffers are filled again once both are hashed. ``apart``
-fills each as soon as it is hashed itself, so that the threads never wait for each other without need.
-``both`` is that with the ciphertext hashed too, in a third thread: what a bundle asks for at the very least.
+``two-thread`` is the floor that goal P3 names, a reference program: it fills its pair of buffers again once
+both are hashed. It is not the least that two threads need. That is ``apart``, which fills each buffer as soon
+as it is hashed itself. ``both`` is ``apart`` with the ciphertext hashed too when it seals, in a third thread:
+what a bundle asks for at the very least.
 """
 
 import hashlib

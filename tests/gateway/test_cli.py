@@ -132,7 +132,7 @@ def test_a_wrong_command_line_exits_with_2_and_says_what_is_wrong(run: Run, word
     [
         (("open",), "rogatory open needs REF."),
         (("open", "x"), "rogatory open needs --to."),
-        (("open", "x", "--to"), 'Command "open" parameter --to requires an argument.'),
+        (("open", "x", "--to"), "rogatory open needs a value after --to."),
         (("status", "a", "b"), "rogatory status does not take 'b' there."),
         (("directory", "publish", "sign"), "rogatory directory publish sign needs DRAFT."),
     ],
@@ -443,6 +443,10 @@ def test_a_home_whose_database_is_gone_is_told_so_and_gets_no_empty_one(
     code, answer = run(*command, "--home", str(home))
     assert (code, answer["error"]["code"]) == (1, "database-missing")
     assert not list(home.glob("*.db*"))
+    (home / "rogatory.db").touch()
+    code, answer = run(*command, "--home", str(home))
+    assert (code, answer["error"]["code"]) == (1, "database-missing")
+    assert (home / "rogatory.db").stat().st_size == 0
 
 
 def test_settings_of_another_authority_do_not_open_this_home(run: Run, tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ from gateway.storage.blobs import Blobs
 from gateway.storage.database import Database, Transaction
 from gateway.telemetry import get_log
 
-#: Small routine bundles that are opened and stored at once while nothing is urgent.
+#: Small routine bundles that are opened and stored at once while nothing is urgent. Batches of them may also
+#: have to wait for their turn (``gateway.web.batch``).
 _RELEASED_AT_ONCE = 64
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import stat
 import threading
 from functools import partial
@@ -112,17 +113,40 @@ async def test_a_file_moved_away_takes_nothing_until_it_is_back(url: str, tmp_pa
     await again.aclose()
 
 
-async def test_a_file_put_in_the_place_of_the_one_in_use_is_not_written_past(
+async def test_a_file_put_in_place_of_the_one_in_use_is_left_alone_and_is_whole_afterwards(
     url: str, tmp_path: Path
 ) -> None:
+    path, kept = tmp_path / "gateway.db", tmp_path / "kept.db"
+    kept.write_bytes(path.read_bytes())
     database = await Database.open(url)
-    path = tmp_path / "gateway.db"
-    copy = path.with_name("copy.db")
-    copy.write_bytes(path.read_bytes())
-    copy.replace(path)
-    with pytest.raises(StorageUnavailable, match="Restart"):
-        await database.write(lambda tx: tx.insert(meta, key="a", value="b"))
+    for n in range(300):
+        await database.write(lambda tx, n=n: tx.insert(meta, key=str(n), value="in the old one" * 50))
+    shutil.copy(kept, tmp_path / "copy.db").replace(path)
+    with pytest.raises(StorageUnavailable, match="remove the -wal and -shm"):
+        await database.write(lambda tx: tx.insert(meta, key="b", value="nowhere"))
+    # A connection that is opened now would lay the old log over the copy.
+    with pytest.raises(StorageUnavailable, match="remove the -wal and -shm"):
+        await database.read_slow(lambda c: c.execute(select(meta)).all())
+    assert path.read_bytes() == kept.read_bytes()
     await database.aclose()
+    # An end in order leaves nothing behind that could be laid over it either.
+    again = await Database.open(url)
+    await again.write(lambda tx: tx.insert(meta, key="c", value="in the copy"))
+    assert await again.read(lambda c: [row.key for row in c.execute(select(meta))]) == ["c"]
+    assert await again.read(lambda c: c.exec_driver_sql("PRAGMA integrity_check").scalar()) == "ok"
+    await again.aclose()
+
+
+async def test_what_was_committed_before_the_file_was_moved_away_is_in_it(url: str, tmp_path: Path) -> None:
+    path, away = tmp_path / "gateway.db", tmp_path / "elsewhere" / "gateway.db"
+    away.parent.mkdir()
+    database = await Database.open(url)
+    await database.write(lambda tx: tx.insert(meta, key="a", value="b"))
+    path.rename(away)
+    await database.aclose()
+    again = await Database.open(str(away), read_only=True)
+    assert await again.read(lambda c: [row.key for row in c.execute(select(meta))]) == ["a"]
+    await again.aclose()
 
 
 async def test_a_long_reader_does_not_hold_up_writers(url: str) -> None:

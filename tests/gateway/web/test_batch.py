@@ -6,7 +6,7 @@ import pytest
 
 from crypto import strictjson
 from gateway.web.batch import MOST_BUNDLES, MOST_BYTES
-from gateway.web.intake import PeerLimits
+from gateway.web.intake import PeerLimits, Turns
 from tests.adapters.peers import Authority, Served, receipt_for
 from tests.gateway.web.wire import Got, Line, call, token
 
@@ -197,21 +197,53 @@ class TestPlaces:
 class TestTurns:
     @pytest.fixture
     def limits(self, request: pytest.FixtureRequest) -> PeerLimits:
-        return PeerLimits(batches_at_once=request.param)
+        return PeerLimits(batches_in_turn=getattr(request, "param", True))
 
-    @pytest.mark.parametrize(("limits", "begun"), [(1, 3), (2, 6)], indirect=["limits"])
-    async def test_a_batch_is_looked_at_when_it_has_a_turn(
-        self, served: Served, caller: Authority, limits: PeerLimits, begun: int
-    ) -> None:
+    async def two_of(self, served: Served, caller: Authority, size: int) -> list["asyncio.Task[Got]"]:
+        """Send two batches of three; the first is in the midst of being stored."""
         served.acceptor.hold = asyncio.Event()
         first = asyncio.create_task(send(served, caller))
         await served.acceptor.begun(3)
-        rows = [(f"{n:032x}", 1) for n in range(7, 10)]
-        second = asyncio.create_task(
-            call(served, caller, "POST", path_of(rows), headers=BATCH, body=b"abc", offset=0)
-        )
-        done, _ = await asyncio.wait([asyncio.create_task(served.acceptor.begun(6))], timeout=0.5)
-        assert (len(served.acceptor.calls), bool(done)) == (begun, begun == 6)
+        rows = [(f"{n:032x}", size) for n in range(7, 10)]
+        body = bytes(3 * size)
+        second = call(served, caller, "POST", path_of(rows), headers=BATCH, body=body, offset=0)
+        return [first, asyncio.create_task(second)]
+
+    async def all_taken_in(self, served: Served, sent: list["asyncio.Task[Got]"]) -> bool:
+        assert served.acceptor.hold is not None
         served.acceptor.hold.set()
-        for got in (await first, await second):
-            assert [row["status"] for row in answers(got)] == [201, 201, 201]
+        return all(row["status"] == 201 for got in await asyncio.gather(*sent) for row in answers(got))
+
+    async def test_a_batch_waits_for_the_one_before_it(self, served: Served, caller: Authority) -> None:
+        sent = await self.two_of(served, caller, 1)
+        await asyncio.sleep(0.1)
+        assert len(served.acceptor.calls) == 3
+        assert await self.all_taken_in(served, sent)
+        assert len(served.acceptor.calls) == 6
+
+    @pytest.mark.parametrize("limits", [False], indirect=True)
+    async def test_without_turns_batches_are_looked_at_side_by_side(
+        self, served: Served, caller: Authority
+    ) -> None:
+        sent = await self.two_of(served, caller, 1)
+        await served.acceptor.begun(6)
+        assert await self.all_taken_in(served, sent)
+
+    async def test_a_batch_with_a_bundle_that_is_not_small_waits_for_none(
+        self, served: Served, caller: Authority
+    ) -> None:
+        sent = await self.two_of(served, caller, 32 * 1024 + 1)
+        await served.acceptor.begun(6)
+        assert await self.all_taken_in(served, sent)
+
+    async def test_a_peer_that_brings_many_lets_the_next_one_go_first(self) -> None:
+        turns, order = Turns(), []
+
+        async def come(aid: str, name: str) -> None:
+            async with turns.taken_by(aid):
+                await asyncio.sleep(0)
+                order.append(name)
+
+        many = [come("xx-moj", f"x{n}") for n in range(3)]
+        await asyncio.gather(*many, come("yy-moj", "y0"))
+        assert order == ["x0", "y0", "x1", "x2"]

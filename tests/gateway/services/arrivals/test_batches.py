@@ -14,7 +14,7 @@ from aiohttp import StreamReader
 from gateway.services.arrivals.peergate import Caller
 from gateway.services.container import load_container
 from gateway.web.batch import answer_batch
-from gateway.web.intake import PeerLimits, Places
+from gateway.web.intake import PeerLimits, Places, Turns
 from tests.hostile import unchanged
 from tests.storedcases import all_cases
 from tests.world import World, sample_request
@@ -68,7 +68,7 @@ async def post(
         caller=Caller(aid=KE, jti=jti, exp=now + timedelta(minutes=3), bd=None, off=0, len=length),
         acceptor=world[SG].acceptor,
         places=places or Places(total=64, per_peer=64),
-        turns=asyncio.Semaphore(64),
+        turns=Turns(),
         limits=PeerLimits(),
     )
     told: list[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(answers))
