@@ -114,20 +114,25 @@ class App(Services):
             "service.started", authority=own.id, network=own.network, listen=listen, version=__version__
         )
 
-    async def _listen(self, address: str, sequencer: Sequencer) -> None:
-        host, port = split_address(address)
+    @property
+    def peer_limits(self) -> PeerLimits:
+        """What peers may do to this gateway, by its settings and its disk."""
         peer = self.settings.peer
-        tls = ServerTLS(
-            identity=self._identity,
-            certificates=lambda: self.directory.tls_certificates().keys(),
-            version=lambda: self.directory.tls_version,
-        )
-        limits = PeerLimits(
+        return PeerLimits(
             max_bundle_bytes=peer.max_bundle_bytes,
             idle_s=peer.idle_timeout_s,
             # Side by side they would end together (decision 0024), which is good where they share a wait.
             batches_in_turn=self.database.commits_in_loop,
         )
+
+    async def _listen(self, address: str, sequencer: Sequencer) -> None:
+        host, port = split_address(address)
+        tls = ServerTLS(
+            identity=self._identity,
+            certificates=lambda: self.directory.tls_certificates().keys(),
+            version=lambda: self.directory.tls_version,
+        )
+        limits = self.peer_limits
         api = PeerAPI(
             gate=self.peer_gate,
             acceptor=self.acceptor,

@@ -13,6 +13,7 @@ from aiohttp import StreamReader
 
 from gateway.services.arrivals.peergate import Caller
 from gateway.services.container import load_container
+from gateway.storage import backends
 from gateway.web.batch import answer_batch
 from gateway.web.intake import PeerLimits, Places, Turns
 from tests.hostile import unchanged
@@ -225,3 +226,12 @@ async def test_no_damage_on_the_way_becomes_a_signed_rejection(world: World) -> 
                 assert 400 <= answer["status"] < 500
                 assert "receipts" not in answer["body"]
     assert statuses(await post(world, batch)) == [201, 201]
+
+
+@pytest.mark.parametrize("sync_s", [0.0001, 0.01])
+async def test_batches_take_turns_where_the_disk_is_fast(
+    world: World, monkeypatch: pytest.MonkeyPatch, sync_s: float
+) -> None:
+    monkeypatch.setattr(backends, "sync_time_s", lambda _folder: sync_s)
+    await world.restart(SG)
+    assert world[SG].peer_limits.batches_in_turn is (sync_s < backends.SLOW_SYNC_S)
