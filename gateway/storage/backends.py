@@ -24,6 +24,7 @@ from gateway.storage.engines import (
 )
 from gateway.storage.faults import is_transient
 from gateway.storage.group import Commit, GroupHook, Outcome, Unit, run_group
+from gateway.storage.inplace import InPlace
 from gateway.storage.wal import Checkpointer, fold_all
 
 T = TypeVar("T")
@@ -54,6 +55,10 @@ class Backend(Protocol):
         """Return what a long query gives, without holding anybody up."""
         ...
 
+    def check_in_place(self) -> None:
+        """Raise ``StorageUnavailable`` if the file that was opened is not where it was."""
+        ...
+
     async def aclose(self) -> None:
         """Let go of every connection."""
         ...
@@ -74,6 +79,8 @@ class SQLiteBackend:
         self._commit = commit
         self._writer = None if self._writer_engine is None else self._writer_engine.connect()
         self._reader = self._readers.connect()
+        self._place = InPlace(path)
+        self._place.check()
         self._thread = None if inline else ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._checkpointer = None if read_only else Checkpointer(path)
 
@@ -108,6 +115,9 @@ class SQLiteBackend:
                 reader.rollback()
             else:
                 driver.rollback()
+
+    def check_in_place(self) -> None:
+        self._place.check()
 
     async def read_slow(self, query: Callable[[Connection], T]) -> T:
         return await asyncio.to_thread(self._read_apart, query)
@@ -160,6 +170,9 @@ class PostgreSQLBackend:
             # Begin the next group on a new connection, in case this one is the trouble.
             await self._drop_writer()
         return outcomes
+
+    def check_in_place(self) -> None:
+        """A server looks after its own files."""
 
     async def _drop_writer(self) -> None:
         writer, self._writer = self._writer, None

@@ -93,6 +93,10 @@ class Database:
         """Whether COMMIT runs in the event loop, as on a fast disk, so that nothing goes on beside it."""
         return self._backend.inline
 
+    def check_in_place(self) -> None:
+        """Raise ``StorageUnavailable`` if an SQLite file was moved away or another put in its place since."""
+        self._backend.check_in_place()
+
     async def write(self, unit: Callable[[Transaction], T]) -> T:
         """Run a unit in the next group's transaction and return its value once that is durable.
 

@@ -1,7 +1,9 @@
 """The command line: answers for people and programs, and homes that are made whole or not at all."""
 
+import asyncio
 import json
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from gateway.app import App
 from gateway.cli import COMMANDS, GROUPS, main
 from tests.sampledata import PACKAGED, sample
 
@@ -481,3 +484,15 @@ def test_a_stale_socket_record_counts_as_no_service(run: Run, tmp_path: Path) ->
     (home / "run" / "token").write_text("left behind")
     assert os.path.exists(home / "run" / "socket")
     assert run("inbox", "--home", str(home)) == (0, {"ok": True, "items": []})
+
+
+async def test_the_doctor_of_a_gateway_says_that_another_file_stands_in_its_databases_place(
+    run: Run, tmp_path: Path
+) -> None:
+    home = await asyncio.to_thread(make, run, tmp_path)
+    async with App.open(home) as app:
+        path = home / "rogatory.db"
+        shutil.copy(path, tmp_path / "copy.db").replace(path)
+        found = {row.check: row for row in await app.desk.doctor.examine()}
+    assert found["database"].level == "red"
+    assert "remove the -wal and -shm files" in found["database"].sentence

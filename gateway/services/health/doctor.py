@@ -16,6 +16,7 @@ from crypto.keys import KeyUse
 from crypto.selftest import SelfTestFailed, run_selftest
 from gateway.clock import Clock
 from gateway.config import HomePaths, Settings
+from gateway.errors import StorageError
 from gateway.model.authority import DirectoryEntry
 from gateway.model.channels import HTTPS
 from gateway.services.diagnosis import Diagnosis, Level, good
@@ -113,6 +114,9 @@ class Doctor:
         try:
             found = look()
             return await found if isinstance(found, Awaitable) else found
+        except StorageError as error:
+            action = "Nothing is taken in until then; check again afterwards."
+            return (Diagnosis(check=check, level=Level.RED, sentence=error.public_detail, action=action),)
         except Exception as error:
             sentence = f"This could not be checked ({type(error).__name__})."
             return (
@@ -131,6 +135,7 @@ class Doctor:
         return (good("self-test", "The cryptography gives the results it must."),)
 
     async def _check_database(self) -> Iterable[Diagnosis]:
+        self._database.check_in_place()
         return check_health(await examine_database(self._database), self._paths, self._settings)
 
     async def _check_log(self) -> Iterable[Diagnosis]:

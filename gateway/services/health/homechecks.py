@@ -148,7 +148,5 @@ def check_health(health: Health, paths: HomePaths, settings: Settings) -> list[D
         found.append(Diagnosis(check="database", level=Level.YELLOW, sentence=sentence, action=action))
     if not settings.database.url and not os.access(paths.database, os.W_OK):
         sentence, action = "The database file cannot be written.", "Correct its owner and rights."
-        if not paths.database.exists():
-            sentence, action = "The database file was moved away; nothing is taken in.", "Put it back."
         found.append(Diagnosis(check="database", level=Level.RED, sentence=sentence, action=action))
     return found or [good("database", f"{health.engine} answers; its tables are current and protected.")]

@@ -127,6 +127,8 @@ async def test_a_file_put_in_place_of_the_one_in_use_is_left_alone_and_is_whole_
     # A connection that is opened now would lay the old log over the copy.
     with pytest.raises(StorageUnavailable, match="remove the -wal and -shm"):
         await database.read_slow(lambda c: c.execute(select(meta)).all())
+    with pytest.raises(StorageUnavailable, match="remove the -wal and -shm"):
+        database.check_in_place()
     assert path.read_bytes() == kept.read_bytes()
     await database.aclose()
     # An end in order leaves nothing behind that could be laid over it either.
