@@ -152,3 +152,8 @@ def test_any_body_that_names_the_leafs_event_is_opened(members: dict[str, int | 
 def test_any_bytes_are_a_frontier_or_a_refusal(data: bytes) -> None:
     with suppress(Refusal):
         assert Frontier.from_bytes(data).to_bytes() == data
+
+
+def test_a_head_whose_origin_is_no_text_is_refused() -> None:
+    with pytest.raises(Refusal):
+        parse_checkpoint("\ud800xx-moj/log\n3\n" + "A" * 43 + "=\n")
