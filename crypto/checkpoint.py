@@ -57,8 +57,8 @@ def parse_checkpoint(text: str) -> Checkpoint:
     if len(lines) != 4 or lines[3]:
         raise Refusal("malformed", "a checkpoint has exactly three lines")
     origin, size, root = lines[0], lines[1], standard_base64(lines[2])
-    # A lone surrogate is no text: it would fail wherever the origin is written.
-    if not origin or len(origin.encode("utf-8", "replace")) > 255 or not origin.isprintable():
+    # What cannot be printed names no log; a lone surrogate cannot even be encoded.
+    if not origin or not origin.isprintable() or len(origin.encode()) > 255:
         raise Refusal("malformed", "the origin of a checkpoint")
     if not _SIZE.fullmatch(size) or int(size) > MAX_SIZE or len(root) != HASH_SIZE:
         raise Refusal("malformed", "the size or the root of a checkpoint")

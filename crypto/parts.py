@@ -152,7 +152,7 @@ def seal_part(
         write_all(sink, sealed)
 
     # Two threads with as much to do each: here reading, encrypting and one digest, there the other
-    # digest and writing. On two processors a thread for each is slower by 5 %; with four it would be quicker.
+    # digest and writing. On two processors a thread for each is slower by 5 %; on four it may be quicker.
     slots = [Slot(_BUFFER_SIZE, _SEALED_BUFFER_SIZE) for _ in range(_SLOTS_SEALING)]
     with Worker(hash_and_write) as worker:
         for index, start in enumerate(range(0, padded, _BUFFER_SIZE)):
